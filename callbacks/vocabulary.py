@@ -1,0 +1,90 @@
+"""The stored words of the domain (domain.md §2, §5, §7): `.value` is what is in the database."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """The way by which an attempt is made or an answer arrives."""
+
+    VOICE = "voice"
+    SMS = "sms"
+    WEB = "web"
+    AGENT = "agent"
+
+
+class SourceChannel(StrEnum):
+    """五位一体: where the citizen's request came from."""
+
+    PHONE = "phone"
+    WEBSITE = "website"
+    SMS = "sms"
+    WEIBO = "weibo"
+    VISIT = "visit"
+
+
+class UnitLevel(StrEnum):
+    CITY = "city"
+    COUNTY = "county"
+    TOWNSHIP = "township"
+
+
+class UnitGroup(StrEnum):
+    """The groups that are ranked apart: 县(市、区) and 市直部门."""
+
+    COUNTY = "county"
+    DEPT = "dept"
+
+
+class Exclusion(StrEnum):
+    """Why a closing isn't followed up (domain.md §4.1); never in `due`."""
+
+    NO_CONTACT = "no_contact"
+    ANONYMOUS = "anonymous"
+    LITIGATION = "litigation"
+    PETITION = "petition"
+    DUPLICATE = "duplicate"
+    WITHDRAWN = "withdrawn"
+    MALICIOUS_CONFIRMED = "malicious_confirmed"
+    SENSITIVE = "sensitive"
+    TEST = "test"
+
+
+class NodeKind(StrEnum):
+    """交办 签收 催办 督办 回复 办结, the nodes of a case."""
+
+    ASSIGN = "assign"
+    SIGN = "sign"
+    URGE = "urge"
+    SUPERVISE = "supervise"
+    REPLY = "reply"
+    CLOSE = "close"
+
+
+class Disposition(StrEnum):
+    """What came of a call (domain.md §2)."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    POWERED_OFF = "powered_off"
+    REJECTED = "rejected"
+    UNALLOCATED = "unallocated"
+    NETWORK_FAIL = "network_fail"
+    TRUNK_REFUSED = "trunk_refused"
+    MACHINE = "machine"
+    MEDIA_LOST = "media_lost"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class Role(StrEnum):
+    """Who a user of the desk is."""
+
+    AGENT = "agent"
+    SUPERVISOR = "supervisor"
+    OFFICE_HEAD = "office_head"
+    UNIT_USER = "unit_user"
+    INSPECTOR = "inspector"
+    ADMINISTRATOR = "administrator"
