@@ -10,7 +10,7 @@ LANDLINE = re.compile(r"0(10|2\d|[3-9]\d{2})[2-9]\d{6,7}")
 EMERGENCY = re.compile(r"(110|119|120|122|12110\d{0,3}|95110)")
 _NEVER_SHORT = re.compile(r"\d{1,6}")
 _PREFIXES = ("+86", "0086", "17951", "12593")
-_TRANSLATED = str.maketrans("０１２３４５６７８９＋－（）", "0123456789+-()")  # noqa: RUF001
+_TRANSLATED = str.maketrans("０１２３４５６７８９＋－（）", "0123456789+-()")
 
 
 class NumberKind(StrEnum):

@@ -1,0 +1,119 @@
+"""The database edge: engine, sessions, aware datetimes and the database's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
+
+BUSY_SECONDS = 30
+_TRIES = 5
+_RETRYABLE_SQLSTATES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+
+
+class NaiveDatetime(ValueError):
+    """A datetime without a time zone was handed to the database; only aware ones are taken."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in, aware UTC datetimes out, on both databases."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise NaiveDatetime(f"{value!r} has no time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class dbnow(FunctionElement[datetime]):
+    """The database's clock plus `seconds`: what leases expire by, whatever a worker's clock says."""
+
+    type = UtcDateTime()
+    name = "dbnow"
+    inherit_cache = False
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = float(seconds)
+        super().__init__()
+
+
+@compiles(dbnow, "sqlite")
+def _sqlite_now(element: dbnow, compiler: Any, **kw: Any) -> str:
+    # The same text that SQLAlchemy stores: microseconds, so that comparing as text is comparing as time.
+    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{element.seconds:+.3f} seconds')"
+
+
+@compiles(dbnow, "postgresql")
+def _postgresql_now(element: dbnow, compiler: Any, **kw: Any) -> str:
+    return f"(clock_timestamp() + interval '{element.seconds:.3f} seconds')"
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `url`. SQLite: WAL, full fsync, foreign keys; writers queue (BEGIN IMMEDIATE)."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Any) -> None:
+    # A transaction that reads and then writes must own the write lock from the start, else SQLite may
+    # refuse the write with "database is locked" whatever the busy timeout is.
+    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def make_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Sessions for writers."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def make_read_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Sessions for readers, which never wait for a writer."""
+    return sessionmaker(engine.execution_options(sqlite_begin="DEFERRED"), expire_on_commit=False)
+
+
+def in_transaction(sessions: sessionmaker[Session], work: Callable[[Session], T]) -> T:
+    """Runs `work` in one transaction; again where the database chose it as a deadlock's victim."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            with sessions.begin() as session:
+                return work(session)
+        except DBAPIError as error:
+            if left == 0 or not _is_retryable(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _is_retryable(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _RETRYABLE_SQLSTATES
