@@ -1,1 +1,3 @@
+"""The telephone: the dialogue, the SIP user agent, the media, and the roles that use them."""
+
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""What a telephone line tells (nouns). Pure.
+
+Every event carries `call`, our own id of the call, and `at`, monotonic seconds of the line's clock.
+What a line can't know is None, never invented (see `ivr.line.Capabilities`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from callbacks.vocabulary import Disposition
+
+__all__ = [
+    "Answered",
+    "Codec",
+    "EarlyMedia",
+    "Ended",
+    "EndedBy",
+    "KeyPressed",
+    "LineEvent",
+    "PlaybackFinished",
+    "PlaybackStarted",
+    "Ringing",
+]
+
+Codec = Literal["pcma", "pcmu"]
+EndedBy = Literal["us", "them", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """The far telephone rings (SIP 18x). Told once a call."""
+
+    call: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMedia:
+    """The first voice packet before the answer: a ring-back tone, music or an announcement."""
+
+    call: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Somebody, or a machine, took the call; `codec` is what the answer chose."""
+
+    call: str
+    at: float
+    codec: Codec
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    """The first frame of the audio played under `token` has left."""
+
+    call: str
+    at: float
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackFinished:
+    """The last frame has left. An audio that was stopped or replaced doesn't finish."""
+
+    call: str
+    at: float
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """One key of 0-9 * # A-D, however many packets told of it; `began_at` is when it went down."""
+
+    call: str
+    at: float
+    key: str
+    began_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The call is over; told exactly once for each call that was dialled.
+
+    `disposition` is None only where a line can't tell; `sip_status` is the final answer to the INVITE
+    and `q850` the release cause, of whichever message carried one; `cause_text` is the raw words.
+    """
+
+    call: str
+    at: float
+    disposition: Disposition | None
+    sip_status: int | None
+    q850: int | None
+    cause_text: str
+    by: EndedBy
+
+
+LineEvent = Ringing | EarlyMedia | Answered | PlaybackStarted | PlaybackFinished | KeyPressed | Ended

@@ -1,0 +1,69 @@
+"""The port that every telephone engine meets: a line carries calls out and tells what came of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ivr.events import LineEvent
+from ivr.media.audio import Audio
+
+__all__ = ["Capabilities", "Dial", "Line", "LineError"]
+
+
+class LineError(Exception):
+    """The telephone can't work as it is set up; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a line can tell. What it can't is None in its events, never invented."""
+
+    early_media: bool
+    sip_status: bool
+    q850: bool
+    key_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """An order to call `number` (as the trunk wants it dialled) by the trunk of that name.
+
+    `ring_timeout` seconds count from the first 18x, `total_timeout` seconds from the INVITE (domain.md §1).
+    `caller` is the number to show; None takes the trunk's own.
+    """
+
+    call: str
+    number: str
+    trunk: str
+    ring_timeout: float = 30.0
+    total_timeout: float = 60.0
+    caller: str | None = None
+
+
+class Line(Protocol):
+    """One telephone engine. All methods but `wake` belong to the thread that calls `run_once`."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def dial(self, order: Dial) -> None:
+        """Begin a call. LineError if the trunk has no such name or the call's id is in use."""
+
+    def play(self, call: str, token: str, frames: Audio) -> None:
+        """Send a prompt, replacing what plays. Silently nothing when the call isn't up."""
+
+    def stop(self, call: str) -> None:
+        """Stop what plays; no PlaybackFinished follows."""
+
+    def hangup(self, call: str) -> None:
+        """CANCEL before the answer, BYE after it, then one Ended. Harmless twice or for an unknown call."""
+
+    def run_once(self, timeout: float) -> list[LineEvent]:
+        """One turn of the loop: waits at most `timeout` seconds for something to happen."""
+
+    def wake(self) -> None:
+        """Make a waiting `run_once` return; the one method any thread may call."""
+
+    def close(self) -> None:
+        """End every call and leave no descriptor open."""

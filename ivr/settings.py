@@ -1,0 +1,140 @@
+"""What a city sets for its telephone. Trunks and numbers have no default (domain.md §1)."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from callbacks.vocabulary import Disposition
+from ivr.events import Codec
+
+__all__ = ["CauseOverride", "CitySettings", "TrunkSettings", "VoiceSettings"]
+
+
+class Section(BaseModel):
+    """A section of the configuration: unknown keys are errors, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CauseOverride(Section):
+    """A trunk's own row of the table of causes (domain.md §2): what it names beats the table."""
+
+    sip_status: int | None = Field(None, ge=300, le=699, description="the final answer it is about")
+    q850: int | None = Field(None, ge=1, le=127, description="the release cause it is about")
+    disposition: Disposition = Field(description="what it means on this trunk")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> CauseOverride:
+        if self.sip_status is None and self.q850 is None:
+            raise ValueError("an override names sip_status, q850 or both")
+        return self
+
+
+class TrunkSettings(Section):
+    """One SIP trunk: where it is, who we are on it, and how much it may carry."""
+
+    name: str = Field(
+        min_length=1, max_length=40, pattern=r"^[\w.-]+$", description="how calls and pages name it"
+    )
+    host: str = Field(
+        pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="IPv4 address; others' datagrams are dropped"
+    )
+    port: int = Field(5060, ge=1, le=65535)
+    lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")
+    calls_per_second: float = Field(5.0, gt=0, le=200, description="new calls a second at most")
+    username: str | None = Field(None, max_length=64, description="for digest; without it a 401 is refused")
+    password: SecretStr | None = Field(None, description="for digest")
+    caller_number: str = Field(
+        pattern=r"^\+?\d{3,20}$", description="the full local number that citizens see"
+    )
+    from_domain: str | None = Field(
+        None, max_length=253, description="host part of From; none is our own address"
+    )
+    out_of_area_zero: bool = Field(
+        False, description="whether it wants a leading 0 before an out-of-area mobile"
+    )
+    overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
+
+    @model_validator(mode="after")
+    def _digest_is_whole(self) -> TrunkSettings:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
+
+
+class VoiceSettings(Section):
+    """The voice role: its sockets, timers and trunks."""
+
+    local_host: str = Field(
+        "127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="our address, as trunks reach it"
+    )
+    sip_port: int = Field(5070, ge=0, le=65535, description="our SIP port over UDP; 0 takes any free one")
+    rtp_port_min: int = Field(20000, ge=1024, le=65534, description="first media port, even (RFC 3550 §11)")
+    rtp_port_max: int = Field(23999, ge=1025, le=65535, description="last media port, RTCP among them")
+    lines: int = Field(30, ge=1, le=2000, description="calls at once, over all trunks")
+    t1: float = Field(0.5, ge=0.01, le=4, description="seconds: round-trip estimate (RFC 3261 §17.1.1.1)")
+    t2: float = Field(4.0, ge=0.02, le=16, description="seconds: longest pause between retransmissions")
+    t4: float = Field(5.0, ge=0.02, le=30, description="seconds: how long a message may stay in the network")
+    ring_timeout: float = Field(30.0, ge=0.2, le=120, description="seconds from the first 18x")
+    total_timeout: float = Field(60.0, ge=0.5, le=300, description="seconds from the INVITE")
+    codecs: tuple[Codec, ...] = Field(("pcma", "pcmu"), min_length=1, description="offered, in this order")
+    media_lost_after: float = Field(
+        10.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
+    )
+    trunks: tuple[TrunkSettings, ...] = Field((), description="[[voice.trunks]], the first is preferred")
+
+    @field_validator("trunks")
+    @classmethod
+    def _named_once(cls, trunks: tuple[TrunkSettings, ...]) -> tuple[TrunkSettings, ...]:
+        names = [trunk.name for trunk in trunks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"trunk names must differ: {', '.join(names)}")
+        return trunks
+
+    @model_validator(mode="after")
+    def _consistent(self) -> VoiceSettings:
+        if self.rtp_port_min % 2:
+            raise ValueError(f"rtp_port_min {self.rtp_port_min} must be even")
+        pairs = (self.rtp_port_max + 1 - self.rtp_port_min) // 2
+        if pairs < self.lines:
+            raise ValueError(
+                f"rtp_port_min–rtp_port_max hold {max(pairs, 0)} port pairs, lines is {self.lines}"
+            )
+        if self.total_timeout < self.ring_timeout:
+            raise ValueError("total_timeout is shorter than ring_timeout")
+        if self.t2 < self.t1:
+            raise ValueError("t2 is shorter than t1")
+        return self
+
+    def trunk(self, name: str) -> TrunkSettings:
+        """The trunk of that name; KeyError when there is none."""
+        for trunk in self.trunks:
+            if trunk.name == name:
+                return trunk
+        raise KeyError(f"no trunk is named {name!r}")
+
+
+class CitySettings(Section):
+    """The simulated city's trunk: where it listens and how quick its citizens are."""
+
+    host: str = Field("127.0.0.1", pattern=r"^127\.(\d{1,3}\.){2}\d{1,3}$", description="loopback alone")
+    port: int = Field(5160, ge=0, le=65535, description="SIP over UDP; 0 takes any free port")
+    rtp_port_min: int = Field(24000, ge=1024, le=65534)
+    rtp_port_max: int = Field(25999, ge=1025, le=65535)
+    lines: int = Field(64, ge=1, le=1000, description="calls at once; one more gets 486")
+    pickup_after: float = Field(0.6, ge=0, le=60, description="seconds from the INVITE to the answer")
+    reaction: float = Field(0.25, ge=0, le=10, description="seconds from a prompt's end to the key")
+    pause: float = Field(0.35, ge=0.1, le=5, description="seconds without voice that end a prompt")
+    hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
+    key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
+    t1: float = Field(0.5, ge=0.01, le=4)
+    callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")
+
+    @field_validator("callers")
+    @classmethod
+    def _loopback(cls, callers: tuple[str, ...]) -> tuple[str, ...]:
+        if bad := [host for host in callers if not re.fullmatch(r"127\.(\d{1,3}\.){2}\d{1,3}", host)]:
+            raise ValueError(f"{', '.join(bad)}: the city takes calls from loopback alone")
+        return callers
