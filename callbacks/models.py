@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from callbacks.database import UtcDateTime
 from callbacks.numbers import NumberKind
-from callbacks.states import State
+from callbacks.states import State, Trigger
 from callbacks.vocabulary import (
     Channel,
     Disposition,
@@ -105,6 +105,7 @@ class Base(DeclarativeBase):
         NumberKind: stored(NumberKind),
         SourceChannel: stored(SourceChannel),
         State: stored(State),
+        Trigger: stored(Trigger),
         UnitGroup: stored(UnitGroup),
         UnitLevel: stored(UnitLevel),
         AttemptState: stored(AttemptState),
@@ -243,6 +244,19 @@ class Callback(Base):
 
     case: Mapped[Case] = relationship()
     unit: Mapped[Unit] = relationship()
+
+
+class CallbackMove(Base):
+    """A change of a callback's state: append-only by trigger, the case story's thread."""
+
+    __tablename__ = "callback_move"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    callback_id: Mapped[int] = mapped_column(ForeignKey("callback.id"), index=True)
+    at: Mapped[datetime]
+    trigger: Mapped[Trigger]
+    from_state: Mapped[State]
+    to_state: Mapped[State]
+    detail: Mapped[str] = mapped_column(String(80), default="")
 
 
 class Attempt(Base):

@@ -1,0 +1,3 @@
+"""One history for all tables. `callbacks.schema.upgrade` runs it; there is no alembic.ini."""
+
+from __future__ import annotations

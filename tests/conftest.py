@@ -1,0 +1,93 @@
+"""Fixtures that every test may use. The whole suite runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+import scoring.models  # noqa: F401 (its tables)
+from callbacks.database import make_engine, make_read_sessions, make_sessions
+from callbacks.privacy import Privacy, new_privacy
+from callbacks.schema import upgrade
+from tests.databases import postgresql_cluster, postgresql_programs
+from tests.peers.peers import need
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file without rows."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect().execution_options(
+        isolation_level="AUTOCOMMIT", sqlite_begin="DEFERRED"
+    ) as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The cluster's URL, with a migrated template database."""
+    programs = postgresql_programs()
+    need("PostgreSQL", programs is not None)
+    assert programs is not None
+    with postgresql_cluster(programs) as url:
+        _execute(url, "CREATE DATABASE template_huifang")
+        engine = make_engine(f"{url}/template_huifang")
+        upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = make_engine(f"{url}/postgres")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated, empty database of the test's own."""
+    if request.param == "sqlite":
+        path = tmp_path / "huifang.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"test_{next(_numbers)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE template_huifang")
+    yield f"{server}/{name}"
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> sessionmaker[Session]:
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def read_sessions(engine: Engine) -> sessionmaker[Session]:
+    return make_read_sessions(engine)
+
+
+@pytest.fixture(scope="session")
+def privacy() -> Privacy:
+    return new_privacy()

@@ -1,0 +1,57 @@
+"""Databases for tests: a migrated SQLite file to copy, and a PostgreSQL cluster of the run's own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def postgresql_programs() -> Path | None:
+    """The folder with initdb and postgres, where Debian or the PATH has one."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    return Path(on_path).parent if on_path else None
+
+
+def _as_server_user() -> dict[str, object]:
+    """PostgreSQL refuses to run as root; there its own user runs it."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam("postgres")
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def postgresql_cluster(programs: Path) -> Iterator[str]:
+    """A cluster on a free loopback port, as an URL without a database; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="huifang-pg-"))
+    who = _as_server_user()
+    if who:
+        os.chown(folder, int(str(who["user"])), int(str(who["group"])))
+    data, port = folder / "data", free_port()
+    run = partial(subprocess.run, check=True, cwd=folder, stdout=subprocess.DEVNULL, **who)
+    run([programs / "initdb", "-D", data, "-U", "huifang", "-A", "trust", "-E", "UTF8", "--no-sync"])
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off -c max_connections=60"
+    log = folder / "log"
+    run([programs / "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start"])
+    try:
+        yield f"postgresql+psycopg://huifang@127.0.0.1:{port}"
+    finally:
+        run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+        shutil.rmtree(folder, ignore_errors=True)
