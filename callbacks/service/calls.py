@@ -1,0 +1,213 @@
+"""What happens on a call, written as it happens. Every write carries the fencing token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from callbacks.models import Attempt, AttemptState, Callback, CasePhone
+from callbacks.policy import COUNTS, attempts_left, number_to_try, retry_at
+from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
+from callbacks.service.claims import end_attempt, hand_over
+from callbacks.service.core import LIVE, Context, audit, calls_of, lock_callbacks, move, view_of
+from callbacks.states import ON_THE_LINE, State, Trigger
+from callbacks.vocabulary import Disposition
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """How a call ended. `handed_over`: key 0; `wrong_person`: key 9."""
+
+    disposition: Disposition
+    sip_status: int | None = None
+    q850: int | None = None
+    cause_raw: str = ""
+    handed_over: bool = False
+    wrong_person: bool = False
+
+
+def _on_live(
+    ctx: Context, attempt_id: int, token: int, work: Callable[[Session, Attempt, list[Callback]], None]
+) -> bool:
+    """Runs `work` on the attempt if it's live and ours; False when the token is stale."""
+
+    def fenced(session: Session) -> bool:
+        attempt = session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+        if attempt is None or attempt.token != token or attempt.state not in LIVE:
+            return False
+        work(session, attempt, lock_callbacks(session, [link.callback_id for link in attempt.links]))
+        return True
+
+    return ctx.run(fenced)
+
+
+def ringing(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
+    """The first 18x came."""
+
+    def work(session: Session, attempt: Attempt, _callbacks: list[Callback]) -> None:
+        if attempt.rang_at is None:
+            attempt.rang_at = now
+        if attempt.state is AttemptState.SUBMITTING:
+            attempt.state = AttemptState.RINGING
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def answered(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
+    """The 200 came."""
+
+    def work(session: Session, attempt: Attempt, callbacks: list[Callback]) -> None:
+        if attempt.state is AttemptState.TALKING:
+            return
+        attempt.state, attempt.answered_at = AttemptState.TALKING, now
+        for callback in callbacks:
+            if callback.state is State.DIALING:
+                move(ctx, session, callback, Trigger.ANSWERED, now)
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def rated(ctx: Context, attempt_id: int, token: int, callback_id: int, answer: Answer, now: datetime) -> bool:
+    """A key press that rates; stored at once. A later one of the call is a change, else it's kept uncounted."""
+
+    def work(session: Session, attempt: Attempt, callbacks: list[Callback]) -> None:
+        callback = next(each for each in callbacks if each.id == callback_id)
+        if rate(ctx, session, callback, answer, now) is not None:
+            return
+        old = counted_rating(session, callback_id)
+        same_call = old is not None and old.attempt_id == attempt.id
+        if not same_call or change(ctx, session, callback, answer, now) is None:
+            keep_uncounted(ctx, session, callback, answer, now)
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def resolved(
+    ctx: Context, attempt_id: int, token: int, callback_id: int, is_resolved: bool, now: datetime
+) -> bool:
+    """The answer to "solved?"."""
+
+    def work(session: Session, attempt: Attempt, _callbacks: list[Callback]) -> None:
+        rating = counted_rating(session, callback_id)
+        if rating is not None and rating.attempt_id == attempt.id:
+            give_resolution(ctx, session, callback_id, is_resolved, now)
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def reason_given(ctx: Context, attempt_id: int, token: int, callback_id: int, reason: str) -> bool:
+    """The main reason of a dissatisfied citizen."""
+
+    def work(session: Session, attempt: Attempt, _callbacks: list[Callback]) -> None:
+        rating = counted_rating(session, callback_id)
+        if rating is not None and rating.attempt_id == attempt.id:
+            rating.reason = reason
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def ended(ctx: Context, attempt_id: int, token: int, outcome: CallOutcome, now: datetime) -> bool:
+    """The call is over: frees the line and sends each callback its way."""
+
+    def work(session: Session, attempt: Attempt, callbacks: list[Callback]) -> None:
+        finish(ctx, session, attempt, callbacks, outcome, now)
+
+    return _on_live(ctx, attempt_id, token, work)
+
+
+def finish(
+    ctx: Context,
+    session: Session,
+    attempt: Attempt,
+    callbacks: Sequence[Callback],
+    outcome: CallOutcome,
+    now: datetime,
+) -> None:
+    """Ends the attempt with `outcome`; used for calls that ended and for leases lost after `invited_at`."""
+    disposition = outcome.disposition
+    if disposition is Disposition.CANCELLED and attempt.rang_at is not None:
+        disposition = Disposition.NO_ANSWER  # it rang: that counts, whoever gave up
+    attempt.disposition = disposition
+    attempt.counts = disposition in COUNTS
+    attempt.sip_status, attempt.q850 = outcome.sip_status, outcome.q850
+    attempt.cause_raw = outcome.cause_raw[:200]
+    end_attempt(session, attempt, now)
+    session.flush()
+    if disposition is Disposition.UNKNOWN:
+        audit(session, now, "system", "attempt_unknown", f"attempt:{attempt.id}")
+        log.warning("attempt_unknown", attempt=attempt.id, number=attempt.number_masked)
+    for callback in callbacks:
+        if callback.state in ON_THE_LINE:
+            _after_call(ctx, session, attempt, callback, outcome, now)
+
+
+def _after_call(
+    ctx: Context, session: Session, attempt: Attempt, callback: Callback, outcome: CallOutcome, now: datetime
+) -> None:
+    disposition = attempt.disposition
+    if outcome.handed_over:
+        hand_over(ctx, session, callback, "key_0", now)
+    elif outcome.wrong_person:
+        _bar_number(ctx, session, attempt, callback, Trigger.HAND_OVER, "wrong_person", now)
+    elif disposition is Disposition.UNALLOCATED and _unallocated_before(session, attempt, callback):
+        _bar_number(ctx, session, attempt, callback, Trigger.INVALID, "unallocated", now)
+    elif not attempt.counts:
+        _count_network_fail(session, callback, attempt, now)
+        _retry(ctx, session, callback, now)
+    elif attempts_left(calls_of(session, callback), ctx.policy) > 0:
+        _retry(ctx, session, callback, now)
+    elif ctx.policy.exhausted == "agent":
+        hand_over(ctx, session, callback, "exhausted", now)
+    else:
+        move(ctx, session, callback, Trigger.EXHAUSTED, now)
+
+
+def _retry(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:
+    at = retry_at(calls_of(session, callback), now, ctx.policy)
+    move(ctx, session, callback, Trigger.RETRY, now, next_at=at)
+
+
+def _unallocated_before(session: Session, attempt: Attempt, callback: Callback) -> bool:
+    calls = calls_of(session, callback)
+    same = [c for c in calls if c.number_index == attempt.number_index]
+    return sum(call.disposition is Disposition.UNALLOCATED for call in same) >= 2
+
+
+def _bar_number(
+    ctx: Context,
+    session: Session,
+    attempt: Attempt,
+    callback: Callback,
+    otherwise: Trigger,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Bars the number for this case; another number of the case is called, else `otherwise`."""
+    for phone in callback.case.phones:
+        if phone.number_index == attempt.number_index:
+            _bar(phone, now)
+    if number_to_try(view_of(session, callback).phones) is not None:
+        move(ctx, session, callback, Trigger.CALL, now, next_at=now, detail=reason)
+    elif otherwise is Trigger.HAND_OVER:
+        hand_over(ctx, session, callback, reason, now)
+    else:
+        move(ctx, session, callback, otherwise, now, detail=reason)
+
+
+def _bar(phone: CasePhone, now: datetime) -> None:
+    if phone.barred_at is None:
+        phone.barred_at = now
+
+
+def _count_network_fail(session: Session, callback: Callback, attempt: Attempt, now: datetime) -> None:
+    callback.network_fails += 1
+    detail = {"trunk": attempt.trunk, "sip_status": attempt.sip_status, "q850": attempt.q850}
+    log.warning("network_fail", attempt=attempt.id, fails=callback.network_fails, **detail)
+    if callback.network_fails % 5 == 0:
+        audit(session, now, "system", "network_fail_alarm", f"callback:{callback.id}", **detail)

@@ -1,0 +1,277 @@
+"""Calls are pulled: a worker claims as many as it has free lines, and asks the gate again before it dials."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callbacks.database import dbnow
+from callbacks.models import (
+    Attempt,
+    AttemptCallback,
+    AttemptState,
+    Callback,
+    CasePhone,
+    Line,
+)
+from callbacks.numbers import NumberKind
+from callbacks.policy import Call, GiveUp, Go, HandOver, Hold, may_begin, next_step
+from callbacks.service.core import Context, history_of, is_line_busy, lock_callbacks, move, view_of
+from callbacks.states import State, Trigger
+from callbacks.vocabulary import Channel
+
+_CALLABLE = (State.CALL_QUEUED, State.RETRY_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class CallCase:
+    """What a call may say of a case: never the citizen's words."""
+
+    callback_id: int
+    case_number: str
+    accepted_at: datetime
+    category: str | None  # None: the date alone (landline, sensitive)
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCall:
+    """A claimed attempt; `token` fences every later write of it."""
+
+    attempt_id: int
+    token: int
+    number: str
+    masked: str
+    cases: tuple[CallCase, ...]
+
+
+def ensure_lines(ctx: Context, trunk: str, lines: int) -> None:
+    """Makes the rows of a trunk's lines, 1 to `lines`; surplus free ones go."""
+
+    def work(session: Session) -> None:
+        rows = {line.no: line for line in session.scalars(select(Line).where(Line.trunk == trunk))}
+        session.add_all(Line(trunk=trunk, no=no) for no in range(1, lines + 1) if no not in rows)
+        for no, line in rows.items():
+            if no > lines and line.attempt_id is None:
+                session.delete(line)
+
+    ctx.run(work)
+
+
+def claim_calls(
+    ctx: Context, owner: str, trunk: str, limit: int, now: datetime, flow: tuple[str, str, str]
+) -> list[ClaimedCall]:
+    """Up to `limit` calls for free lines of `trunk`. `flow` is name, version and prompt version."""
+
+    def work(session: Session) -> list[ClaimedCall]:
+        lines = _free_lines(session, trunk, limit)
+        claimed: list[ClaimedCall] = []
+        for callback_id in _due(session, now, 4 * len(lines)):
+            if len(claimed) == len(lines):
+                break
+            call = _claim(ctx, session, callback_id, owner, lines[len(claimed)], now, flow)
+            if call is not None:
+                claimed.append(call)
+        return claimed
+
+    return ctx.run(work)
+
+
+def _free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
+    query = select(Line).where(Line.trunk == trunk, Line.attempt_id.is_(None)).order_by(Line.no).limit(limit)
+    return list(session.scalars(query.with_for_update(skip_locked=True)))
+
+
+def _due(session: Session, now: datetime, limit: int) -> list[int]:
+    query = (
+        select(Callback.id)
+        .where(Callback.state.in_(_CALLABLE), Callback.next_at <= now)
+        .order_by(Callback.priority, Callback.closed_at, Callback.id)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def _claim(
+    ctx: Context,
+    session: Session,
+    callback_id: int,
+    owner: str,
+    line: Line,
+    now: datetime,
+    flow: tuple[str, str, str],
+) -> ClaimedCall | None:
+    callback = _lock_one(session, callback_id)
+    if callback is None or callback.state not in _CALLABLE:
+        return None
+    match next_step(view_of(session, callback), now, ctx.policy):
+        case Call(number_index, at) if at <= now:
+            phone = next(p for p in callback.case.phones if p.number_index == number_index)
+            return _claim_number(ctx, session, callback, phone, owner, line, now, flow)
+        case Call(_, at):
+            callback.next_at = at
+        case HandOver(reason):
+            hand_over(ctx, session, callback, reason, now)
+        case GiveUp(reason):
+            trigger = Trigger.EXHAUSTED if reason == "exhausted" else Trigger.DEADLINE
+            move(ctx, session, callback, trigger, now, detail=reason)
+    return None
+
+
+def _lock_one(session: Session, callback_id: int) -> Callback | None:
+    query = select(Callback).where(Callback.id == callback_id).with_for_update(skip_locked=True)
+    return session.scalar(query.execution_options(populate_existing=True))
+
+
+def hand_over(ctx: Context, session: Session, callback: Callback, reason: str, now: datetime) -> None:
+    """To a person, who has until the agents' deadline."""
+    callback.handed_over = reason
+    until = now + ctx.policy.agent_deadline
+    move(ctx, session, callback, Trigger.HAND_OVER, now, next_at=until, detail=reason)
+
+
+def _claim_number(
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    phone: CasePhone,
+    owner: str,
+    line: Line,
+    now: datetime,
+    flow: tuple[str, str, str],
+) -> ClaimedCall | None:
+    gate = may_begin(Channel.VOICE, history_of(session, phone.number_index, now), now, ctx.policy)
+    if isinstance(gate, Hold):
+        callback.next_at = min(gate.until, callback.deadline)
+        return None
+    if is_line_busy(session, phone.number_index):
+        return None
+    callbacks = [callback, *_others_of(ctx, session, callback, phone)]
+    attempt = _new_attempt(ctx, phone, owner, line, now, flow)
+    try:
+        with session.begin_nested():
+            session.add(attempt)
+            session.flush()
+            session.add_all(
+                AttemptCallback(attempt_id=attempt.id, callback_id=each.id, position=position)
+                for position, each in enumerate(callbacks)
+            )
+            session.flush()
+    except IntegrityError:  # another worker took the number in this instant
+        return None
+    line.attempt_id = attempt.id
+    for each in callbacks:
+        move(ctx, session, each, Trigger.DIAL, now, detail=f"attempt {attempt.id}")
+    number = ctx.privacy.decrypt(phone.number_encrypted)
+    cases = tuple(_call_case(each, phone) for each in callbacks)
+    return ClaimedCall(attempt.id, attempt.token, number, phone.number_masked, cases)
+
+
+def _others_of(ctx: Context, session: Session, callback: Callback, phone: CasePhone) -> list[Callback]:
+    """The citizen's other open callbacks, so that one call asks for up to three."""
+    query = (
+        select(Callback)
+        .join(CasePhone, CasePhone.case_id == Callback.case_id)
+        .where(CasePhone.number_index == phone.number_index, CasePhone.barred_at.is_(None))
+        .where(Callback.state.in_(_CALLABLE), Callback.id != callback.id)
+        .order_by(Callback.priority, Callback.closed_at, Callback.id)
+        .limit(ctx.policy.cases_per_call - 1)
+        .with_for_update(skip_locked=True, of=Callback)
+    )
+    return list(session.scalars(query))
+
+
+def _new_attempt(
+    ctx: Context, phone: CasePhone, owner: str, line: Line, now: datetime, flow: tuple[str, str, str]
+) -> Attempt:
+    return Attempt(
+        channel=Channel.VOICE,
+        state=AttemptState.CLAIMED,
+        number_encrypted=phone.number_encrypted,
+        number_index=phone.number_index,
+        number_masked=phone.number_masked,
+        trunk=line.trunk,
+        owner=owner,
+        lease_expires_at=dbnow(ctx.policy.lease.total_seconds()),
+        token=secrets.randbits(31),
+        claimed_at=now,
+        flow=flow[0],
+        flow_version=flow[1],
+        prompt_version=flow[2],
+    )
+
+
+def _call_case(callback: Callback, phone: CasePhone) -> CallCase:
+    """Category is spoken on an ordinary case's mobile alone (domain.md §1)."""
+    case = callback.case
+    plain = phone.kind is NumberKind.MOBILE and not case.sensitive
+    return CallCase(
+        callback.id, case.number, case.accepted_at, case.category if plain else None, callback.round
+    )
+
+
+def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: datetime) -> bool:
+    """Commits `invited_at`, if the lease holds, somebody is still to be asked, and the gate says so now.
+
+    False: don't dial. The attempt is then released and has cost nothing.
+    """
+
+    def work(session: Session) -> bool:
+        attempt = session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+        if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
+            return False
+        callbacks = lock_callbacks(session, [link.callback_id for link in attempt.links])
+        wanted = any(callback.state is State.DIALING for callback in callbacks)
+        history = history_of(session, attempt.number_index, now, but=attempt.id)
+        gate = may_begin(Channel.VOICE, history, now, ctx.policy)
+        if not wanted or attempt.cancel_requested or not isinstance(gate, Go):
+            until = gate.until if isinstance(gate, Hold) else now
+            release(ctx, session, attempt, callbacks, now, until)
+            return False
+        return _invite(session, attempt, token, call_id, now)
+
+    return ctx.run(work)
+
+
+def _invite(session: Session, attempt: Attempt, token: int, call_id: str, now: datetime) -> bool:
+    statement = (
+        update(Attempt)
+        .where(Attempt.id == attempt.id, Attempt.token == token)
+        .where(Attempt.state == AttemptState.CLAIMED, Attempt.lease_expires_at > dbnow())
+        .values(state=AttemptState.SUBMITTING, invited_at=now, provider_call_id=call_id)
+        .execution_options(synchronize_session=False)
+    )
+    result: CursorResult[Any] = session.execute(statement)  # type: ignore[assignment]
+    return result.rowcount == 1
+
+
+def release(
+    ctx: Context,
+    session: Session,
+    attempt: Attempt,
+    callbacks: Sequence[Callback],
+    now: datetime,
+    until: datetime,
+) -> None:
+    """Ends an attempt that never invited anybody: nothing is counted, and the line is free."""
+    end_attempt(session, attempt, now)
+    for callback in callbacks:
+        if callback.state is State.DIALING:
+            move(ctx, session, callback, Trigger.NOT_INVITED, now, next_at=until)
+
+
+def end_attempt(session: Session, attempt: Attempt, now: datetime) -> None:
+    """The attempt isn't live any more: number, callbacks and line are free for another."""
+    attempt.state = AttemptState.ENDED
+    attempt.ended_at = now
+    attempt.owner = None
+    for link in attempt.links:
+        link.live = False
+    session.execute(update(Line).where(Line.attempt_id == attempt.id).values(attempt_id=None))

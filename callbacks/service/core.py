@@ -1,0 +1,175 @@
+"""What every writer needs: the context, the move of a callback, and the policy's view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.database import in_transaction
+from callbacks.events import CallbackEnded, Event
+from callbacks.models import (
+    Attempt,
+    AttemptCallback,
+    AttemptState,
+    Audit,
+    Callback,
+    CallbackMove,
+    CasePhone,
+    Suppression,
+    TextMessage,
+)
+from callbacks.policy import PastCall, Phone, View
+from callbacks.privacy import Privacy
+from callbacks.settings import OfficeSettings, PolicySettings
+from callbacks.states import TERMINAL, Trigger, next_state
+from callbacks.vocabulary import Channel
+
+T = TypeVar("T")
+Subscriber = Callable[[Session, Event], None]
+LIVE = (AttemptState.CLAIMED, AttemptState.SUBMITTING, AttemptState.RINGING, AttemptState.TALKING)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The office's writer: every function of `callbacks.service` takes it first."""
+
+    sessions: sessionmaker[Session]
+    policy: PolicySettings
+    office: OfficeSettings
+    privacy: Privacy
+    subscribers: Sequence[Subscriber] = ()
+
+    def run(self, work: Callable[[Session], T]) -> T:
+        """One transaction."""
+        return in_transaction(self.sessions, work)
+
+    def publish(self, session: Session, event: Event) -> None:
+        for subscriber in self.subscribers:
+            subscriber(session, event)
+
+
+def move(
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    trigger: Trigger,
+    now: datetime,
+    *,
+    next_at: datetime | None = None,
+    detail: str = "",
+) -> None:
+    """Moves a callback by the table of `callbacks.states` and keeps the move. The caller holds its lock."""
+    old = callback.state
+    callback.state = next_state(old, trigger)
+    callback.state_since = now
+    session.add(
+        CallbackMove(
+            callback_id=callback.id,
+            at=now,
+            trigger=trigger,
+            from_state=old,
+            to_state=callback.state,
+            detail=detail,
+        )
+    )
+    if callback.state in TERMINAL:
+        if callback.ended_at is None:
+            callback.ended_at = now
+            session.flush()
+            ctx.publish(session, CallbackEnded(callback.id, callback.state, now))
+        return
+    callback.next_at = min(next_at or callback.deadline, callback.deadline)
+
+
+def audit(session: Session, now: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """A line in the append-only audit; no telephone numbers in it."""
+    session.add(Audit(at=now, actor=actor, action=action, subject=subject, detail=detail))
+
+
+def lock_callbacks(session: Session, ids: Iterable[int]) -> list[Callback]:
+    """The callbacks, locked in the order of their ids (so that two writers never wait in a ring)."""
+    query = select(Callback).where(Callback.id.in_(list(ids))).order_by(Callback.id).with_for_update()
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def view_of(session: Session, callback: Callback) -> View:
+    """What the policy must know of a callback."""
+    case = callback.case
+    return View(
+        state=callback.state,
+        state_since=callback.state_since,
+        closed_at=callback.closed_at,
+        deadline=callback.deadline,
+        next_at=callback.next_at,
+        exclusion=callback.exclusion,
+        sensitive=case.sensitive,
+        has_platform=case.platform is not None,
+        phones=[_phone(session, callback, phone) for phone in case.phones],
+        calls=calls_of(session, callback),
+    )
+
+
+def _phone(session: Session, callback: Callback, phone: CasePhone) -> Phone:
+    return Phone(
+        index=phone.number_index,
+        kind=phone.kind,
+        barred=phone.barred_at is not None,
+        texts_suppressed=is_suppressed(session, phone.number_index, Channel.SMS),
+        open_text=has_open_text(session, phone.number_index, callback.id),
+    )
+
+
+def is_suppressed(session: Session, number_index: str, channel: Channel) -> bool:
+    found = exists().where(Suppression.number_index == number_index, Suppression.channel == channel)
+    return bool(session.scalar(select(found)))
+
+
+def has_open_text(session: Session, number_index: str, callback_id: int) -> bool:
+    """Whether the number's open question belongs to another callback."""
+    found = exists().where(
+        TextMessage.number_index == number_index,
+        TextMessage.open,
+        TextMessage.callback_id != callback_id,
+    )
+    return bool(session.scalar(select(found)))
+
+
+def calls_of(session: Session, callback: Callback) -> list[PastCall]:
+    """The callback's calls that were begun, oldest first."""
+    query = (
+        select(Attempt)
+        .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
+        .where(AttemptCallback.callback_id == callback.id, Attempt.channel == Channel.VOICE)
+        .where(Attempt.invited_at.is_not(None))
+        .order_by(Attempt.invited_at)
+    )
+    return [_past_call(attempt) for attempt in session.scalars(query)]
+
+
+def history_of(session: Session, number_index: str, now: datetime, but: int | None = None) -> list[PastCall]:
+    """The number's calls of the last 30 days, over all cases; attempt `but` left out."""
+    query = select(Attempt).where(
+        Attempt.number_index == number_index,
+        Attempt.channel == Channel.VOICE,
+        Attempt.invited_at > now - timedelta(days=30),
+        Attempt.id != (but or 0),
+    )
+    return [_past_call(attempt) for attempt in session.scalars(query)]
+
+
+def _past_call(attempt: Attempt) -> PastCall:
+    assert attempt.invited_at is not None
+    return PastCall(
+        attempt.invited_at, attempt.disposition, attempt.rang_at is not None, attempt.number_index
+    )
+
+
+def is_line_busy(session: Session, number_index: str) -> bool:
+    """Whether an attempt to this number is live, on whatever channel."""
+    found = exists().where(Attempt.number_index == number_index, Attempt.state.in_(LIVE))
+    return bool(session.scalar(select(found)))
