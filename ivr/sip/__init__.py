@@ -1,1 +1,45 @@
+"""A SIP user agent without I/O: datagrams in, datagrams and events out, `now` an argument."""
+
 from __future__ import annotations
+
+from ivr.sip.agent import AgentConfig, CallInUse, UserAgent
+from ivr.sip.digest import Credentials
+from ivr.sip.events import (
+    AckReceived,
+    Address,
+    CancelReceived,
+    DialogEnded,
+    Dropped,
+    InfoDtmf,
+    InviteAccepted,
+    InviteFailed,
+    InviteProgress,
+    InviteReceived,
+    ReinviteReceived,
+    SipEvent,
+)
+from ivr.sip.sdp import Codec, LocalMedia, Media
+from ivr.sip.transaction import Timers
+
+__all__ = [
+    "AckReceived",
+    "Address",
+    "AgentConfig",
+    "CallInUse",
+    "CancelReceived",
+    "Codec",
+    "Credentials",
+    "DialogEnded",
+    "Dropped",
+    "InfoDtmf",
+    "InviteAccepted",
+    "InviteFailed",
+    "InviteProgress",
+    "InviteReceived",
+    "LocalMedia",
+    "Media",
+    "ReinviteReceived",
+    "SipEvent",
+    "Timers",
+    "UserAgent",
+]

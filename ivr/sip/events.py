@@ -1,0 +1,157 @@
+"""What the SIP user agent tells its driver (nouns). Pure.
+
+`call` is the driver's own id of an outbound call, or the id that the agent gave to an inbound one. Every
+outbound call tells exactly one `InviteFailed`, or one `InviteAccepted` and later one `DialogEnded`. Every
+inbound call tells `InviteReceived`, then one `CancelReceived` (it is over), or nothing more once it is
+rejected, or `AckReceived` and one `DialogEnded` once it is answered. A retransmission tells nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ivr.sip.sdp import Media
+
+__all__ = [
+    "AckReceived",
+    "Address",
+    "CancelReceived",
+    "DialogEnded",
+    "Dropped",
+    "InfoDtmf",
+    "InviteAccepted",
+    "InviteFailed",
+    "InviteProgress",
+    "InviteReceived",
+    "ReinviteReceived",
+    "SipEvent",
+]
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InviteProgress:
+    """A provisional response 101–199 to our INVITE; `media` is set where it carries a usable answer."""
+
+    call: str
+    status: int
+    reason: str
+    media: Media | None
+    q850: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InviteAccepted:
+    """Our INVITE was answered by 200 and the ACK is on its way. `media` is what was agreed."""
+
+    call: str
+    status: int
+    media: Media
+
+
+@dataclass(frozen=True, slots=True)
+class InviteFailed:
+    """Our INVITE ended without a call.
+
+    `status` is the final response; None when none came in time (timer B, or 64*T1 after our CANCEL); 487
+    when a 200 crossed our CANCEL (it was acknowledged and ended by BYE); 488 when the answer in the 200 was
+    of no use (acknowledged and ended likewise). `q850` and `cause_text` come from the Reason header (RFC
+    3326); without one `cause_text` is the reason phrase or our own words.
+    """
+
+    call: str
+    status: int | None
+    q850: int | None
+    cause_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialogEnded:
+    """An answered call is over.
+
+    `by` is "us" at once when `bye` was called, "them" on their BYE, "network" when nobody said so: no ACK
+    came to our 200, or an in-dialog request met 408, 481 or silence (RFC 3261 §12.2.1.2).
+    """
+
+    call: str
+    by: Literal["us", "them", "network"]
+    q850: int | None
+    cause_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InviteReceived:
+    """Somebody calls. 100 has been sent; the driver goes on with `provisional`, `answer` or `reject`.
+
+    `user` is the user part of the request URI, the dialled number; `caller` that of From. `offer` is what
+    they offer us, None when the INVITE has no SDP (then our 200 offers, and AckReceived brings the answer).
+    """
+
+    call: str
+    source: Address
+    uri: str
+    user: str
+    caller: str
+    from_uri: str
+    offer: Media | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReceived:
+    """They gave up before our answer. 200 and 487 have been sent; the call is over."""
+
+    call: str
+    q850: int | None
+    cause_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AckReceived:
+    """The ACK to our 200. `media` is what was agreed; media may flow from here at the latest."""
+
+    call: str
+    media: Media
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteReceived:
+    """They changed the session; it has been answered from our own media. `media` holds from now on.
+
+    Its host and port may be new, and `sends`/`receives` tell of hold.
+    """
+
+    call: str
+    media: Media
+
+
+@dataclass(frozen=True, slots=True)
+class InfoDtmf:
+    """A key by INFO application/dtmf-relay or application/dtmf, already answered by 200."""
+
+    call: str
+    key: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A datagram that nothing came of (malformed, or belonging to nothing); for counting and one log line."""
+
+    reason: str
+    source: Address
+
+
+SipEvent = (
+    InviteProgress
+    | InviteAccepted
+    | InviteFailed
+    | DialogEnded
+    | InviteReceived
+    | CancelReceived
+    | AckReceived
+    | ReinviteReceived
+    | InfoDtmf
+    | Dropped
+)
