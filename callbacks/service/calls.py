@@ -74,7 +74,7 @@ def answered(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
 
 
 def rated(ctx: Context, attempt_id: int, token: int, callback_id: int, answer: Answer, now: datetime) -> bool:
-    """A key press that rates; stored at once. A later one of the call is a change, else it's kept uncounted."""
+    """A key press that rates; stored at once. A later one of the call is a change or uncounted."""
 
     def work(session: Session, attempt: Attempt, callbacks: list[Callback]) -> None:
         callback = next(each for each in callbacks if each.id == callback_id)
@@ -158,7 +158,7 @@ def _after_call(
     elif disposition is Disposition.UNALLOCATED and _unallocated_before(session, attempt, callback):
         _bar_number(ctx, session, attempt, callback, Trigger.INVALID, "unallocated", now)
     elif not attempt.counts:
-        _count_network_fail(session, callback, attempt, now)
+        _count_network_fail(session, callback, attempt, ctx.policy.network_fail_alarm, now)
         _retry(ctx, session, callback, now)
     elif attempts_left(calls_of(session, callback), ctx.policy) > 0:
         _retry(ctx, session, callback, now)
@@ -205,9 +205,11 @@ def _bar(phone: CasePhone, now: datetime) -> None:
         phone.barred_at = now
 
 
-def _count_network_fail(session: Session, callback: Callback, attempt: Attempt, now: datetime) -> None:
+def _count_network_fail(
+    session: Session, callback: Callback, attempt: Attempt, alarm_at: int, now: datetime
+) -> None:
     callback.network_fails += 1
     detail = {"trunk": attempt.trunk, "sip_status": attempt.sip_status, "q850": attempt.q850}
     log.warning("network_fail", attempt=attempt.id, fails=callback.network_fails, **detail)
-    if callback.network_fails % 5 == 0:
+    if callback.network_fails % alarm_at == 0:
         audit(session, now, "system", "network_fail_alarm", f"callback:{callback.id}", **detail)

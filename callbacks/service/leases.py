@@ -14,7 +14,7 @@ from callbacks.models import Attempt, TextMessage, TextState
 from callbacks.service.calls import CallOutcome, finish
 from callbacks.service.claims import release
 from callbacks.service.core import LIVE, Context, lock_callbacks
-from callbacks.service.texts import text_unknown
+from callbacks.service.submits import text_unknown
 from callbacks.vocabulary import Channel, Disposition
 
 

@@ -1,0 +1,100 @@
+"""The clock's work: what is due is looked at, by the policy, and moved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from callbacks.models import ASKING, Callback, TextKind, TextMessage, TextState
+from callbacks.policy import AwaitWeb, Call, Exclude, GiveUp, HandOver, Text, Wait, next_step
+from callbacks.service.answers import settle_ratings
+from callbacks.service.claims import hand_over
+from callbacks.service.closing import cancel_queued_text
+from callbacks.service.core import Context, move, view_of
+from callbacks.service.texts import queue_answer, queue_question
+from callbacks.states import ON_THE_LINE, OPEN, State, Trigger
+from callbacks.vocabulary import Channel
+
+_PLANNED = (State.PENDING, State.AWAIT_REPLY, State.AGENT_QUEUE)
+
+
+def plan_due(ctx: Context, now: datetime, limit: int = 200) -> int:
+    """Takes the next step of up to `limit` callbacks that are due for one; returns how many it looked at."""
+
+    def work(session: Session) -> int:
+        due = or_(
+            and_(Callback.state.in_(_PLANNED), Callback.next_at <= now),
+            and_(Callback.state.in_(OPEN - ON_THE_LINE), Callback.deadline <= now),
+        )
+        query = select(Callback).where(due).order_by(Callback.priority, Callback.closed_at, Callback.id)
+        callbacks = list(session.scalars(query.limit(limit).with_for_update(skip_locked=True)))
+        for callback in callbacks:
+            _plan(ctx, session, callback, now)
+        return len(callbacks)
+
+    return ctx.run(work)
+
+
+def _plan(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:
+    if callback.state is State.AWAIT_REPLY and _unknown_for_long(ctx, session, callback, now):
+        move(ctx, session, callback, Trigger.TEXT_FAILED, now, next_at=now, detail="text unknown")
+        return
+    match next_step(view_of(session, callback), now, ctx.policy):
+        case Exclude(reason):
+            callback.exclusion = reason
+            move(ctx, session, callback, Trigger.EXCLUDE, now, detail=reason)
+        case Text(number_index, at):
+            _ask_by_text(ctx, session, callback, number_index, at, now)
+        case Call(_, at):
+            move(ctx, session, callback, Trigger.CALL, now, next_at=at)
+        case AwaitWeb():
+            move(ctx, session, callback, Trigger.AWAIT_WEB, now)
+        case HandOver(reason):
+            hand_over(ctx, session, callback, reason, now)
+        case GiveUp(reason):
+            move(ctx, session, callback, Trigger.DEADLINE, now, detail=reason)
+            cancel_queued_text(session, callback.id, now)
+        case Wait(until):
+            callback.next_at = until
+
+
+def _ask_by_text(
+    ctx: Context, session: Session, callback: Callback, number_index: str, at: datetime, now: datetime
+) -> None:
+    phone = next(p for p in callback.case.phones if p.number_index == number_index)
+    if queue_question(ctx, session, callback, phone, at, now):
+        move(ctx, session, callback, Trigger.TEXT, now)
+
+
+def _unknown_for_long(ctx: Context, session: Session, callback: Callback, now: datetime) -> bool:
+    query = select(TextMessage.id).where(
+        TextMessage.callback_id == callback.id,
+        TextMessage.kind.in_(ASKING),
+        TextMessage.state == TextState.UNKNOWN,
+        TextMessage.ended_at <= now - ctx.policy.text_unknown_wait,
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def settle_due(ctx: Context, now: datetime, limit: int = 200) -> int:
+    """Ends the thirty minutes where they are over; a dissatisfied citizen of a text is told what follows."""
+
+    def work(session: Session) -> int:
+        ratings = settle_ratings(ctx, session, now, limit)
+        for rating in ratings:
+            dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
+            if rating.channel is Channel.SMS and dissatisfied:
+                _tell_verifying(ctx, session, rating.callback_id, now)
+        return len(ratings)
+
+    return ctx.run(work)
+
+
+def _tell_verifying(ctx: Context, session: Session, callback_id: int, now: datetime) -> None:
+    query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.kind.in_(ASKING))
+    question = session.scalar(query.order_by(TextMessage.id.desc()).limit(1))
+    callback = session.get_one(Callback, callback_id)
+    if question is not None:
+        queue_answer(ctx, session, TextKind.VERIFYING, callback, question, now)
