@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from callbacks.service.texts import queue_answer, queue_question
 from callbacks.states import ON_THE_LINE, OPEN, State, Trigger
 from callbacks.vocabulary import Channel
 
+_QUESTION_TAKEN_PAUSE = timedelta(seconds=30)
 _PLANNED = (State.PENDING, State.AWAIT_REPLY, State.AGENT_QUEUE)
 
 
@@ -66,6 +67,8 @@ def _ask_by_text(
     phone = next(p for p in callback.case.phones if p.number_index == number_index)
     if queue_question(ctx, session, callback, phone, at, now):
         move(ctx, session, callback, Trigger.TEXT, now)
+    else:
+        callback.next_at = now + _QUESTION_TAKEN_PAUSE
 
 
 def _unknown_for_long(ctx: Context, session: Session, callback: Callback, now: datetime) -> bool:

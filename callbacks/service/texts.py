@@ -110,7 +110,7 @@ def claim_texts(
         for text in list(session.scalars(query)):
             if _may_leave(ctx, session, text, now) and _submit(ctx, session, text, owner, gateway, now):
                 text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
-                text.lease_expires_at = dbnow(lease_seconds)  # type: ignore[assignment]
+                text.lease_expires_at = dbnow(lease_seconds)
                 text.token, text.tries = secrets.randbits(31), text.tries + 1
                 number = ctx.privacy.decrypt(text.number_encrypted)
                 claimed.append(

@@ -1,0 +1,126 @@
+"""Ratings become append-only score entries, in the transaction in which they are stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callbacks.events import CallbackEnded, Event, Rated, RatingChanged, RatingSettled, ResolutionGiven
+from callbacks.models import Callback, Rating
+from callbacks.rating import SCALES
+from scoring.models import DissatisfactionItem, ScoreEntry
+
+
+class ScoreLedger:
+    """The subscriber that `app.py` wires to the callbacks. Months go by the office's time zone."""
+
+    def __init__(self, timezone: str) -> None:
+        self._zone = ZoneInfo(timezone)
+
+    def __call__(self, session: Session, event: Event) -> None:
+        match event:
+            case Rated(rating_id, at):
+                self._rated(session, session.get_one(Rating, rating_id), at)
+            case RatingChanged(old_id, new_id, at):
+                old, new = session.get_one(Rating, old_id), session.get_one(Rating, new_id)
+                changes = _difference(_worth(session, new), _worth(session, old))
+                # Both in the old one's month, so that a change over midnight moves nothing between months.
+                self._enter(session, new, "changed", changes, at, month_of=old.at)
+            case ResolutionGiven(rating_id, resolved, at):
+                changes = {"resolved_answered": Fraction(1), "resolved": Fraction(int(resolved))}
+                self._enter(session, session.get_one(Rating, rating_id), "resolution", changes, at)
+            case RatingSettled(rating_id, True, at):
+                self._list(session, session.get_one(Rating, rating_id), at)
+            case RatingSettled() | CallbackEnded():
+                pass
+
+    def _rated(self, session: Session, rating: Rating, at: datetime) -> None:
+        first = rating.callback.round == 1
+        counts = (
+            {"rated_raw": Fraction(1), "rated": Fraction(1)} if first else {"second_answered": Fraction(1)}
+        )
+        self._enter(session, rating, "rated", {**counts, **_worth(session, rating)}, at)
+
+    def _enter(
+        self,
+        session: Session,
+        rating: Rating,
+        kind: str,
+        changes: dict[str, Fraction],
+        at: datetime,
+        month_of: datetime | None = None,
+    ) -> None:
+        local = (month_of or rating.at).astimezone(self._zone)
+        session.add(
+            ScoreEntry(
+                unit_id=rating.callback.unit_id,
+                month=f"{local:%Y-%m}",
+                kind=kind,
+                callback_id=rating.callback_id,
+                rating_id=rating.id,
+                changes={name: str(value) for name, value in changes.items() if value},
+                provenance=_provenance(rating),
+                at=at,
+            )
+        )
+        session.flush()
+
+    def _list(self, session: Session, rating: Rating, at: datetime) -> None:
+        """列入不满意清单, once per callback."""
+        found = select(DissatisfactionItem.id).where(DissatisfactionItem.callback_id == rating.callback_id)
+        if session.scalar(found) is None:
+            item = DissatisfactionItem(
+                callback_id=rating.callback_id,
+                rating_id=rating.id,
+                unit_id=rating.callback.unit_id,
+                opened_at=at,
+            )
+            session.add(item)
+            session.flush()
+
+
+def _worth(session: Session, rating: Rating) -> dict[str, Fraction]:
+    """What a rating adds: to the first round's index, or as a second callback to the rework credit."""
+    scale = SCALES[rating.scale]
+    weight = scale.weight(rating.value)
+    if rating.callback.round == 1:
+        return {"positive": Fraction(int(rating.value in scale.positive)), "weight_first": weight}
+    return {
+        "second_not_dissatisfied": Fraction(int(rating.value not in scale.dissatisfied)),
+        "weight_delta": weight - _first_weight(session, rating.callback),
+    }
+
+
+def _first_weight(session: Session, callback: Callback) -> Fraction:
+    """The weight of the first round's counted rating of the same closing; 0 where it was removed."""
+    query = (
+        select(Rating)
+        .join(Callback, Callback.id == Rating.callback_id)
+        .where(Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
+        .where(Callback.round == 1, Rating.counted)
+    )
+    first = session.scalar(query)
+    return Fraction(0) if first is None else SCALES[first.scale].weight(first.value)
+
+
+def _difference(new: dict[str, Fraction], old: dict[str, Fraction]) -> dict[str, Fraction]:
+    return {name: value - old[name] for name, value in new.items()}
+
+
+def _provenance(rating: Rating) -> dict[str, Any]:
+    """Where a point comes from, so that it can be explained."""
+    return {
+        "attempt": rating.attempt_id,
+        "reply": rating.reply_id,
+        "channel": rating.channel.value,
+        "raw": rating.raw,
+        "prompt_id": rating.prompt_id,
+        "ms_since_prompt_end": rating.ms_since_prompt_end,
+        "scale": rating.scale,
+        "value": rating.value,
+    }
