@@ -1,0 +1,120 @@
+"""What every read for the desk shares: the reader's scope, units, and pages by keyset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, literal, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from callbacks.database import UtcDateTime
+from callbacks.models import Unit
+from callbacks.vocabulary import UnitGroup
+from scoring.models import AssessmentRecord
+from scoring.queries_filter import Cursor
+
+Row = TypeVar("Row")
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reader may see: `units` None is the whole city; `numbers` says whether masked numbers show."""
+
+    units: frozenset[int] | None = None
+    numbers: bool = True
+
+    def limit(self, column: InstrumentedAttribute[int]) -> list[ColumnElement[bool]]:
+        """The conditions that keep a query within the scope."""
+        return [] if self.units is None else [column.in_(self.units)]
+
+    def covers(self, unit_id: int) -> bool:
+        return self.units is None or unit_id in self.units
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """A unit as pages name it."""
+
+    id: int
+    code: str
+    name: str
+    name_en: str
+    group: UnitGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """One page of a list. `before` and `after` are None where the list ends; `total` is of the whole list."""
+
+    rows: tuple[Row, ...]
+    total: int
+    before: Cursor | None = None
+    after: Cursor | None = None
+
+
+def subtree(session: Session, unit_id: int) -> frozenset[int]:
+    """The ids of a unit and of all below it."""
+    tree = select(Unit.id).where(Unit.id == unit_id).cte("tree", recursive=True)
+    tree = tree.union(select(Unit.id).join(tree, Unit.parent_id == tree.c.id))
+    return frozenset(session.scalars(select(tree.c.id)))
+
+
+def units(session: Session, scope: Scope, group: UnitGroup | None = None) -> tuple[UnitRow, ...]:
+    """The units of a scope by code, of one group if given."""
+    query = select(Unit).where(*scope.limit(Unit.id)).order_by(Unit.code)
+    if group is not None:
+        query = query.where(Unit.group == group)
+    return tuple(unit_row(unit) for unit in session.scalars(query))
+
+
+def unit_by_code(session: Session, code: str, scope: Scope) -> UnitRow | None:
+    """None when there is no such unit, or not for this reader."""
+    unit = session.scalar(select(Unit).where(Unit.code == code, *scope.limit(Unit.id)))
+    return None if unit is None else unit_row(unit)
+
+
+def unit_row(unit: Unit) -> UnitRow:
+    return UnitRow(unit.id, unit.code, unit.name, unit.name_en, unit.group)
+
+
+def months(session: Session) -> tuple[str, ...]:
+    """The assessed months, newest first."""
+    query = select(AssessmentRecord.month).distinct().order_by(AssessmentRecord.month.desc())
+    return tuple(session.scalars(query))
+
+
+def one_page(
+    session: Session,
+    query: Select[Any],
+    key: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[int]],
+    cursor: Cursor | None,
+    *,
+    newest_first: bool,
+    size: int = PAGE_SIZE,
+) -> tuple[Sequence[Any], Cursor | None, Cursor | None]:
+    """Rows of `query` from `cursor` on, whose first two columns are `key`; then where the page before and
+    the page after begin. No OFFSET: row 50,000 costs what row 1 costs.
+    """
+    back = cursor is not None and cursor.back
+    descending = newest_first != back
+    if cursor is not None:
+        place = tuple_(literal(cursor.at, UtcDateTime()), literal(cursor.id))
+        query = query.where(tuple_(*key) < place if descending else tuple_(*key) > place)
+    query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
+    found = list(session.execute(query.limit(size + 1)))
+    more = len(found) > size
+    rows = found[:size]
+    if back:
+        rows.reverse()
+    if not rows:
+        return rows, None, None
+    has_before = more if back else cursor is not None
+    has_after = True if back else more
+    before = Cursor(rows[0][0], rows[0][1], back=True) if has_before else None
+    after = Cursor(rows[-1][0], rows[-1][1]) if has_after else None
+    return rows, before, after

@@ -1,0 +1,132 @@
+"""What waits today: alarms, items, callbacks that a person must take, deadlines that run out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, Reply, Unit
+from callbacks.states import OPEN, State
+from callbacks.vocabulary import Disposition
+from scoring.models import DissatisfactionItem
+from scoring.queries import Scope
+
+_SHORT = 8
+_SOON = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A reply that sounds like an emergency: never a rating's substitute, always a person's matter."""
+
+    at: datetime
+    case: str | None
+    number: str | None
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A callback that a person must take, or that runs out of time."""
+
+    case: str
+    unit: str
+    unit_en: str
+    state: State
+    since: datetime
+    deadline: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`running_out` is open and due within 24 hours; the `_today` counts are of the local day."""
+
+    items: int
+    items_over_a_day: int
+    open: int
+    agent_queue: int
+    running_out: int
+    unknown_calls: int
+    rated_today: int
+    dissatisfied_today: int
+    alarms: tuple[Alarm, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def read_overview(
+    session: Session, scope: Scope, now: datetime, today: datetime, dissatisfied: frozenset[int]
+) -> Overview:
+    """`today` is when the local day began, `dissatisfied` the scale's values that count as such."""
+    items = select(func.count(DissatisfactionItem.id)).where(*scope.limit(DissatisfactionItem.unit_id))
+    callbacks = select(func.count(Callback.id)).where(*scope.limit(Callback.unit_id))
+    rated = (
+        select(func.count(Rating.id))
+        .join(Callback, Callback.id == Rating.callback_id)
+        .where(Rating.counted, Rating.at >= today, *scope.limit(Callback.unit_id))
+    )
+    still_open = callbacks.where(Callback.state.in_(OPEN))
+
+    def count(query: Select[int]) -> int:
+        return session.scalar(query) or 0
+
+    return Overview(
+        items=count(items),
+        items_over_a_day=count(items.where(DissatisfactionItem.opened_at <= now - timedelta(days=1))),
+        open=count(still_open),
+        agent_queue=count(callbacks.where(Callback.state == State.AGENT_QUEUE)),
+        running_out=count(still_open.where(Callback.deadline <= now + _SOON)),
+        unknown_calls=_unknown_calls(session, scope, today),
+        rated_today=count(rated),
+        dissatisfied_today=count(rated.where(Rating.value.in_(dissatisfied))),
+        alarms=_alarms(session, scope, now - timedelta(days=1)),
+        waiting=_waiting(session, scope),
+    )
+
+
+def _unknown_calls(session: Session, scope: Scope, since: datetime) -> int:
+    """Calls whose worker was lost after the INVITE left: each is an alarm (domain.md §1)."""
+    query = (
+        select(func.count(Attempt.id.distinct()))
+        .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
+        .join(Callback, Callback.id == AttemptCallback.callback_id)
+        .where(Attempt.disposition == Disposition.UNKNOWN, Attempt.claimed_at >= since)
+        .where(*scope.limit(Callback.unit_id))
+    )
+    return session.scalar(query) or 0
+
+
+def _alarms(session: Session, scope: Scope, since: datetime) -> tuple[Alarm, ...]:
+    """For the office alone: a reply that belongs to no question has no unit either."""
+    if scope.units is not None:
+        return ()
+    query = (
+        select(Reply, Case.number)
+        .outerjoin(Callback, Callback.id == Reply.callback_id)
+        .outerjoin(Case, Case.id == Callback.case_id)
+        .where(Reply.emergency, Reply.received_at >= since)
+        .order_by(Reply.received_at.desc())
+        .limit(_SHORT)
+    )
+    return tuple(
+        Alarm(reply.received_at, case, reply.number_masked if scope.numbers else None, reply.body)
+        for reply, case in session.execute(query).tuples()
+    )
+
+
+def _waiting(session: Session, scope: Scope) -> tuple[Waiting, ...]:
+    """The agent queue, nearest deadline first."""
+    query = (
+        select(Callback, Case.number, Unit.name, Unit.name_en)
+        .join(Case, Case.id == Callback.case_id)
+        .join(Unit, Unit.id == Callback.unit_id)
+        .where(Callback.state == State.AGENT_QUEUE, *scope.limit(Callback.unit_id))
+        .order_by(Callback.deadline, Callback.id)
+        .limit(_SHORT)
+    )
+    return tuple(
+        Waiting(number, unit, unit_en, callback.state, callback.state_since, callback.deadline)
+        for callback, number, unit, unit_en in session.execute(query).tuples()
+    )

@@ -1,0 +1,145 @@
+"""How far the callbacks are: states, attempts, ratings, coverage and the ledger's sums, by unit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from callbacks.models import (
+    Attempt,
+    AttemptCallback,
+    Callback,
+    Closing,
+    Rating,
+    TextMessage,
+    TextState,
+    Unit,
+)
+from callbacks.states import DONE, OPEN, State
+from callbacks.vocabulary import Channel, Disposition
+from scoring.queries import Scope, UnitRow, unit_row
+from scoring.queries_filter import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """closed = done + open + excluded + cancelled (domain.md §1): each closing is in exactly one of them."""
+
+    closed: int
+    done: int
+    open: int
+    excluded: int
+    cancelled: int
+    rated: int
+
+    @property
+    def due(self) -> int:
+        return self.done + self.open
+
+    @property
+    def balanced(self) -> bool:
+        return self.closed == self.done + self.open + self.excluded + self.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The first-round callbacks of a scope. `attempts` counts calls by what came of them, None: under way."""
+
+    sums: Sums
+    states: dict[State, int]
+    units: tuple[tuple[UnitRow, Sums], ...]
+    attempts: dict[Disposition | None, int]
+    texts: dict[TextState, int]
+    ratings: dict[Channel, int]
+
+
+def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
+    """Counts in one transaction, so that the sums fit one another."""
+    wanted = _wanted(scope, chosen)
+    closed = dict(
+        session.execute(
+            select(Closing.unit_id, func.count())
+            .join(Unit, Unit.id == Closing.unit_id)
+            .where(*wanted)
+            .group_by(Closing.unit_id)
+        ).tuples()
+    )
+    states: dict[int, Counter[State]] = {}
+    first_round = (
+        select(Callback.unit_id, Callback.state, func.count())
+        .join(Unit, Unit.id == Callback.unit_id)
+        .where(Callback.round == 1, *wanted)
+        .group_by(Callback.unit_id, Callback.state)
+    )
+    for unit_id, state, number in session.execute(first_round).tuples():
+        states.setdefault(unit_id, Counter())[state] += number
+    units = session.scalars(select(Unit).where(Unit.id.in_({*closed, *states})).order_by(Unit.code))
+    total = sum(states.values(), Counter[State]())
+    return Progress(
+        sums=_sums(sum(closed.values()), total),
+        states={state: total[state] for state in State},
+        units=tuple(
+            (unit_row(unit), _sums(closed.get(unit.id, 0), states.get(unit.id, Counter()))) for unit in units
+        ),
+        attempts=_attempts(session, wanted),
+        texts=_texts(session, wanted),
+        ratings=_ratings(session, wanted),
+    )
+
+
+def _wanted(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
+    found = scope.limit(Unit.id)
+    if chosen.group is not None:
+        found.append(Unit.group == chosen.group)
+    if chosen.unit:
+        found.append(Unit.code == chosen.unit)
+    return found
+
+
+def _sums(closed: int, states: Counter[State]) -> Sums:
+    return Sums(
+        closed=closed,
+        done=sum(states[state] for state in DONE),
+        open=sum(states[state] for state in OPEN),
+        excluded=states[State.EXCLUDED],
+        cancelled=states[State.CANCELLED],
+        rated=states[State.RATED],
+    )
+
+
+def _of_units(wanted: list[ColumnElement[bool]]) -> Any:
+    """The ids of the callbacks of the wanted units."""
+    return select(Callback.id).join(Unit, Unit.id == Callback.unit_id).where(*wanted)
+
+
+def _attempts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Disposition | None, int]:
+    """Each call once, however many cases it asks for."""
+    linked = select(AttemptCallback.attempt_id).where(AttemptCallback.callback_id.in_(_of_units(wanted)))
+    query = (
+        select(Attempt.disposition, func.count())
+        .where(Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None), Attempt.id.in_(linked))
+        .group_by(Attempt.disposition)
+    )
+    return dict(session.execute(query).tuples())
+
+
+def _texts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[TextState, int]:
+    query = (
+        select(TextMessage.state, func.count())
+        .where(TextMessage.attempt_id.is_not(None), TextMessage.callback_id.in_(_of_units(wanted)))
+        .group_by(TextMessage.state)
+    )
+    return dict(session.execute(query).tuples())
+
+
+def _ratings(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Channel, int]:
+    query = (
+        select(Rating.channel, func.count())
+        .where(Rating.counted, Rating.callback_id.in_(_of_units(wanted)))
+        .group_by(Rating.channel)
+    )
+    return dict(session.execute(query).tuples())
