@@ -1,0 +1,84 @@
+"""The range of media ports: an even one for RTP and the next for RTCP (RFC 3550 §11)."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+from collections import deque
+
+__all__ = ["NoPorts", "PortPool", "need_descriptors", "udp_socket"]
+
+_SPARE_DESCRIPTORS = 64
+
+
+class NoPorts(Exception):
+    """Too few ports or descriptors for the lines; the message says which setting to change."""
+
+
+def udp_socket(host: str, port: int) -> socket.socket:
+    """A bound UDP socket that never blocks."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        bound.bind((host, port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def need_descriptors(lines: int) -> None:
+    """Raise the limit of open files to what `lines` calls need; NoPorts where that is forbidden."""
+    wanted = 2 * lines + _SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in (resource.RLIM_INFINITY, -1) or soft >= wanted:
+        return
+    if hard not in (resource.RLIM_INFINITY, -1) and hard < wanted:
+        raise NoPorts(f"lines = {lines} needs {wanted} open files, the limit is {hard} (ulimit -n)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class PortPool:
+    """Hands out pairs, the longest unused first: a late packet of an old call finds nobody."""
+
+    def __init__(self, host: str, first: int, last: int) -> None:
+        self.host, self.first, self.last = host, first, last
+        self._free = deque(range(first, last, 2))
+
+    def check(self, lines: int) -> None:
+        """NoPorts unless `lines` pairs of the range can be bound now."""
+        usable = 0
+        for port in range(self.first, self.last, 2):
+            with contextlib.suppress(OSError):
+                for bound in self._bind(port):
+                    bound.close()
+                usable += 1
+        if usable < lines:
+            raise NoPorts(
+                f"{usable} pairs of media ports are free on {self.host} between rtp_port_min = {self.first} "
+                f"and rtp_port_max = {self.last}; lines = {lines} needs as many: choose another range"
+            )
+
+    def take(self) -> tuple[int, socket.socket, socket.socket]:
+        """The RTP port and both bound sockets; NoPorts when none is left."""
+        for _ in range(len(self._free)):
+            port = self._free.popleft()
+            try:
+                rtp, rtcp = self._bind(port)
+            except OSError:  # another program has it
+                self._free.append(port)
+                continue
+            return port, rtp, rtcp
+        raise NoPorts(f"no media port is left between {self.first} and {self.last}")
+
+    def give_back(self, port: int) -> None:
+        self._free.append(port)
+
+    def _bind(self, port: int) -> tuple[socket.socket, socket.socket]:
+        rtp = udp_socket(self.host, port)
+        try:
+            return rtp, udp_socket(self.host, port + 1)
+        except BaseException:
+            rtp.close()
+            raise

@@ -1,0 +1,282 @@
+"""One call's media: its two sockets, what it sends each 20 ms, and what it hears.
+
+The socket stays unconnected until the first valid packet from the signalled host, or from the trunk's own
+where it sits behind a NAT; then it is connected, and the kernel drops strangers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ivr.counters import Counters
+from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
+from ivr.media import g711
+from ivr.media.audio import FRAME_SAMPLES, Audio
+from ivr.media.dtmf import KEYS, KeyReceiver, send_key
+from ivr.media.ports import udp_socket
+from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
+
+__all__ = ["MediaEvent", "MediaLost", "MediaSession", "Remote"]
+
+_COMFORT_NOISE = 13  # RFC 3389
+_OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
+_REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLost:
+    """No packet came for as long as the settings bear."""
+
+    call: str
+    at: float
+
+
+MediaEvent = EarlyMedia | PlaybackStarted | PlaybackFinished | KeyPressed | MediaLost
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What the far end's SDP says: where its voice is received, and how.
+
+    `event_type` is the payload type of RFC 4733 towards it, None when it takes none; `hosts` are the
+    addresses its packets may come from. On hold we don't send, or nothing comes (RFC 3264 §8.4).
+    """
+
+    address: Address
+    rtcp_port: int
+    codec: Codec
+    event_type: int | None
+    hosts: frozenset[str]
+    sends: bool = True
+    receives: bool = True
+
+
+class MediaSession:
+    """Made by the loop, which calls `tick` each 20 ms once started, and `read…` when a packet is there."""
+
+    def __init__(
+        self,
+        call: str,
+        port: int,
+        rtp: socket.socket,
+        rtcp: socket.socket,
+        lost_after: float,
+        counters: Counters,
+        emit: Callable[[MediaEvent], None],
+        listener: Callable[[bytes, Codec, float], None] | None = None,
+    ) -> None:
+        self.call, self.port, self.rtp, self.rtcp = call, port, rtp, rtcp
+        self.remote: Remote | None = None
+        self._lost_after, self._counters, self._emit, self._listener = lost_after, counters, emit, listener
+        self._source: Address | None = None
+        self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
+        self._receiver = Receiver()
+        self._keys_in = KeyReceiver()
+        self._keys_by: str | None = None
+        self._keys_out: deque[Iterator[bytes]] = deque()
+        self._token, self._index = "", 0
+        self._frames: tuple[bytes, ...] | None = None
+        self._started = self._early = self._lost = False
+        self._heard_at = self._report_at = 0.0
+
+    # -- orders
+
+    def negotiate(self, remote: Remote) -> bool:
+        """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
+        moved = self.remote is not None and remote.address != self.remote.address
+        self.remote = remote
+        return moved and self._source is not None
+
+    def reopen(self) -> None:
+        """Forget the learned source: the same port, unconnected again."""
+        host = self.rtp.getsockname()[0]
+        self.rtp.close()
+        self.rtp = udp_socket(host, self.port)
+        self._source = None
+
+    def start(self, now: float) -> None:
+        """The call is answered: send from the next tick on, and expect to hear."""
+        self._started, self._heard_at, self._report_at = True, now, now + _REPORT_EVERY
+
+    def play(self, token: str, audio: Audio) -> None:
+        """Replace what plays. In vain before the answer."""
+        if self._started and self.remote is not None:
+            self._token, self._frames, self._index = token, audio.frames(self.remote.codec), 0
+
+    def stop(self) -> None:
+        self._frames = None
+
+    def press(self, key: str, seconds: float) -> None:
+        """Send a key by RFC 4733, after those before it. In vain when the far end takes none."""
+        if self.remote is not None and self.remote.event_type is not None:
+            self._keys_out.append(send_key(self._sender, key, seconds, self.remote.event_type))
+
+    def key_by_info(self, key: str, seconds: float, now: float) -> None:
+        """A key that a SIP INFO told; gateways send it when the key comes up."""
+        if self._started and key in KEYS:
+            self._tell_key(key, now - seconds, now, "info")
+
+    def close(self) -> None:
+        if self._started:
+            self._send_report(bye=True)
+        self.rtp.close()
+        self.rtcp.close()
+
+    # -- the sending clock. This is the hot path: each call comes through here 50 times a second.
+
+    def tick(self, now: float) -> None:
+        """Send the next 20 ms."""
+        remote = self.remote
+        if remote is None or not remote.receives:
+            self._heard_at = now  # nothing is to come, so nothing is lost
+        if remote is None or not remote.sends:
+            self._sender.skip(FRAME_SAMPLES)
+            return
+        frames, index = self._frames, self._index
+        if self._keys_out:
+            packet = self._key_packet(remote)
+        else:
+            playing = frames is not None and index < len(frames)
+            payload = frames[index] if frames is not None and playing else _silence(remote.codec)
+            packet = self._sender.frame(g711.PAYLOAD_TYPES[remote.codec], payload)
+        try:
+            if self._source is not None:
+                self.rtp.send(packet)
+            else:
+                self.rtp.sendto(packet, remote.address)
+        except OSError:  # a full buffer, or an ICMP refusal of an earlier packet: voice goes on
+            self._counters["rtp_send_failed"] += 1
+        if frames is not None:
+            self._index = index + 1
+            if index == 0:
+                self._emit(PlaybackStarted(self.call, now, self._token))
+            if index + 1 >= len(frames):
+                self._frames = None
+                self._emit(PlaybackFinished(self.call, now, self._token))
+        if now >= self._report_at:
+            self._report_at = now + _REPORT_EVERY
+            self._send_report()
+        if now - self._heard_at > self._lost_after and not self._lost:
+            self._lost = True
+            self._emit(MediaLost(self.call, now))
+
+    def skip(self, frames: int) -> None:
+        """The loop was stopped for so long: let the clock catch up without a burst."""
+        self._sender.skip(frames * FRAME_SAMPLES)
+
+    def _key_packet(self, remote: Remote) -> bytes:
+        while self._keys_out:
+            packet = next(self._keys_out[0], None)
+            if packet is not None:
+                return packet
+            self._keys_out.popleft()
+        return self._sender.frame(g711.PAYLOAD_TYPES[remote.codec], _silence(remote.codec))
+
+    def _send_report(self, bye: bool = False) -> None:
+        remote = self.remote
+        if remote is None or not remote.sends:
+            return
+        to = (remote.address[0], remote.rtcp_port)
+        if self._source not in (None, remote.address):  # behind a NAT: the pair's other port
+            to = (self._source[0], self._source[1] + 1)
+        cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
+        report = Report(self._sender, self._receiver, cname).packet(time.time(), bye)
+        try:
+            self.rtcp.sendto(report, to)
+        except OSError:
+            self._counters["rtcp_send_failed"] += 1
+
+    # -- what comes in
+
+    def read(self, now: float) -> bool:
+        """Take one datagram of the RTP port; False when there was none."""
+        try:
+            datagram, source = self.rtp.recvfrom(2048)
+        except BlockingIOError:
+            return False
+        except OSError:  # ICMP: nobody listens there any more; media_lost_after decides
+            self._counters["rtp_refused"] += 1
+            return True
+        self._take(datagram, source, now)
+        return True
+
+    def _take(self, datagram: bytes, source: Address, now: float) -> None:
+        if source != self._source and not self._may_learn(source):
+            self._counters.oddity("rtp_stranger", source)
+            return
+        try:
+            packet = parse(datagram)
+        except BadPacket as error:
+            self._counters.oddity("rtp_malformed", source, str(error))
+            return
+        if self._source is None and not self._learn(packet, source):
+            return
+        self._receiver.take(packet, now)
+        self._heard_at = now
+        self._hear(packet, now)
+
+    def read_rtcp(self, now: float) -> None:
+        """Take one datagram of the RTCP port. Reports are only checked: nobody's rate depends on them."""
+        try:
+            datagram, source = self.rtcp.recvfrom(2048)
+        except OSError:
+            return
+        try:
+            check_rtcp(datagram)
+            self._counters["rtcp_received"] += 1
+        except BadPacket as error:
+            self._counters.oddity("rtcp_malformed", source, str(error))
+
+    def _may_learn(self, source: Address) -> bool:
+        return self._source is None and self.remote is not None and source[0] in self.remote.hosts
+
+    def _learn(self, packet: RtpPacket, source: Address) -> bool:
+        remote = self.remote
+        if remote is None or packet.payload_type not in self._known(remote):
+            self._counters.oddity("rtp_other_type", source, f"payload type {packet.payload_type}")
+            return False
+        self._source = source
+        self.rtp.connect(source)
+        return True
+
+    @staticmethod
+    def _known(remote: Remote) -> tuple[int | None, ...]:
+        return (*g711.PAYLOAD_TYPES.values(), remote.event_type, _OUR_EVENT_TYPE, _COMFORT_NOISE)
+
+    def _hear(self, packet: RtpPacket, now: float) -> None:
+        remote = self.remote
+        if remote is None:
+            return
+        if packet.payload_type in (_OUR_EVENT_TYPE, remote.event_type):
+            if self._started and (key := self._keys_in.receive(packet, now)):
+                self._tell_key(key.key, key.began_at, now, "rtp")
+        elif packet.payload_type == g711.PAYLOAD_TYPES[remote.codec]:
+            if not self._started and not self._early:
+                self._early = True
+                self._emit(EarlyMedia(self.call, now))
+            if self._listener is not None:
+                self._listener(packet.payload, remote.codec, now)
+        elif packet.payload_type != _COMFORT_NOISE:
+            self._counters["rtp_other_type"] += 1
+
+    def _tell_key(self, key: str, began_at: float, now: float, by: str) -> None:
+        # A gateway may tell each key both ways: the way of a call's first key is the way of all.
+        self._keys_by = self._keys_by or by
+        if by == self._keys_by:
+            self._emit(KeyPressed(self.call, now, key, began_at))
+
+
+_SILENT_FRAMES: dict[Codec, bytes] = {
+    codec: bytes([octet]) * FRAME_SAMPLES for codec, octet in g711.SILENCE.items()
+}
+
+
+def _silence(codec: Codec) -> bytes:
+    return _SILENT_FRAMES[codec]

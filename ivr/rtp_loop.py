@@ -1,0 +1,154 @@
+"""One thread, one epoll: every media socket, whatever else is watched, and the 20 ms clock of all calls.
+
+The calls are spread over 20 phases of 1 ms, so that a thousand packets don't leave in one burst.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+
+from ivr.counters import Counters
+from ivr.events import Codec
+from ivr.media.audio import FRAME_MS
+from ivr.media.ports import PortPool, need_descriptors
+from ivr.media.session import MediaEvent, MediaSession, Remote
+
+__all__ = ["RtpLoop"]
+
+_MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
+_NEVER = 3600.0
+
+Handler = Callable[[float], object]
+
+
+class RtpLoop:
+    """Owns the epoll and the media sessions. Everything but `wake` belongs to one thread."""
+
+    def __init__(self, pool: PortPool, lines: int, lost_after: float, counters: Counters) -> None:
+        need_descriptors(lines)
+        pool.check(lines)
+        self._pool, self._lost_after, self._counters = pool, lost_after, counters
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._phases: list[list[MediaSession]] = [[] for _ in range(FRAME_MS)]
+        self._sessions: set[MediaSession] = set()
+        self._events: list[MediaEvent] = []
+        self._began, self._done_ms = time.monotonic(), 0
+        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.watch(self._waker, self._drain)
+
+    # -- descriptors
+
+    def watch(self, descriptor: int, handler: Handler) -> None:
+        """Call `handler(now)` whenever the descriptor can be read."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        if self._handlers.pop(descriptor, None):
+            self._epoll.unregister(descriptor)
+
+    def wake(self) -> None:
+        """Make a waiting `turn` return; any thread may."""
+        os.eventfd_write(self._waker, 1)
+
+    def _drain(self, now: float) -> None:
+        os.eventfd_read(self._waker)
+
+    # -- sessions
+
+    def open(self, call: str, listener: Callable[[bytes, Codec, float], None] | None = None) -> MediaSession:
+        """A session on a port pair of its own; NoPorts when none is left."""
+        port, rtp, rtcp = self._pool.take()
+        session = MediaSession(
+            call, port, rtp, rtcp, self._lost_after, self._counters, self._events.append, listener
+        )
+        self.watch(rtp.fileno(), session.read)
+        self.watch(rtcp.fileno(), session.read_rtcp)
+        self._sessions.add(session)
+        return session
+
+    def negotiate(self, session: MediaSession, remote: Remote) -> None:
+        """Tell the session what an SDP says; its socket is connected anew if the far end moved."""
+        if session.negotiate(remote):
+            self.unwatch(session.rtp.fileno())
+            session.reopen()
+            self.watch(session.rtp.fileno(), session.read)
+
+    def start(self, session: MediaSession, now: float) -> None:
+        """The call is answered: the session sends from its next phase on."""
+        session.start(now)
+        min(self._phases, key=len).append(session)
+
+    def drain(self, session: MediaSession, now: float) -> list[MediaEvent]:
+        """Read what the session's socket still holds."""
+        while session.read(now):
+            pass
+        return self._take_events()
+
+    def close_session(self, session: MediaSession) -> None:
+        """Say goodbye and free the ports. Harmless twice."""
+        if session not in self._sessions:
+            return
+        self._sessions.discard(session)
+        for phase in self._phases:
+            if session in phase:
+                phase.remove(session)
+        self.unwatch(session.rtp.fileno())
+        self.unwatch(session.rtcp.fileno())
+        session.close()
+        self._pool.give_back(session.port)
+
+    # -- turning
+
+    def turn(self, timeout: float) -> list[MediaEvent]:
+        """Wait for packets, the next frame or `timeout`, then do what is due."""
+        wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
+        ready = self._epoll.poll(wait)
+        now = time.monotonic()
+        for descriptor, _ in ready:
+            handler = self._handlers.get(descriptor)  # closed by an earlier one of this turn: nothing
+            if handler is not None:
+                handler(now)
+        self._send_due(now)
+        return self._take_events()
+
+    def _take_events(self) -> list[MediaEvent]:
+        events = self._events[:]
+        self._events.clear()
+        return events
+
+    def _until_next_frame(self, now: float) -> float:
+        for ahead in range(1, FRAME_MS + 1):
+            at = self._done_ms + ahead
+            if self._phases[at % FRAME_MS]:
+                return self._began + at / 1000 - now
+        return _NEVER
+
+    def _send_due(self, now: float) -> None:
+        current = int((now - self._began) * 1000)
+        late = current - self._done_ms
+        if late > _MOST_LATE_MS:
+            self._skip((late - _MOST_LATE_MS) // FRAME_MS)
+        for at in range(self._done_ms + 1, current + 1):
+            for session in self._phases[at % FRAME_MS]:
+                session.tick(now)
+        self._done_ms = current
+
+    def _skip(self, frames: int) -> None:
+        self._done_ms += frames * FRAME_MS
+        for phase in self._phases:
+            for session in phase:
+                session.skip(frames)
+                self._counters["frames_skipped"] += frames
+
+    def close(self) -> None:
+        """Close every session and the epoll itself."""
+        for session in list(self._sessions):
+            self.close_session(session)
+        self.unwatch(self._waker)
+        os.close(self._waker)
+        self._epoll.close()

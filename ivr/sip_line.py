@@ -1,0 +1,248 @@
+"""The default line: our own SIP user agent over UDP, on one epoll loop with its media."""
+
+from __future__ import annotations
+
+import heapq
+import re
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from callbacks.numbers import mask
+from callbacks.vocabulary import Disposition
+from ivr.disposition import CallFacts, disposition_of
+from ivr.events import Answered, Ended, EndedBy, LineEvent, Ringing
+from ivr.line import Capabilities, Dial, LineError
+from ivr.media.audio import Audio
+from ivr.media.ports import NoPorts, PortPool
+from ivr.media.session import MediaLost
+from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.sip.digest import Credentials
+from ivr.sip.events import (
+    AckReceived,
+    CancelReceived,
+    DialogEnded,
+    InviteAccepted,
+    InviteFailed,
+    InviteProgress,
+    InviteReceived,
+)
+from ivr.sip.transaction import Timers
+from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+
+__all__ = ["SipLine"]
+
+_log = structlog.get_logger(__name__)
+_DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call from `dial` to its Ended. `given_up` says why we sent CANCEL or BYE ourselves."""
+
+    order: Dial
+    trunk: TrunkSettings
+    rang: bool = False
+    answered: bool = False
+    given_up: str = ""
+
+
+class SipLine:
+    """Calls out by the trunks of the settings. LineError at the start says what to change."""
+
+    capabilities = Capabilities(early_media=True, sip_status=True, q850=True, key_time=True)
+
+    def __init__(self, settings: VoiceSettings) -> None:
+        self._settings = settings
+        self._calls: dict[str, _Call] = {}
+        self._deadlines: list[tuple[float, str]] = []
+        self._told: list[LineEvent] = []
+        self._endpoint = self._open(settings)
+
+    @staticmethod
+    def _open(settings: VoiceSettings) -> SipEndpoint:
+        pool = PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max)
+        timers = Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4)
+        try:
+            return SipEndpoint(
+                settings.local_host,
+                settings.sip_port,
+                frozenset(trunk.host for trunk in settings.trunks),
+                timers,
+                pool,
+                settings.lines,
+                settings.media_lost_after,
+            )
+        except NoPorts as error:
+            raise LineError(str(error)) from error
+        except OSError as error:
+            where = f"{settings.local_host}:{settings.sip_port}"
+            raise LineError(f"sip_port: {where} over UDP: {error.strerror}; choose another") from error
+
+    @property
+    def port(self) -> int:
+        """Our SIP port."""
+        return self._endpoint.port
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What was dropped, malformed or lost, by kind."""
+        return dict(self._endpoint.counters)
+
+    # -- orders
+
+    def dial(self, order: Dial) -> None:
+        """Send INVITE. LineError for an unknown trunk, a call's id in use, or digits that are none."""
+        trunk = self._check(order)
+        now = time.monotonic()
+        try:
+            local = self._endpoint.open_media(order.call, self._settings.codecs)
+        except NoPorts as error:  # nothing left us, so the citizen's attempt isn't spent
+            self._told.append(
+                Ended(order.call, now, Disposition.NETWORK_FAIL, None, None, str(error), by="us")
+            )
+            return
+        caller = order.caller or trunk.caller_number
+        credentials = None
+        if trunk.username is not None and trunk.password is not None:
+            credentials = Credentials(trunk.username, trunk.password.get_secret_value())
+        self._calls[order.call] = _Call(order, trunk)
+        heapq.heappush(self._deadlines, (now + order.total_timeout, order.call))
+        self._endpoint.agent.invite(
+            order.call,
+            f"sip:{order.number}@{trunk.host}:{trunk.port}",
+            (trunk.host, trunk.port),
+            local,
+            f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
+            now,
+            credentials=credentials,
+        )
+        self._endpoint.flush()
+        _log.info("call_dialled", call=order.call, number=mask(order.number), trunk=trunk.name)
+
+    def _check(self, order: Dial) -> TrunkSettings:
+        if order.call in self._calls:
+            raise LineError(f"call {order.call} is already up")
+        for digits in (order.number, order.caller or "0"):
+            if not _DIGITS.fullmatch(digits):
+                raise LineError(f"call {order.call}: a number is digits, not {digits!r}")
+        try:
+            return self._settings.trunk(order.trunk)
+        except KeyError as error:
+            raise LineError(str(error.args[0])) from error
+
+    def play(self, call: str, token: str, frames: Audio) -> None:
+        if session := self._endpoint.media(call):
+            session.play(token, frames)
+
+    def stop(self, call: str) -> None:
+        if session := self._endpoint.media(call):
+            session.stop()
+
+    def hangup(self, call: str) -> None:
+        self._give_up(call, "withdrawn", time.monotonic())
+
+    def _give_up(self, call: str, why: str, now: float) -> None:
+        known = self._calls.get(call)
+        if known is None or known.given_up:
+            return
+        known.given_up = why
+        if known.answered:
+            self._endpoint.agent.bye(call, now)
+        else:
+            self._endpoint.agent.cancel(call, now)
+        self._endpoint.flush()
+
+    # -- turning
+
+    def run_once(self, timeout: float) -> list[LineEvent]:
+        now = time.monotonic()
+        if self._deadlines:
+            timeout = min(timeout, self._deadlines[0][0] - now)
+        for event in self._endpoint.turn(0.0 if self._told else max(0.0, timeout)):
+            self._take(event, time.monotonic())
+        self._pass_deadlines(time.monotonic())
+        told, self._told = self._told, []
+        return told
+
+    def _pass_deadlines(self, now: float) -> None:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, call = heapq.heappop(self._deadlines)
+            known = self._calls.get(call)
+            if known is not None and not known.answered:
+                self._give_up(call, "timeout", now)
+
+    def _take(self, event: EndpointEvent, now: float) -> None:
+        match event:
+            case InviteReceived(call):
+                self._endpoint.agent.reject(call, 403, now)  # this line only calls out
+            case CancelReceived() | AckReceived():
+                return
+            case _ if event.call not in self._calls:
+                return
+            case MediaLost(call):
+                self._give_up(call, "media_lost", now)
+            case InviteProgress():
+                self._progress(event, now)
+            case InviteAccepted():
+                self._accepted(event, now)
+            case InviteFailed(call, status, q850, cause):
+                self._end(call, status, q850, cause, self._failed_by(call, status), now)
+            case DialogEnded(call, by, q850, cause):
+                self._end(call, 200, q850, cause, by, now)
+            case _:
+                self._told.append(event)
+
+    def _progress(self, event: InviteProgress, now: float) -> None:
+        known = self._calls[event.call]
+        if event.media is not None:
+            self._endpoint.agree(event.call, event.media, known.trunk.host)
+        if 180 <= event.status <= 189 and not known.rang:
+            known.rang = True
+            heapq.heappush(self._deadlines, (now + known.order.ring_timeout, event.call))
+            self._told.append(Ringing(event.call, now))
+
+    def _accepted(self, event: InviteAccepted, now: float) -> None:
+        known = self._calls[event.call]
+        known.answered = True
+        self._endpoint.agree(event.call, event.media, known.trunk.host)
+        self._endpoint.start_media(event.call, now)
+        self._told.append(Answered(event.call, now, event.media.codec))
+
+    def _failed_by(self, call: str, status: int | None) -> EndedBy:
+        if self._calls[call].given_up:
+            return "us"
+        return "network" if status is None or 500 <= status <= 599 else "them"
+
+    def _end(
+        self, call: str, status: int | None, q850: int | None, cause: str, by: EndedBy, now: float
+    ) -> None:
+        for late in self._endpoint.drain(call, now):
+            self._take(late, now)
+        known = self._calls.pop(call)
+        self._endpoint.close_media(call)
+        facts = CallFacts(
+            sip_status=status,
+            q850=q850,
+            rang=known.rang,
+            answered=known.answered,
+            we_cancelled=known.given_up == "timeout",
+            withdrawn=known.given_up == "withdrawn",
+            media_lost=known.given_up == "media_lost",
+        )
+        disposition = disposition_of(facts, known.trunk.overrides)
+        if known.given_up == "media_lost":
+            by = "network"
+        self._told.append(Ended(call, now, disposition, status, q850, cause, by))
+        _log.info("call_ended", call=call, disposition=disposition.value, sip_status=status, q850=q850, by=by)
+
+    def wake(self) -> None:
+        self._endpoint.wake()
+
+    def close(self) -> None:
+        """Hang up what is up, let the last BYEs be answered for a moment, and close every descriptor."""
+        for call in list(self._calls):
+            self.hangup(call)
+        self._endpoint.settle(min(2.0, 4 * self._settings.t1))
+        self._endpoint.close()
