@@ -1,0 +1,290 @@
+"""Two media sessions of one loop talk over loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ivr.counters import Counters
+from ivr.events import EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
+from ivr.media.audio import Audio
+from ivr.media.ports import NoPorts, PortPool, need_descriptors, udp_socket
+from ivr.media.session import MediaEvent, MediaLost, MediaSession, Remote
+from ivr.rtp_loop import RtpLoop
+
+HOST = "127.0.0.1"
+TONE = Audio.from_samples((np.sin(np.arange(1600) * 0.5) * 9000).astype(np.int16))
+
+
+class Pair:
+    """A loop, its counters, and two sessions `we` and `they` that know each other."""
+
+    def __init__(self, base: int, lost_after: float = 5.0) -> None:
+        self.counters = Counters()
+        self.loop = RtpLoop(PortPool(HOST, base, base + 19), 4, lost_after, self.counters)
+        self.heard: list[bytes] = []
+        self.events: list[MediaEvent] = []
+        self.we = self.loop.open("we")
+        self.they = self.loop.open("they", lambda payload, codec, now: self.heard.append(payload))
+        self.introduce(self.we, self.they)
+        self.introduce(self.they, self.we)
+
+    def introduce(self, session: MediaSession, other: MediaSession, host: str = HOST) -> None:
+        address = (HOST, other.port)
+        self.loop.negotiate(session, Remote(address, other.port + 1, "pcma", 101, frozenset({host})))
+
+    def start(self) -> None:
+        for session in (self.we, self.they):
+            self.loop.start(session, time.monotonic())
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, (self.events, dict(self.counters))
+            self.events += self.loop.turn(0.05)
+
+    def of(self, kind: type) -> list[MediaEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def base() -> int:
+    """An even port with free ones after it."""
+    for candidate in range(30000 + os.getpid() % 500 * 20, 60000, 20):
+        try:
+            PortPool(HOST, candidate, candidate + 19).check(10)
+        except NoPorts:
+            continue
+        return candidate
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture
+def pair(base: int) -> Iterator[Pair]:
+    made = Pair(base)
+    yield made
+    made.loop.close()
+
+
+def test_a_prompt_goes_over_whole_and_in_order(pair: Pair) -> None:
+    pair.start()
+    pair.we.play("greeting", TONE)
+    pair.until(lambda: pair.of(PlaybackFinished) and len(pair.heard) > 12)
+    first = pair.heard.index(TONE.pcma[0])
+    assert tuple(pair.heard[first : first + 10]) == TONE.pcma
+    assert [event.token for event in pair.of(PlaybackStarted)] == ["greeting"]
+    assert [event.token for event in pair.of(PlaybackFinished)] == ["greeting"]
+
+
+def test_silence_flows_when_nothing_plays(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: len(pair.heard) >= 5)
+    assert set(pair.heard) == {b"\xd5" * 160}
+
+
+def test_a_replaced_prompt_does_not_finish(pair: Pair) -> None:
+    pair.start()
+    pair.we.play("first", Audio.silence(60))
+    pair.until(lambda: pair.of(PlaybackStarted))
+    pair.we.play("second", TONE)
+    pair.until(lambda: pair.of(PlaybackFinished))
+    assert [event.token for event in pair.of(PlaybackFinished)] == ["second"]
+
+
+def test_a_stopped_prompt_does_not_finish(pair: Pair) -> None:
+    pair.start()
+    pair.we.play("first", Audio.silence(60))
+    pair.until(lambda: pair.of(PlaybackStarted))
+    pair.we.stop()
+    before = len(pair.heard)
+    pair.until(lambda: len(pair.heard) > before + 3)
+    assert not pair.of(PlaybackFinished)
+
+
+def test_an_empty_prompt_starts_and_finishes(pair: Pair) -> None:
+    pair.start()
+    pair.we.play("nothing", Audio.silence(0))
+    pair.until(lambda: pair.of(PlaybackFinished))
+    assert len(pair.of(PlaybackStarted)) == 1
+
+
+def test_keys_go_over_and_the_prompt_is_not_disturbed(pair: Pair) -> None:
+    pair.start()
+    for key in "31*":
+        pair.they.press(key, 0.06)
+    pair.until(lambda: len(pair.of(KeyPressed)) == 3)
+    keys = pair.of(KeyPressed)
+    assert [(event.call, event.key) for event in keys] == [("we", "3"), ("we", "1"), ("we", "*")]
+    assert all(event.began_at <= event.at for event in keys)
+
+
+def test_a_key_told_by_info_too_is_one_key(pair: Pair) -> None:
+    pair.start()
+    pair.they.press("2", 0.06)
+    pair.until(lambda: pair.of(KeyPressed))
+    pair.we.key_by_info("2", 0.16, time.monotonic())
+    pair.until(lambda: len(pair.heard) > 3)
+    assert [event.key for event in pair.of(KeyPressed)] == ["2"]
+
+
+def test_keys_by_info_alone(pair: Pair) -> None:
+    pair.start()
+    pair.we.key_by_info("5", 0.16, 10.0)
+    pair.we.key_by_info("X", 0.16, 10.0)  # no key of a telephone
+    pair.until(lambda: pair.of(KeyPressed))
+    assert pair.of(KeyPressed) == [KeyPressed("we", 10.0, "5", 9.84)]
+
+
+def test_voice_before_the_answer_is_early_media(pair: Pair) -> None:
+    pair.loop.start(pair.they, time.monotonic())  # only the far end has begun
+    pair.until(lambda: pair.of(EarlyMedia))
+    assert [event.call for event in pair.of(EarlyMedia)] == ["we"]
+
+
+def test_keys_before_the_answer_do_not_count(pair: Pair) -> None:
+    pair.loop.start(pair.they, time.monotonic())
+    pair.they.press("1", 0.06)
+    pair.until(lambda: pair.of(EarlyMedia))  # voice goes on only after the key
+    assert not pair.of(KeyPressed)
+
+
+def test_a_stranger_is_dropped_and_counted(pair: Pair) -> None:
+    pair.introduce(pair.we, pair.they, host="127.0.0.9")  # voice is expected from another host
+    pair.start()
+    pair.until(lambda: pair.counters["rtp_stranger"] >= 2)
+    assert not pair.of(EarlyMedia)
+
+
+def test_once_learned_the_kernel_drops_strangers(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: pair.we._source)
+    with udp_socket(HOST, 0) as stranger:
+        stranger.sendto(b"\x80\x65\x00\x01" + bytes(8) + b"\x09\x0a\x00\xa0", (HOST, pair.we.port))
+    before = len(pair.heard)
+    pair.until(lambda: len(pair.heard) > before + 5)
+    assert not pair.of(KeyPressed)
+    assert pair.counters["rtp_stranger"] == 0
+
+
+@pytest.mark.parametrize(
+    ("datagram", "kind"),
+    [
+        (b"", "rtp_malformed"),
+        (b"SIP/2.0 200 OK\r\n\r\n", "rtp_malformed"),
+        (b"\x80\x60\x00\x01" + bytes(8), "rtp_other_type"),  # video
+    ],
+)
+def test_what_is_no_voice_is_counted_and_nothing_stops(pair: Pair, datagram: bytes, kind: str) -> None:
+    with udp_socket(HOST, 0) as odd:
+        odd.sendto(datagram, (HOST, pair.we.port))
+        odd.sendto(datagram, (HOST, pair.we.port + 1))
+        pair.until(lambda: pair.counters[kind] and pair.counters["rtcp_malformed"])
+    pair.start()
+    pair.we.play("still", TONE)
+    pair.until(lambda: pair.of(PlaybackFinished))
+
+
+def test_a_far_end_that_moves_is_learned_anew(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: pair.we._source)
+    moved = pair.loop.open("moved", lambda payload, codec, now: pair.events.append(MediaLost("moved", now)))
+    pair.introduce(moved, pair.we)
+    pair.introduce(pair.we, moved)
+    pair.loop.start(moved, time.monotonic())
+    moved.press("8", 0.06)
+    pair.until(lambda: pair.of(KeyPressed) and pair.of(MediaLost))
+    assert [event.key for event in pair.of(KeyPressed)] == ["8"]
+
+
+def test_a_call_on_hold_sends_nothing_and_loses_nothing(base: int) -> None:
+    pair = Pair(base, lost_after=0.1)
+    try:
+        assert pair.we.remote is not None
+        pair.loop.negotiate(pair.we, replace(pair.we.remote, sends=False, receives=False))
+        pair.loop.start(pair.we, time.monotonic())
+        pair.we.play("waits", TONE)
+        deadline = time.monotonic() + 0.3
+        pair.until(lambda: time.monotonic() > deadline)
+        assert not pair.events
+        assert not pair.heard
+    finally:
+        pair.loop.close()
+
+
+def test_silence_of_the_far_end_is_told_once(base: int) -> None:
+    pair = Pair(base, lost_after=0.1)
+    try:
+        pair.loop.start(pair.we, time.monotonic())
+        pair.until(lambda: pair.of(MediaLost))
+        deadline = time.monotonic() + 0.3
+        pair.until(lambda: time.monotonic() > deadline)
+        assert len(pair.of(MediaLost)) == 1
+    finally:
+        pair.loop.close()
+
+
+def test_a_key_that_waits_in_the_socket_is_drained(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: pair.we._source)
+    packet = b"\x80\xe5\x00\x09" + b"\0\0\0\x09" + b"\0\0\0\x09" + b"\x03\x0a\x00\xa0"
+    pair.they.rtp.sendto(packet, (HOST, pair.we.port))
+    drained = pair.loop.drain(pair.we, time.monotonic())
+    assert [event.key for event in drained if isinstance(event, KeyPressed)] == ["3"]
+
+
+def test_goodbye_is_said_by_rtcp(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: len(pair.heard) > 2)
+    pair.loop.close_session(pair.we)
+    pair.loop.close_session(pair.we)  # harmless
+    pair.until(lambda: pair.counters["rtcp_received"])
+
+
+def test_wake_ends_a_wait(pair: Pair) -> None:
+    threading.Timer(0.05, pair.loop.wake).start()
+    assert pair.loop.turn(30.0) == []
+
+
+def test_ports_that_another_holds_are_passed_over(base: int) -> None:
+    with udp_socket(HOST, base), udp_socket(HOST, base + 3):
+        pool = PortPool(HOST, base, base + 7)
+        pool.check(2)
+        with pytest.raises(NoPorts, match="rtp_port_min"):
+            pool.check(3)
+        taken = [pool.take() for _ in range(2)]
+        assert [port for port, _, _ in taken] == [base + 4, base + 6]
+        with pytest.raises(NoPorts, match="no media port is left"):
+            pool.take()
+        for port, *sockets in taken:
+            for bound in sockets:
+                bound.close()
+            pool.give_back(port)
+
+
+def test_too_many_lines_for_the_open_files() -> None:
+    need_descriptors(1)
+    with pytest.raises(NoPorts, match="ulimit -n"):
+        need_descriptors(1 << 40)
+
+
+def test_nothing_stays_open(base: int) -> None:
+    before = open_files()
+    pair = Pair(base)
+    pair.start()
+    pair.loop.turn(0.01)
+    pair.loop.close()
+    assert open_files() == before
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((HOST, base))
