@@ -1,0 +1,49 @@
+# Huifang (回访). `make help` lists what there is; each target sets itself up.
+PYTHON ?= $(shell deploy/find-python)
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check bench lint lock prompts
+
+help:  ## what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## the main job in a simulated city, then the desk on http://127.0.0.1:8110
+	@$(BIN)/huifang demo $(ARGS)
+
+serve: $(VENV)/.installed  ## the service, with a city's settings: make serve ARGS="--config FILE.toml"
+	@$(BIN)/huifang serve $(ARGS)
+
+test: $(VENV)/.installed-dev  ## all tests; peers that are missing are named and skipped
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev  ## ruff, mypy --strict and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test  ## lint and test: what CI runs
+
+bench: $(VENV)/.installed-dev  ## the benchmarks, by hand: results go to benchmarks/results
+	@for each in benchmarks/bench_*.py; do echo "$$each"; $(BIN)/python "$$each" || exit 1; done
+
+prompts: $(VENV)/.installed-dev  ## renders the spoken prompts whose text changed
+	@$(BIN)/python -m prompts.render
+
+lock:  ## resolves the dependencies anew (needs uv)
+	@$(PYTHON) deploy/lock.py
+
+$(VENV)/bin/python:
+	@deploy/make-venv "$(PYTHON)" "$(VENV)"
+
+$(VENV)/.installed: $(VENV)/bin/python deploy/requirements.txt pyproject.toml
+	@echo "Installing Huifang into $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed deploy/requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r deploy/requirements-dev.txt
+	@touch $@
