@@ -123,7 +123,7 @@ class CitySettings(Section):
     port: int = Field(5160, ge=0, le=65535, description="SIP over UDP; 0 takes any free port")
     rtp_port_min: int = Field(24000, ge=1024, le=65534)
     rtp_port_max: int = Field(25999, ge=1025, le=65535)
-    lines: int = Field(64, ge=1, le=1000, description="calls at once; one more gets 486")
+    lines: int = Field(64, ge=1, le=1000, description="calls at once; one more gets 503")
     pickup_after: float = Field(0.6, ge=0, le=60, description="seconds from the INVITE to the answer")
     reaction: float = Field(0.25, ge=0, le=10, description="seconds from a prompt's end to the key")
     pause: float = Field(0.35, ge=0.1, le=5, description="seconds without voice that end a prompt")

@@ -1,0 +1,75 @@
+"""How the people of the simulated city behave, told by the last digit of their number. Pure.
+
+A citizen understands no speech: it knows how the survey goes, hears a prompt end, and presses what comes
+next. Keys, in turn: the rating, whether it is solved, and the reason where one is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Behaviour", "Citizen", "Ear", "citizen_of"]
+
+
+class Behaviour(StrEnum):
+    """What happens when the telephone rings."""
+
+    BUSY = "busy"
+    RINGS_ON = "rings_on"
+    ANSWERS = "answers"
+    HANGS_UP = "hangs_up"
+    UNALLOCATED = "unallocated"
+    DECLINES = "declines"
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """`keys[i]` is pressed after prompt `i`."""
+
+    behaviour: Behaviour
+    keys: tuple[str, ...] = ()
+
+
+_BY_LAST_DIGIT = {
+    "0": Citizen(Behaviour.BUSY),
+    "1": Citizen(Behaviour.ANSWERS, ("1", "1")),  # satisfied, solved
+    "2": Citizen(Behaviour.ANSWERS, ("2", "1")),  # basically satisfied, solved
+    "3": Citizen(Behaviour.ANSWERS, ("3", "2", "1")),  # dissatisfied, not solved, for that reason
+    "4": Citizen(Behaviour.RINGS_ON),
+    "5": Citizen(Behaviour.ANSWERS, ("7", "1", "1")),  # a wrong key, then as 1
+    "6": Citizen(Behaviour.HANGS_UP),  # in the first prompt
+    "7": Citizen(Behaviour.ANSWERS),  # listens and says nothing
+    "8": Citizen(Behaviour.UNALLOCATED),
+    "9": Citizen(Behaviour.DECLINES),
+}
+
+
+def citizen_of(number: str) -> Citizen:
+    """Who lives at `number`; nobody where it doesn't end in a digit."""
+    return _BY_LAST_DIGIT.get(number[-1:], _BY_LAST_DIGIT["8"])
+
+
+@dataclass(slots=True)
+class Ear:
+    """Hears where a prompt ends: voice, then `pause` seconds without any.
+
+    A pause within a prompt must be shorter than that, the wait for a key longer.
+    """
+
+    pause: float
+    heard: float = 0.0
+    _last: float | None = None
+
+    def hear(self, loud: bool, seconds: float, now: float) -> None:
+        """Take `seconds` of sound that ended at `now`."""
+        if loud:
+            self.heard += seconds
+            self._last = now
+
+    def prompt_ended(self, now: float) -> bool:
+        """True once for each prompt, when it is over."""
+        if self._last is None or now - self._last < self.pause:
+            return False
+        self._last = None
+        return True

@@ -1,0 +1,205 @@
+"""The simulated city's SIP trunk: real SIP, RTP and RFC 4733 on loopback, citizens by `ivr.citizen`."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from ivr.citizen import Behaviour, Citizen, Ear, citizen_of
+from ivr.events import Codec
+from ivr.line import LineError
+from ivr.media import g711
+from ivr.media.audio import RATE
+from ivr.media.ports import NoPorts, PortPool
+from ivr.settings import CitySettings
+from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
+from ivr.sip.transaction import Timers
+from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+
+__all__ = ["CityTrunk", "Stop", "run_city_trunk"]
+
+_log = structlog.get_logger(__name__)
+_CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
+_VOICE_PEAK = 500  # of 32768: above a line's hum, below any speech
+_LISTEN_EVERY = 0.02
+_FOREVER = 1e9  # a citizen doesn't hang up because our side is still
+
+
+class Stop(Protocol):
+    """An event of threading or multiprocessing."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A call to a citizen. `prompts` counts those it heard to their end."""
+
+    citizen: Citizen
+    ear: Ear
+    prompts: int = 0
+
+
+class CityTrunk:
+    """Answers every number as its last digit says. LineError at the start says what to change."""
+
+    def __init__(self, settings: CitySettings) -> None:
+        self._settings = settings
+        self._visits: dict[str, _Visit] = {}
+        self._plan: list[tuple[float, int, Callable[[float], None]]] = []
+        self._order = count()
+        self._listen_at = 0.0
+        pool = PortPool(settings.host, settings.rtp_port_min, settings.rtp_port_max)
+        try:
+            self._endpoint = SipEndpoint(
+                settings.host,
+                settings.port,
+                frozenset(settings.callers),
+                Timers(t1=settings.t1),
+                pool,
+                settings.lines,
+                _FOREVER,
+            )
+        except NoPorts as error:
+            raise LineError(f"city: {error}") from error
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise LineError(f"city.port: {where} over UDP: {error.strerror}; choose another") from error
+
+    @property
+    def port(self) -> int:
+        """The SIP port it listens on."""
+        return self._endpoint.port
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return dict(self._endpoint.counters)
+
+    @property
+    def busy_lines(self) -> int:
+        """Calls that are ringing or up."""
+        return len(self._visits)
+
+    def run_once(self, timeout: float) -> None:
+        """One turn of the loop."""
+        now = time.monotonic()
+        if self._plan:
+            timeout = min(timeout, max(0.0, self._plan[0][0] - now))
+        if self._visits:
+            timeout = min(timeout, _LISTEN_EVERY)
+        for event in self._endpoint.turn(timeout):
+            self._take(event, time.monotonic())
+        now = time.monotonic()
+        while self._plan and self._plan[0][0] <= now:
+            heapq.heappop(self._plan)[2](now)
+        if now >= self._listen_at:
+            self._listen_at = now + _LISTEN_EVERY
+            self._listen(now)
+        self._endpoint.flush()
+
+    def wake(self) -> None:
+        self._endpoint.wake()
+
+    def close(self) -> None:
+        """Hang up on everyone and close every descriptor."""
+        for call in list(self._visits):
+            self._endpoint.agent.bye(call, time.monotonic())
+        self._endpoint.settle(min(1.0, 4 * self._settings.t1))
+        self._endpoint.close()
+
+    # -- the trunk
+
+    def _take(self, event: EndpointEvent, now: float) -> None:
+        match event:
+            case InviteReceived():
+                self._invited(event, now)
+            case AckReceived(call, media):
+                self._endpoint.agree(call, media, media.host)
+                self._endpoint.start_media(call, now)
+            case CancelReceived(call) | DialogEnded(call):
+                self._visits.pop(call, None)
+                self._endpoint.close_media(call)
+            case _:
+                return
+
+    def _invited(self, event: InviteReceived, now: float) -> None:
+        agent, call = self._endpoint.agent, event.call
+        citizen = citizen_of(event.user)
+        if len(self._visits) >= self._settings.lines:
+            agent.reject(call, 503, now, q850=34, text="no circuit")
+        elif citizen.behaviour is Behaviour.BUSY:
+            agent.reject(call, 486, now, q850=17, text="user busy")
+        elif citizen.behaviour is Behaviour.UNALLOCATED:
+            agent.reject(call, 404, now, q850=1, text="unallocated number")
+        else:
+            self._visits[call] = _Visit(citizen, Ear(self._settings.pause))
+            agent.provisional(call, 180, now)
+            if citizen.behaviour is not Behaviour.RINGS_ON:
+                self._later(self._settings.pickup_after, lambda then: self._pick_up(event, then))
+
+    def _pick_up(self, event: InviteReceived, now: float) -> None:
+        agent, call = self._endpoint.agent, event.call
+        visit = self._visits.get(call)
+        if visit is None:
+            return
+        if visit.citizen.behaviour is Behaviour.DECLINES:
+            del self._visits[call]
+            agent.reject(call, 603, now, q850=21, text="call rejected")
+            return
+        try:
+            local = self._endpoint.open_media(call, _CODECS, lambda *sound: self._hear(visit, *sound))
+        except NoPorts:
+            del self._visits[call]
+            agent.reject(call, 503, now, q850=34, text="no circuit")
+            return
+        if event.offer is not None:
+            self._endpoint.agree(call, event.offer, event.source[0])
+        agent.answer(call, local, now)
+
+    # -- the citizen
+
+    @staticmethod
+    def _hear(visit: _Visit, payload: bytes, codec: Codec, now: float) -> None:
+        peak = np.abs(g711.decode(payload, codec).astype(np.int32)).max(initial=0)
+        visit.ear.hear(bool(peak > _VOICE_PEAK), len(payload) / RATE, now)
+
+    def _listen(self, now: float) -> None:
+        for call, visit in self._visits.items():
+            impatient = visit.citizen.behaviour is Behaviour.HANGS_UP
+            if impatient and visit.ear.heard >= self._settings.hears_before_hangup:
+                self._endpoint.agent.bye(call, now, q850=16)
+            elif visit.ear.prompt_ended(now):
+                self._after_prompt(call, visit)
+
+    def _after_prompt(self, call: str, visit: _Visit) -> None:
+        if visit.prompts < len(visit.citizen.keys):
+            key = visit.citizen.keys[visit.prompts]
+            self._later(self._settings.reaction, lambda then: self._press(call, key))
+        visit.prompts += 1
+
+    def _press(self, call: str, key: str) -> None:
+        if session := self._endpoint.media(call):
+            session.press(key, self._settings.key_length)
+
+    def _later(self, delay: float, act: Callable[[float], None]) -> None:
+        heapq.heappush(self._plan, (time.monotonic() + delay, next(self._order), act))
+
+
+def run_city_trunk(settings: CitySettings, stop: Stop, ready: Callable[[int], None] | None = None) -> None:
+    """Run the trunk until `stop` is set; `ready` is told its port once it listens."""
+    city = CityTrunk(settings)
+    try:
+        _log.info("city_trunk_ready", host=settings.host, port=city.port)
+        if ready is not None:
+            ready(city.port)
+        while not stop.is_set():
+            city.run_once(0.1)
+    finally:
+        city.close()

@@ -1,0 +1,162 @@
+"""A line that needs no network and no patience: the city's citizens in virtual time.
+
+`run_once` moves the clock to the next thing that happens, at most `timeout` seconds on.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from ivr.citizen import Behaviour, Citizen, citizen_of
+from ivr.disposition import CallFacts, disposition_of
+from ivr.events import (
+    Answered,
+    Codec,
+    Ended,
+    EndedBy,
+    KeyPressed,
+    LineEvent,
+    PlaybackFinished,
+    PlaybackStarted,
+    Ringing,
+)
+from ivr.line import Capabilities, Dial, LineError
+from ivr.media.audio import FRAME_MS, Audio
+from ivr.settings import CitySettings
+
+__all__ = ["SimulatedLine"]
+
+_NETWORK = 0.05  # seconds from an order to the far end's word
+
+
+@dataclass(slots=True)
+class _Call:
+    order: Dial
+    citizen: Citizen
+    rang: bool = False
+    answered: bool = False
+    turn: int = 0  # what was planned for an earlier prompt doesn't happen
+    pressed: int = 0
+
+
+class SimulatedLine:
+    """Every number is answered as its last digit says (`ivr.citizen`); every trunk's name is known."""
+
+    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True)
+
+    def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
+        self._city, self._codec = city or CitySettings(), codec
+        self.now = 0.0
+        self._calls: dict[str, _Call] = {}
+        self._plan: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
+        self._told: list[LineEvent] = []
+
+    # -- orders
+
+    def dial(self, order: Dial) -> None:
+        if order.call in self._calls:
+            raise LineError(f"call {order.call} is already up")
+        call = self._calls[order.call] = _Call(order, citizen_of(order.number))
+        self._later(order.total_timeout, call, lambda: self._time_out(call))
+        match call.citizen.behaviour:
+            case Behaviour.BUSY:
+                self._later(_NETWORK, call, lambda: self._fail(call, 486, 17))
+            case Behaviour.UNALLOCATED:
+                self._later(_NETWORK, call, lambda: self._fail(call, 404, 1))
+            case _:
+                self._later(_NETWORK, call, lambda: self._ring(call))
+
+    def play(self, call: str, token: str, frames: Audio) -> None:
+        known = self._calls.get(call)
+        if known is None or not known.answered:
+            return
+        known.turn += 1
+        turn = known.turn
+        self._later(FRAME_MS / 1000, known, lambda: self._start(known, token), turn)
+        self._later(frames.seconds + FRAME_MS / 1000, known, lambda: self._finish(known, token), turn)
+
+    def stop(self, call: str) -> None:
+        if known := self._calls.get(call):
+            known.turn += 1
+
+    def hangup(self, call: str) -> None:
+        known = self._calls.get(call)
+        if known is not None and known.answered:
+            self._end(known, CallFacts(200, 16, rang=True, answered=True), "us")
+        elif known is not None:
+            self._end(known, CallFacts(487, rang=known.rang, withdrawn=True), "us")
+
+    # -- turning
+
+    def run_once(self, timeout: float) -> list[LineEvent]:
+        until = self.now + timeout
+        if not self._told and self._plan and self._plan[0][0] <= until:
+            self.now = max(self.now, self._plan[0][0])
+            while self._plan and self._plan[0][0] <= self.now:
+                heapq.heappop(self._plan)[2]()
+        elif not self._told:
+            self.now = until
+        told, self._told = self._told, []
+        return told
+
+    def wake(self) -> None:
+        """Nothing ever waits here."""
+
+    def close(self) -> None:
+        for call in list(self._calls):
+            self.hangup(call)
+        self._plan.clear()
+
+    def _later(self, delay: float, call: _Call, act: Callable[[], None], turn: int | None = None) -> None:
+        def still() -> None:
+            if self._calls.get(call.order.call) is call and turn in (None, call.turn):
+                act()
+
+        heapq.heappush(self._plan, (self.now + delay, next(self._order), still))
+
+    # -- what happens
+
+    def _ring(self, call: _Call) -> None:
+        call.rang = True
+        self._told.append(Ringing(call.order.call, self.now))
+        self._later(call.order.ring_timeout, call, lambda: self._time_out(call))
+        if call.citizen.behaviour is Behaviour.DECLINES:
+            self._later(self._city.pickup_after, call, lambda: self._fail(call, 603, 21))
+        elif call.citizen.behaviour is not Behaviour.RINGS_ON:
+            self._later(self._city.pickup_after, call, lambda: self._pick_up(call))
+
+    def _pick_up(self, call: _Call) -> None:
+        call.answered = True
+        self._told.append(Answered(call.order.call, self.now, self._codec))
+
+    def _start(self, call: _Call, token: str) -> None:
+        self._told.append(PlaybackStarted(call.order.call, self.now, token))
+        if call.citizen.behaviour is Behaviour.HANGS_UP:
+            facts = CallFacts(200, 16, rang=True, answered=True)
+            self._later(self._city.hears_before_hangup, call, lambda: self._end(call, facts, "them"))
+
+    def _finish(self, call: _Call, token: str) -> None:
+        self._told.append(PlaybackFinished(call.order.call, self.now, token))
+        self._later(self._city.pause + self._city.reaction, call, lambda: self._press(call), call.turn)
+
+    def _press(self, call: _Call) -> None:
+        if call.pressed < len(call.citizen.keys):
+            key = call.citizen.keys[call.pressed]
+            call.pressed += 1
+            self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+
+    def _fail(self, call: _Call, status: int, q850: int) -> None:
+        self._end(call, CallFacts(status, q850, rang=call.rang), "them")
+
+    def _time_out(self, call: _Call) -> None:
+        if not call.answered:
+            self._end(call, CallFacts(487, rang=call.rang, we_cancelled=True), "us")
+
+    def _end(self, call: _Call, facts: CallFacts, by: EndedBy) -> None:
+        del self._calls[call.order.call]
+        disposition = disposition_of(facts)
+        self._told.append(Ended(call.order.call, self.now, disposition, facts.sip_status, facts.q850, "", by))

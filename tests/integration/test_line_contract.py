@@ -1,0 +1,208 @@
+"""What every line does alike: the simulated one in virtual time, the SIP one against the city over UDP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from callbacks.vocabulary import Disposition
+from ivr.events import Answered, Ended, KeyPressed, PlaybackFinished, PlaybackStarted, Ringing
+from ivr.line import Dial, Line, LineError
+from ivr.simulated_line import SimulatedLine
+from ivr.sip_line import SipLine
+from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city, quick_voice, running_city
+
+
+@pytest.fixture(params=["simulated", "sip"])
+def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+    settings = quick_city()
+    if request.param == "simulated":
+        simulated = SimulatedLine(settings)
+        yield simulated
+        simulated.close()
+    else:
+        with running_city(settings) as city:
+            real = SipLine(quick_voice(city.port))
+            yield real
+            real.close()
+
+
+@pytest.fixture
+def driver(line: Line) -> Driver:
+    return Driver(line)
+
+
+def order(last_digit: int, call: str = "c1", ring: float = 30.0, total: float = 60.0) -> Dial:
+    return Dial(call, f"1380379123{last_digit}", "city", ring, total)
+
+
+def answered(driver: Driver, last_digit: int = 7) -> Driver:
+    driver.line.dial(order(last_digit))
+    driver.wait_for(Answered)
+    return driver
+
+
+def test_a_whole_call(driver: Driver) -> None:
+    answered(driver, 1)
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed)
+    driver.line.play("c1", "solved", PROMPT)
+    driver.until(lambda: len(driver.of(KeyPressed)) == 2)
+    driver.line.hangup("c1")
+    end = driver.ended()
+    assert (end.disposition, end.sip_status, end.by) == (Disposition.ANSWERED, 200, "us")
+    assert [type(event) for event in driver.events] == [
+        Ringing,
+        Answered,
+        *[PlaybackStarted, PlaybackFinished, KeyPressed] * 2,
+        Ended,
+    ]
+    assert [event.token for event in driver.of(PlaybackFinished)] == ["rating", "solved"]
+
+
+def test_a_key_began_after_its_prompt_and_time_never_runs_back(driver: Driver) -> None:
+    answered(driver, 3)
+    driver.line.play("c1", "rating", PROMPT)
+    key = driver.wait_for(KeyPressed)
+    assert key.key == "3"
+    assert key.began_at > driver.of(PlaybackFinished)[0].at
+    times = [event.at for event in driver.events]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("last_digit", "disposition", "status", "q850", "rings"),
+    [
+        (0, Disposition.BUSY, 486, 17, False),
+        (8, Disposition.UNALLOCATED, 404, 1, False),
+        (9, Disposition.REJECTED, 603, 21, True),
+    ],
+)
+def test_calls_that_nobody_takes(
+    driver: Driver, last_digit: int, disposition: Disposition, status: int, q850: int, rings: bool
+) -> None:
+    driver.line.dial(order(last_digit))
+    end = driver.ended()
+    assert (end.disposition, end.sip_status, end.q850, end.by) == (disposition, status, q850, "them")
+    assert bool(driver.of(Ringing)) is rings
+    assert not driver.of(Answered)
+
+
+def test_no_answer_is_cancelled_after_the_ring_time(driver: Driver) -> None:
+    driver.line.dial(order(4, ring=0.4))
+    end = driver.ended()
+    assert (end.disposition, end.sip_status, end.by) == (Disposition.NO_ANSWER, 487, "us")
+    assert end.at - driver.of(Ringing)[0].at >= 0.4
+
+
+def test_the_total_time_ends_it_too(driver: Driver) -> None:
+    driver.line.dial(order(4, ring=30, total=0.4))
+    assert driver.ended().disposition is Disposition.NO_ANSWER
+
+
+def test_they_hang_up_in_the_prompt(driver: Driver) -> None:
+    answered(driver, 6)
+    driver.line.play("c1", "rating", LONG_PROMPT)
+    end = driver.ended()
+    assert (end.disposition, end.by) == (Disposition.ANSWERED, "them")
+    assert driver.of(PlaybackStarted)
+    assert not driver.of(PlaybackFinished)
+
+
+def test_we_hang_up_in_the_prompt(driver: Driver) -> None:
+    answered(driver)
+    driver.line.play("c1", "rating", LONG_PROMPT)
+    driver.wait_for(PlaybackStarted)
+    driver.line.hangup("c1")
+    end = driver.ended()
+    assert (end.disposition, end.by) == (Disposition.ANSWERED, "us")
+    assert not driver.of(PlaybackFinished)
+
+
+def test_we_give_up_while_it_rings(driver: Driver) -> None:
+    driver.line.dial(order(4))
+    driver.wait_for(Ringing)
+    driver.line.hangup("c1")
+    end = driver.ended()
+    assert (end.disposition, end.sip_status, end.by) == (Disposition.CANCELLED, 487, "us")
+
+
+def test_we_give_up_at_once(driver: Driver) -> None:
+    driver.line.dial(order(4))
+    driver.line.hangup("c1")
+    assert driver.ended().disposition is Disposition.CANCELLED
+
+
+def test_hanging_up_twice_is_harmless(driver: Driver) -> None:
+    answered(driver)
+    driver.line.hangup("c1")
+    driver.line.hangup("c1")
+    assert driver.ended().by == "us"
+    driver.line.hangup("c1")
+    driver.turns(5)
+    assert len(driver.of(Ended)) == 1
+
+
+def test_orders_for_an_unknown_call_are_harmless(driver: Driver) -> None:
+    driver.line.hangup("nobody")
+    driver.line.play("nobody", "rating", PROMPT)
+    driver.line.stop("nobody")
+    driver.turns(3)
+    assert not driver.events
+
+
+def test_what_is_played_before_the_answer_is_not_heard(driver: Driver) -> None:
+    driver.line.dial(order(4))
+    driver.wait_for(Ringing)
+    driver.line.play("c1", "rating", PROMPT)
+    driver.turns(10)
+    assert not driver.of(PlaybackStarted)
+
+
+def test_a_replaced_prompt_starts_and_does_not_finish(driver: Driver) -> None:
+    answered(driver)
+    driver.line.play("c1", "first", LONG_PROMPT)
+    driver.wait_for(PlaybackStarted)
+    driver.line.play("c1", "second", PROMPT)
+    driver.wait_for(PlaybackFinished)
+    assert [event.token for event in driver.of(PlaybackStarted)] == ["first", "second"]
+    assert [event.token for event in driver.of(PlaybackFinished)] == ["second"]
+
+
+def test_a_stopped_prompt_does_not_finish(driver: Driver) -> None:
+    answered(driver)
+    driver.line.play("c1", "first", PROMPT)
+    driver.wait_for(PlaybackStarted)
+    driver.line.stop("c1")
+    driver.turns(40)
+    assert not driver.of(PlaybackFinished)
+
+
+def test_a_calls_id_serves_once_at_a_time(driver: Driver) -> None:
+    driver.line.dial(order(4))
+    with pytest.raises(LineError, match="c1"):
+        driver.line.dial(order(7))
+    driver.line.hangup("c1")
+    driver.ended()
+    driver.line.dial(order(0))
+    driver.until(lambda: len(driver.of(Ended)) == 2)
+
+
+def test_many_calls_at_once_don_t_mix(driver: Driver) -> None:
+    for digit in (1, 2, 3, 0, 8):
+        driver.line.dial(order(digit, call=f"c{digit}"))
+    for digit in (1, 2, 3):
+        driver.wait_for(Answered, f"c{digit}")
+        driver.line.play(f"c{digit}", "rating", PROMPT)
+    for digit in (1, 2, 3):
+        assert driver.wait_for(KeyPressed, f"c{digit}").key == str(digit)
+        driver.line.hangup(f"c{digit}")
+    for digit in (1, 2, 3, 0, 8):
+        driver.ended(f"c{digit}")
+
+
+def test_capabilities_are_told(line: Line) -> None:
+    assert line.capabilities.sip_status
+    assert line.capabilities.q850
+    assert line.capabilities.key_time
