@@ -1,0 +1,54 @@
+"""Settings of the telephone: what is wrong is named."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from ivr.settings import CitySettings, TrunkSettings, VoiceSettings
+
+TRUNK = {"name": "city", "host": "192.0.2.1", "caller_number": "037963110110"}
+
+
+def test_defaults_are_whole() -> None:
+    settings = VoiceSettings(trunks=(TrunkSettings.model_validate(TRUNK),))
+    assert (settings.ring_timeout, settings.total_timeout) == (30, 60)  # domain.md §1
+    assert settings.codecs == ("pcma", "pcmu")
+    assert settings.trunk("city").port == 5060
+    with pytest.raises(KeyError, match="other"):
+        settings.trunk("other")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rtp_port_min": 20001}, "must be even"),
+        ({"rtp_port_min": 20000, "rtp_port_max": 20019, "lines": 11}, "10 port pairs, lines is 11"),
+        ({"rtp_port_min": 20000, "rtp_port_max": 19999}, "0 port pairs"),
+        ({"ring_timeout": 60, "total_timeout": 30}, "shorter than ring_timeout"),
+        ({"t1": 2, "t2": 1}, "shorter than t1"),
+        ({"codecs": ()}, "at least 1 item"),
+        ({"codecs": ("opus",)}, "pcma"),
+        ({"local_host": "pbx.example"}, "pattern"),
+        ({"trunks": (TRUNK, TRUNK)}, "names must differ"),
+        ({"speed": 3}, "Extra inputs"),
+        ({"trunks": ({"name": "city", "host": "192.0.2.1"},)}, "caller_number"),  # the office's, no default
+        ({"trunks": ({**TRUNK, "username": "office"},)}, "username and password go together"),
+        ({"trunks": ({**TRUNK, "lines": 0},)}, "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        VoiceSettings.model_validate(changes)
+
+
+def test_the_city_is_on_loopback_alone() -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        CitySettings(host="192.0.2.1")
+    with pytest.raises(ValidationError, match="loopback alone"):
+        CitySettings(callers=("127.0.0.1", "192.0.2.1"))
+
+
+def test_a_password_isn_t_shown() -> None:
+    trunk = TrunkSettings.model_validate({**TRUNK, "username": "office", "password": "secret-word"})
+    assert "secret-word" not in repr(trunk)
