@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = ["BadPacket", "Receiver", "Report", "RtpPacket", "Sender", "check_rtcp", "parse"]
 
@@ -18,9 +19,8 @@ class BadPacket(ValueError):
     """A datagram that is no RTP or RTCP packet; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class RtpPacket:
-    """`timestamp` counts samples at 8 kHz, `sequence` is 16 bit; both wrap."""
+class RtpPacket(NamedTuple):
+    """`timestamp` counts samples at 8 kHz, `sequence` is 16 bit; both wrap. A tuple: 50 a second and call."""
 
     payload_type: int
     marker: bool
