@@ -12,35 +12,21 @@ The driver's turn:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from ivr.sip.digest import Credentials
-from ivr.sip.events import Address, SipEvent
-from ivr.sip.sdp import LocalMedia
-from ivr.sip.transaction import Timers
+from ivr.sip.digest import Credentials, Login
+from ivr.sip.endpoint import AgentConfig, Endpoint, reason_header
+from ivr.sip.envelope import envelope_of
+from ivr.sip.errors import BadMessage, CallInUse
+from ivr.sip.events import Address, Dropped, SipEvent
+from ivr.sip.inbound import InboundCall
+from ivr.sip.incoming import reply, reply_address, stateless_tag
+from ivr.sip.message import Response, canonical, parse, serialise
+from ivr.sip.outbound import Order, OutboundCall
+from ivr.sip.reception import Reception
+from ivr.sip.sdp import LocalMedia, LocalSession
 
 __all__ = ["AgentConfig", "CallInUse", "UserAgent"]
-
-
-class CallInUse(Exception):
-    """A call's id was given to `invite` while a call of that id lives."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentConfig:
-    """`host` and `port` are our address as peers reach it (Via, Contact).
-
-    `new_token` gives a fresh string of letters and digits, 16 or more of them from a good source of
-    randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact.
-    """
-
-    host: str
-    port: int
-    new_token: Callable[[], str]
-    timers: Timers = field(default_factory=Timers)
-    user: str = "huifang"
-    user_agent: str = "huifang"
 
 
 class UserAgent:
@@ -48,37 +34,52 @@ class UserAgent:
 
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
+        self._endpoint = Endpoint(config)
+        self._reception = Reception(self._endpoint)
 
     @property
     def deadline(self) -> float | None:
         """When `handle_timer` wants to be called next; None when nothing waits."""
-        raise NotImplementedError
+        return self._endpoint.alarms.deadline
 
     @property
     def live_calls(self) -> int:
         """Calls that haven't told their last event."""
-        raise NotImplementedError
+        return len(self._endpoint.calls)
 
     @property
     def idle(self) -> bool:
         """Whether no call, dialog or transaction is left, so that closing the socket loses nothing."""
-        raise NotImplementedError
+        return self._endpoint.idle
 
     def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram; what came of it is in `take_events` and `take_outgoing`."""
-        raise NotImplementedError
+        if not data.strip(b"\r\n\0"):
+            return  # a keep-alive (RFC 5626 §3.5.1)
+        try:
+            message = parse(data)
+            envelope = envelope_of(message)
+        except BadMessage as bad:
+            self._malformed(bad, source)
+            return
+        if not isinstance(message, Response):
+            self._reception.receive(message, envelope, source, now)
+        elif not self._endpoint.layer.receive_response(message, envelope, now):
+            self._endpoint.tell(Dropped(f"a {message.status} to no request of ours", source))
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`."""
-        raise NotImplementedError
+        self._endpoint.alarms.ring(now)
 
     def take_outgoing(self) -> list[tuple[bytes, Address]]:
         """The datagrams to send, oldest first; each is given once."""
-        raise NotImplementedError
+        taken, self._endpoint.outgoing[:] = list(self._endpoint.outgoing), []
+        return taken
 
     def take_events(self) -> list[SipEvent]:
         """The events since the last call, oldest first; each is given once."""
-        raise NotImplementedError
+        taken, self._endpoint.events[:] = list(self._endpoint.events), []
+        return taken
 
     def invite(
         self,
@@ -95,16 +96,24 @@ class UserAgent:
         """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's address.
 
         `from_uri` names the caller; `headers` are added to the INVITE. A 401 or 407 is answered once with
-        `credentials`. CallInUse if `call` lives.
+        `credentials`. CallInUse if `call` lives; ValueError where a text holds a line end.
         """
-        raise NotImplementedError
+        endpoint = self._endpoint
+        if call in endpoint.calls:
+            raise CallInUse(call)
+        extra = tuple((canonical(name), value) for name, value in headers)
+        _refuse_line_ends(uri, from_uri, *(value for _, value in extra))
+        order = Order(uri, destination, from_uri, extra)
+        local = LocalSession(endpoint.new_token(), offer)
+        login = Login(credentials, endpoint.new_token)
+        endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)
 
     def cancel(self, call: str, now: float) -> None:
         """Give up our INVITE; InviteFailed follows. CANCEL waits for a provisional response (§9.1).
 
         An answered call gets BYE instead. Nothing happens when the call is unknown or over.
         """
-        raise NotImplementedError
+        self.bye(call, now)
 
     def bye(self, call: str, now: float, *, q850: int | None = None) -> None:
         """End an answered call, either way; DialogEnded(by="us") is told at once.
@@ -113,23 +122,53 @@ class UserAgent:
         own unanswered INVITE is cancelled instead, theirs rejected with 480. Nothing happens when the call
         is unknown or over.
         """
-        raise NotImplementedError
+        if found := self._endpoint.calls.get(call):
+            found.bye(now, q850)
 
     def info(self, call: str, key: str, now: float, *, duration_ms: int = 160) -> None:
         """Send a key (0-9 * # A-D) as INFO application/dtmf-relay in an answered call."""
-        raise NotImplementedError
+        if found := self._endpoint.calls.get(call):
+            found.info(key, duration_ms, now)
 
     def provisional(self, call: str, status: int, now: float, *, local: LocalMedia | None = None) -> None:
         """Send 180, 183 … to an inbound INVITE, with an answer (early media) where `local` is given."""
-        raise NotImplementedError
+        if found := self._inbound(call):
+            found.provisional(status, local, now)
 
     def answer(self, call: str, local: LocalMedia, now: float) -> None:
         """Send 200 with our answer, again until the ACK comes; without one for 64*T1, BYE and DialogEnded.
 
         An offer that shares no codec with `local` is refused with 488, and DialogEnded(by="network") told.
         """
-        raise NotImplementedError
+        if found := self._inbound(call):
+            found.answer(local, now)
 
     def reject(self, call: str, status: int, now: float, *, q850: int | None = None, text: str = "") -> None:
         """Send a final 300–699 to an inbound INVITE; `q850` and `text` go into a Reason header (RFC 3326)."""
-        raise NotImplementedError
+        _refuse_line_ends(text)
+        if found := self._inbound(call):
+            found.reject(status, reason_header(q850, text), now)
+
+    def _inbound(self, call: str) -> InboundCall | None:
+        found = self._endpoint.calls.get(call)
+        return found if isinstance(found, InboundCall) else None
+
+    def _malformed(self, bad: BadMessage, source: Address) -> None:
+        """Answer it where a response is possible, without a transaction (§8.2.7), and count it."""
+        self._endpoint.tell(Dropped(f"malformed {bad}", source))
+        if bad.request is None or bad.request.method == "ACK":
+            return
+        try:
+            envelope = envelope_of(bad.request)
+        except BadMessage:
+            return
+        response = reply(
+            bad.request, envelope, source, bad.status, to_tag=stateless_tag(envelope), reason=bad.reason
+        )
+        self._endpoint.send(serialise(response), reply_address(envelope.via, source))
+
+
+def _refuse_line_ends(*texts: str) -> None:
+    for text in texts:
+        if "\r" in text or "\n" in text:
+            raise ValueError(f"a line end in {text!r}")

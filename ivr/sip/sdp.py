@@ -1,13 +1,28 @@
-"""Session descriptions: offer and answer for telephone audio (RFC 4566, RFC 3264). Pure."""
+"""Session descriptions: offer and answer for telephone audio (RFC 4566, RFC 3264). Pure.
+
+Only what a telephone needs: one audio stream over RTP/AVP on IPv4, PCMA and PCMU, telephone-event. Every
+other m-line of an offer is answered with port 0.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Codec", "LocalMedia", "Media"]
+from ivr.sip.description import Description, Stream, parse_description
+from ivr.sip.errors import Unacceptable
+
+__all__ = ["Codec", "LocalMedia", "LocalSession", "Media", "offered"]
 
 Codec = Literal["pcma", "pcmu"]
+
+_STATIC = {0: "pcmu/8000", 8: "pcma/8000"}  # payload types that need no rtpmap (RFC 3551 §6)
+_ENCODINGS: dict[str, Codec] = {"pcmu/8000": "pcmu", "pcma/8000": "pcma"}
+_PAYLOADS: dict[Codec, tuple[int, str]] = {"pcma": (8, "PCMA/8000"), "pcmu": (0, "PCMU/8000")}
+_EVENTS = "telephone-event/8000"
+_OUR_EVENTS = 101
+_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
+_MIRROR = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +57,138 @@ class Media:
     ptime: int
     sends: bool
     receives: bool
+
+
+def offered(body: bytes, codecs: tuple[Codec, ...] = ("pcma", "pcmu")) -> Media:
+    """What `body`, an offer or an answer, asks of us. BadDescription, or Unacceptable when nothing fits."""
+    description = parse_description(body)
+    return _media(description, _audio(description), codecs)
+
+
+def _audio(description: Description) -> int:
+    """The index of the stream that we use: the first audio over RTP/AVP that isn't switched off."""
+    for index, stream in enumerate(description.streams):
+        if stream.kind == "audio" and stream.protocol.upper() == "RTP/AVP" and stream.port:
+            return index
+    raise Unacceptable("no audio over RTP/AVP")
+
+
+def _media(description: Description, index: int, codecs: tuple[Codec, ...]) -> Media:
+    stream = description.streams[index]
+    host = description.connection if stream.connection is None else stream.connection
+    if not host:
+        raise Unacceptable("no IPv4 address in c=")
+    encodings = _encodings(stream)
+    payload, codec = _choose(encodings, codecs)
+    direction = _direction(stream, description)
+    held = host == "0.0.0.0"  # RFC 2543's hold
+    return Media(
+        host=host,
+        port=stream.port,
+        rtcp_port=_rtcp_port(stream),
+        codec=codec,
+        payload_type=payload,
+        dtmf_payload=next((number for number, name in encodings if name == _EVENTS), None),
+        ptime=_ptime(stream, description),
+        sends=direction in ("sendrecv", "recvonly") and not held,
+        receives=direction in ("sendrecv", "sendonly"),
+    )
+
+
+def _encodings(stream: Stream) -> list[tuple[int, str]]:
+    """(payload type, "pcma/8000") of the m-line's formats, in its order."""
+    named = dict(_STATIC)
+    for value in stream.every("rtpmap"):
+        number, _, encoding = value.partition(" ")
+        if number.isascii() and number.isdigit():
+            named[int(number[:4])] = encoding.strip().lower().removesuffix("/1")
+    numbers = [int(text) for text in stream.formats if text.isascii() and text.isdigit() and len(text) < 4]
+    return [(number, named.get(number, "")) for number in numbers if number < 128]
+
+
+def _choose(encodings: list[tuple[int, str]], codecs: tuple[Codec, ...]) -> tuple[int, Codec]:
+    """The first that both know: the order of the description is its writer's preference (RFC 3264 §6.1)."""
+    for number, name in encodings:
+        codec = _ENCODINGS.get(name)
+        if codec in codecs and codec is not None:
+            return number, codec
+    raise Unacceptable("neither PCMA nor PCMU")
+
+
+def _direction(stream: Stream, description: Description) -> str:
+    for attributes in (stream.attributes, description.attributes):
+        for name, _ in attributes:
+            if name in _DIRECTIONS:
+                return name
+    return "sendrecv"
+
+
+def _rtcp_port(stream: Stream) -> int:
+    """a=rtcp (RFC 3605), else the port after RTP's."""
+    told = next(iter(stream.every("rtcp")), "").partition(" ")[0]
+    if told.isascii() and told.isdigit() and len(told) < 6 and 0 < int(told) < 65536:
+        return int(told)
+    return min(stream.port + 1, 65535)
+
+
+def _ptime(stream: Stream, description: Description) -> int:
+    for value in [*stream.every("ptime"), *description.every("ptime")]:
+        if value.isascii() and value.isdigit() and len(value) < 4 and 10 <= int(value) <= 60:
+            return int(value)
+    return 20
+
+
+class LocalSession:
+    """Our descriptions in one dialog: o= stays, its version grows by one with each change (RFC 3264 §8)."""
+
+    def __init__(self, token: str, local: LocalMedia) -> None:
+        self.local = local
+        self._id = int.from_bytes(token.encode()[-7:], "big")
+        self._version = 0
+        self._last: list[str] = []
+
+    def offer(self) -> bytes:
+        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv")])
+
+    def answer(self, body: bytes) -> tuple[bytes, Media]:
+        """Our answer to the offer in `body`, and what is agreed by it. BadDescription or Unacceptable."""
+        description = parse_description(body)
+        index = _audio(description)
+        media = _media(description, index, self.local.codecs)
+        events = media.dtmf_payload if self.local.dtmf else None
+        direction = _MIRROR[_direction(description.streams[index], description)]
+        if direction == "sendrecv" and not media.sends:
+            direction = "recvonly"
+        streams = [_refusal(stream) for stream in description.streams]
+        streams[index] = self._stream((media.codec,), events, direction, media.payload_type)
+        return self._written(streams), replace(media, dtmf_payload=events)
+
+    def agreed(self, body: bytes) -> Media:
+        """What their answer to our offer agrees. BadDescription or Unacceptable."""
+        media = offered(body, self.local.codecs)
+        return media if self.local.dtmf else replace(media, dtmf_payload=None)
+
+    def _stream(
+        self, codecs: tuple[Codec, ...], events: int | None, direction: str, payload: int | None = None
+    ) -> list[str]:
+        numbered = [(_PAYLOADS[codec][0] if payload is None else payload, codec) for codec in codecs]
+        events = events if self.local.dtmf else None
+        formats = [number for number, _ in numbered] + ([] if events is None else [events])
+        lines = [f"m=audio {self.local.port} RTP/AVP {' '.join(map(str, formats))}"]
+        lines += [f"a=rtpmap:{number} {_PAYLOADS[codec][1]}" for number, codec in numbered]
+        if events is not None:
+            lines += [f"a=rtpmap:{events} {_EVENTS}", f"a=fmtp:{events} 0-15"]
+        return [*lines, f"a=ptime:{self.local.ptime}", f"a={direction}"]
+
+    def _written(self, streams: list[list[str]]) -> bytes:
+        host = self.local.host
+        lines = ["s=-", f"c=IN IP4 {host}", "t=0 0", *(line for stream in streams for line in stream)]
+        if lines != self._last:
+            self._version += 1
+            self._last = lines
+        origin = f"o=- {self._id} {self._version} IN IP4 {host}"
+        return "".join(f"{line}\r\n" for line in ("v=0", origin, *lines)).encode()
+
+
+def _refusal(stream: Stream) -> list[str]:
+    return [f"m={stream.kind} 0 {stream.protocol} {' '.join(stream.formats)}"]

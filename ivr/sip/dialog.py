@@ -1,0 +1,114 @@
+"""What two ends know of their dialog, and the requests it makes (RFC 3261 §12). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ivr.sip.envelope import Envelope
+from ivr.sip.events import Address
+from ivr.sip.headers import is_ipv4, parse_name_addr, parse_uri
+from ivr.sip.message import Header, Request, Response
+
+__all__ = ["Dialog", "DialogKey", "next_hop"]
+
+DialogKey = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Dialog:
+    """`local` and `remote` are the From and To of our requests, tags among them; `target` their Contact.
+
+    `peer` is where requests go when the next hop is a name: resolving is not for a pure module, and the
+    peer that brought the dialog is the trunk.
+    """
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local: str
+    remote: str
+    local_cseq: int
+    remote_cseq: int
+    target: str
+    route_set: tuple[str, ...]
+    peer: Address
+
+    @property
+    def key(self) -> DialogKey:
+        return (self.call_id, self.local_tag, self.remote_tag)
+
+    @property
+    def request_uri(self) -> str:
+        return self._routed()[0]
+
+    @classmethod
+    def of_response(cls, request: Request, response: Response, envelope: Envelope, peer: Address) -> Dialog:
+        """The caller's side (§12.1.2)."""
+        return cls(
+            call_id=envelope.call_id,
+            local_tag=envelope.from_.tag,
+            remote_tag=envelope.to.tag,
+            local=request.first("From") or "",
+            remote=response.first("To") or "",
+            local_cseq=envelope.cseq,
+            remote_cseq=-1,
+            target=envelope.contact or request.uri,
+            route_set=envelope.record_route[::-1],
+            peer=peer,
+        )
+
+    @classmethod
+    def of_request(cls, request: Request, envelope: Envelope, local_tag: str, peer: Address) -> Dialog:
+        """The called side (§12.1.1)."""
+        return cls(
+            call_id=envelope.call_id,
+            local_tag=local_tag,
+            remote_tag=envelope.from_.tag,
+            local=f"{request.first('To')};tag={local_tag}",
+            remote=request.first("From") or "",
+            local_cseq=0,
+            remote_cseq=envelope.cseq,
+            target=envelope.contact or envelope.from_.uri,
+            route_set=envelope.record_route,
+            peer=peer,
+        )
+
+    def confirm(self, envelope: Envelope) -> None:
+        """Take target and route set of the 2xx, whatever the provisionals said (§13.2.2.4)."""
+        self.target = envelope.contact or self.target
+        self.route_set = envelope.record_route[::-1]
+
+    def request(
+        self, method: str, via: Header, cseq: int, headers: Sequence[Header], body: bytes = b""
+    ) -> tuple[Request, Address]:
+        """A request within the dialog and where it goes (§12.2.1.1)."""
+        uri, routes, hop = self._routed()
+        lines = [
+            via,
+            ("Max-Forwards", "70"),
+            *(("Route", route) for route in routes),
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+        ]
+        return Request(tuple(lines), body, method, uri), next_hop(hop, self.peer)
+
+    def _routed(self) -> tuple[str, tuple[str, ...], str]:
+        """Request-URI, Route and the next hop: a strict router takes the Request-URI's place."""
+        if not self.route_set:
+            return self.target, (), self.target
+        first = parse_name_addr(self.route_set[0], "Route").uri
+        if "lr" in parse_uri(first, "Route").params:
+            return self.target, self.route_set, first
+        return first, (*self.route_set[1:], f"<{self.target}>"), first
+
+
+def next_hop(uri: str, otherwise: Address) -> Address:
+    """The address that a URI names, or `otherwise` where it holds a name or another scheme."""
+    parsed = parse_uri(uri, "next hop")
+    if is_ipv4(parsed.host):
+        return parsed.host, parsed.port or 5060
+    return otherwise

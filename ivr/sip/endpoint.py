@@ -1,0 +1,138 @@
+"""What all calls of an agent share: address, transactions, tables, what waits to go out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ivr.sip.alarms import Alarms
+from ivr.sip.dialog import Dialog, DialogKey
+from ivr.sip.events import Address, SipEvent
+from ivr.sip.headers import quote
+from ivr.sip.incoming import Incoming, reply
+from ivr.sip.layer import ClientTransaction, Layer, OnResponse, OnSilence
+from ivr.sip.message import Header, serialise
+from ivr.sip.transaction import Timers
+
+if TYPE_CHECKING:
+    from ivr.sip.session import Session
+
+__all__ = ["AgentConfig", "Call", "Endpoint", "reason_header"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """`host` and `port` are our address as peers reach it (Via, Contact).
+
+    `new_token` gives a fresh string of letters and digits, 16 or more of them from a good source of
+    randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact.
+    """
+
+    host: str
+    port: int
+    new_token: Callable[[], str]
+    timers: Timers = field(default_factory=Timers)
+    user: str = "huifang"
+    user_agent: str = "huifang"
+
+
+class Call(Protocol):
+    """An outbound or inbound call, as the table of calls knows it."""
+
+    def bye(self, now: float, q850: int | None) -> None: ...
+
+    def info(self, key: str, duration_ms: int, now: float) -> None: ...
+
+
+class Endpoint:
+    """The tables. `calls` holds those that haven't told their last event, `dialogs` those that may yet get
+    a request."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.config = config
+        self.alarms = Alarms()
+        self.outgoing: list[tuple[bytes, Address]] = []
+        self.events: list[SipEvent] = []
+        self.layer = Layer(config.timers, self.alarms, self.send)
+        self.calls: dict[str, Call] = {}
+        self.dialogs: dict[DialogKey, Session] = {}
+        self.contact: Header = ("Contact", f"<sip:{config.user}@{config.host}:{config.port}>")
+        self.new_token = config.new_token
+
+    @property
+    def idle(self) -> bool:
+        return not (self.calls or self.dialogs or len(self.layer) or len(self.alarms))
+
+    def send(self, data: bytes, address: Address) -> None:
+        self.outgoing.append((data, address))
+
+    def tell(self, event: SipEvent) -> None:
+        self.events.append(event)
+
+    def tell_last(self, event: SipEvent, call: str) -> None:
+        """Tell an event after which the call is over."""
+        self.calls.pop(call, None)
+        self.events.append(event)
+
+    def new_branch(self) -> str:
+        return f"z9hG4bK{self.new_token()}"
+
+    def via(self, branch: str) -> Header:
+        return "Via", f"SIP/2.0/UDP {self.config.host}:{self.config.port};branch={branch};rport"
+
+    def start_in_dialog(
+        self,
+        dialog: Dialog,
+        method: str,
+        now: float,
+        headers: Sequence[Header],
+        body: bytes,
+        on_response: OnResponse,
+        on_silence: OnSilence,
+    ) -> ClientTransaction:
+        """Send the dialog's next request."""
+        dialog.local_cseq += 1
+        branch = self.new_branch()
+        common = (*headers, ("User-Agent", self.config.user_agent))
+        request, address = dialog.request(method, self.via(branch), dialog.local_cseq, common, body)
+        return self.layer.start(request, branch, address, now, on_response, on_silence)
+
+    def respond(
+        self,
+        incoming: Incoming,
+        status: int,
+        now: float,
+        *,
+        reason: str = "",
+        headers: Sequence[Header] = (),
+        body: bytes = b"",
+    ) -> None:
+        """Answer a request through its transaction; all but a 100 carry our tag."""
+        transaction = incoming.transaction
+        if status > 100 and not transaction.to_tag:
+            transaction.to_tag = self.new_token()
+        response = reply(
+            incoming.request,
+            incoming.envelope,
+            incoming.source,
+            status,
+            to_tag=transaction.to_tag if status > 100 else "",
+            reason=reason,
+            headers=headers,
+            body=body,
+        )
+        self.layer.respond(transaction, response, now)
+
+    def ack(self, dialog: Dialog, cseq: int, headers: Sequence[Header]) -> tuple[bytes, Address]:
+        """The ACK to a 2xx, which is no transaction's (§13.2.2.4), and where it goes."""
+        request, address = dialog.request("ACK", self.via(self.new_branch()), cseq, headers)
+        return serialise(request), address
+
+
+def reason_header(q850: int | None, text: str = "") -> tuple[Header, ...]:
+    """A Reason header (RFC 3326) for a Q.850 cause; none without one."""
+    if q850 is None:
+        return ()
+    words = f";text={quote(text)}" if text else ""
+    return (("Reason", f"Q.850;cause={q850}{words}"),)

@@ -1,0 +1,120 @@
+"""A request of theirs, and what it is answered with (RFC 3261 §8.2, §18.2; RFC 3581). Pure."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ivr.sip.envelope import Envelope
+from ivr.sip.errors import BadMessage
+from ivr.sip.events import Address
+from ivr.sip.headers import Via
+from ivr.sip.layer import ServerTransaction
+from ivr.sip.message import Header, Request, Response
+
+__all__ = ["ALLOW", "Incoming", "Refusal", "reply", "reply_address", "screen", "sdp_of", "stateless_tag"]
+
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+
+_PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+    420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
+    503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
+    604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request with its envelope, where it came from and the transaction that answers it."""
+
+    request: Request
+    envelope: Envelope
+    source: Address
+    transaction: ServerTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A failure to answer with, instead of doing what was asked."""
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    reason: str = ""
+
+
+def reply(
+    request: Request,
+    envelope: Envelope,
+    source: Address,
+    status: int,
+    *,
+    to_tag: str = "",
+    reason: str = "",
+    headers: Sequence[Header] = (),
+    body: bytes = b"",
+) -> Response:
+    """A response (§8.2.6): Via as it came with where it came from, From, To with our tag, Call-ID, CSeq."""
+    to = request.first("To") or ""
+    if to_tag and not envelope.to.tag:
+        to = f"{to};tag={to_tag}"
+    copied = [
+        ("Via", str(_stamped(envelope.via, source))),
+        *(("Via", via) for via in envelope.more_vias),
+        ("From", request.first("From") or ""),
+        ("To", to),
+        ("Call-ID", envelope.call_id),
+        ("CSeq", f"{envelope.cseq} {envelope.method}"),
+    ]
+    phrase = reason or _PHRASES.get(status) or _PHRASES.get(status // 100 * 100, "Failure")
+    return Response((*copied, *headers), body, status, phrase)
+
+
+def _stamped(via: Via, source: Address) -> Via:
+    """With received and rport (§18.2.1, RFC 3581 §4)."""
+    asks = "rport" in via.params
+    if not asks and via.host == source[0]:
+        return via
+    params = dict(via.params) | {"received": source[0]}
+    if asks:
+        params["rport"] = str(source[1])
+    return replace(via, params=params)
+
+
+def reply_address(via: Via, source: Address) -> Address:
+    """Where a response goes: to the port that the request came from if it asks for that (RFC 3581 §4)."""
+    return source if "rport" in via.params else (source[0], via.port or 5060)
+
+
+def stateless_tag(envelope: Envelope) -> str:
+    """A tag for an answer without a transaction: the same for the same request (§8.2.7)."""
+    return f"{zlib.crc32(f'{envelope.call_id} {envelope.from_.tag}'.encode('utf-8', 'replace')):08x}"
+
+
+def screen(request: Request) -> Refusal | None:
+    """What any request but ACK and CANCEL is refused for (§8.2.1–§8.2.3)."""
+    if request.method not in ALLOW:
+        return Refusal(405, (("Allow", ", ".join(ALLOW)),))
+    if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
+        return Refusal(416)
+    if required := [option for option in request.listed("Require") if option]:
+        return Refusal(420, (("Unsupported", ", ".join(required)),))
+    if request.body and (request.first("Content-Encoding") or "identity").lower() != "identity":
+        return Refusal(415, (("Accept-Encoding", "identity"),))
+    return None
+
+
+def sdp_of(message: Request | Response) -> bytes | None:
+    """The session description that a message carries; None without a body. BadMessage (415) for others."""
+    if not message.body:
+        return None
+    kind = (message.first("Content-Type") or "").partition(";")[0].strip().lower()
+    if kind != "application/sdp":
+        fault = "Content-Type", f"{kind[:40]!r}"
+        raise BadMessage(*fault, message if isinstance(message, Request) else None, 415 if kind else 400)
+    return message.body

@@ -1,0 +1,115 @@
+"""Where a request belongs: to a transaction, a dialog, a new call, or nothing (RFC 3261 §8.2). Pure."""
+
+from __future__ import annotations
+
+from ivr.sip.endpoint import Endpoint
+from ivr.sip.envelope import Envelope
+from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
+from ivr.sip.events import Address, Dropped, InviteReceived
+from ivr.sip.headers import Uri, parse_uri
+from ivr.sip.inbound import InboundCall
+from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of
+from ivr.sip.message import Request
+from ivr.sip.sdp import offered
+from ivr.sip.session import ABILITIES
+
+__all__ = ["Reception"]
+
+
+class Reception:
+    """Takes requests that are well-formed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def receive(self, request: Request, envelope: Envelope, source: Address, now: float) -> None:
+        endpoint = self._endpoint
+        if endpoint.layer.absorb(envelope, request.method, now):
+            return
+        if request.method == "ACK":
+            self._receive_ack(request, envelope, source, now)
+            return
+        address = reply_address(envelope.via, source)
+        transaction = endpoint.layer.accept(envelope, request.method, address, now)
+        incoming = Incoming(request, envelope, source, transaction)
+        if request.method == "CANCEL":
+            self._receive_cancel(incoming, now)
+        elif refusal := screen(request):
+            endpoint.respond(incoming, refusal.status, now, headers=refusal.headers)
+        elif envelope.to.tag:
+            session = endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
+            if session:
+                session.receive(incoming, now)
+            else:
+                endpoint.respond(incoming, 481, now)
+        elif transaction.merged:
+            endpoint.respond(incoming, 482, now)
+        else:
+            self._receive_outside(incoming, now)
+
+    def _receive_ack(self, request: Request, envelope: Envelope, source: Address, now: float) -> None:
+        session = self._endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
+        if session:
+            session.receive_ack(request, envelope, now)
+        else:
+            self._endpoint.tell(Dropped("an ACK to nothing", source))
+
+    def _receive_cancel(self, cancel: Incoming, now: float) -> None:
+        """§9.2: 200 whenever there is what it cancels, even where it comes too late."""
+        invite = self._endpoint.layer.find(cancel.envelope, "INVITE")
+        if invite is None:
+            self._endpoint.respond(cancel, 481, now)
+            return
+        cancel.transaction.to_tag = invite.to_tag
+        self._endpoint.respond(cancel, 200, now)
+        if invite.on_cancel:
+            invite.on_cancel(cancel.request, now)
+
+    def _receive_outside(self, incoming: Incoming, now: float) -> None:
+        """A request without a To tag."""
+        match incoming.request.method:
+            case "INVITE":
+                self._receive_invite(incoming, now)
+            case "OPTIONS":
+                self._endpoint.respond(incoming, 200, now, headers=(self._endpoint.contact, *ABILITIES))
+            case _:  # BYE, INFO
+                self._endpoint.respond(incoming, 481, now)
+
+    def _receive_invite(self, incoming: Incoming, now: float) -> None:
+        endpoint, envelope = self._endpoint, incoming.envelope
+        if envelope.contact is None:
+            endpoint.respond(incoming, 400, now, reason="Contact missing")
+            return
+        try:
+            offer = sdp_of(incoming.request)
+            media = None if offer is None else offered(offer)
+        except BadMessage as bad:
+            accepted = (("Accept", "application/sdp"),) if bad.status == 415 else ()
+            endpoint.respond(incoming, bad.status, now, headers=accepted)
+            return
+        except BadDescription:
+            endpoint.respond(incoming, 400, now, reason="Bad Session Description")
+            return
+        except Unacceptable as fault:
+            endpoint.respond(incoming, 488, now)
+            endpoint.tell(Dropped(f"an offer of no use: {fault}", incoming.source))
+            return
+        endpoint.respond(incoming, 100, now)
+        call = f"in-{endpoint.new_token()}"
+        endpoint.calls[call] = InboundCall(endpoint, call, incoming, offer)
+        uri = _uri(incoming.request.uri)
+        endpoint.tell(
+            InviteReceived(
+                call=call,
+                source=incoming.source,
+                uri=incoming.request.uri,
+                user=uri.user,
+                caller=_uri(envelope.from_.uri).user,
+                from_uri=envelope.from_.uri,
+                offer=media,
+            )
+        )
+
+
+def _uri(text: str) -> Uri:
+    return parse_uri(text, "URI")  # the envelope has read it before
