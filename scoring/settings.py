@@ -1,0 +1,53 @@
+"""What a city sets for its scores (domain.md §4). Defaults are the domain's."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from callbacks.settings import Section
+from callbacks.vocabulary import UnitGroup
+
+
+def _exact(value: object) -> object:
+    """TOML's 0.5 or "1/2", exactly."""
+    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+
+
+Exact = Annotated[Fraction, BeforeValidator(_exact)]
+
+
+class PointSettings(Section):
+    """The points of the components; they sum to 200."""
+
+    satisfaction: Exact = Fraction(80)
+    resolution: Exact = Fraction(40)
+    on_time: Exact = Fraction(40)
+    signed: Exact = Fraction(20)
+    rectified: Exact = Fraction(20)
+
+
+class ScoringSettings(Section):
+    """`unreached_policy` other than exclude is printed on every report."""
+
+    points: PointSettings = PointSettings()
+    rework_credit: Exact = Field(Fraction(1, 2), description="ρ: what a rating mended by rework is worth")
+    min_rated: int = Field(5, ge=1)
+    rank_by: Literal["score", "wilson", "shrunk"] = "score"
+    shrink_k: int = Field(5, ge=0)
+    item_points: dict[UnitGroup, Exact] = Field(
+        default_factory=lambda: {UnitGroup.COUNTY: Fraction(40), UnitGroup.DEPT: Fraction(50)}
+    )
+    deduction_cap: Exact = Fraction(40)
+    bonus_cap: Exact = Fraction(5)
+    sign_within: timedelta = Field(timedelta(hours=24), description="from 交办 to 签收, for 按时签收率")
+    unreached_policy: Literal["exclude"] = "exclude"
+
+    @property
+    def version(self) -> str:
+        """12 hex digits of a hash of all that decides a score."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
