@@ -51,7 +51,7 @@ def quick_city(lines: int = 8, **changes: object) -> CitySettings:
         "pause": 0.15,
         "hears_before_hangup": 0.1,
         "key_length": 0.06,
-        "t1": 0.1,
+        "t1": 0.05,
     }
     return CitySettings.model_validate(base | changes)
 
@@ -64,9 +64,9 @@ def quick_voice(trunk_port: int, lines: int = 8, **changes: object) -> VoiceSett
         "rtp_port_min": first,
         "rtp_port_max": last,
         "lines": lines,
-        "t1": 0.1,
-        "t2": 0.4,
-        "t4": 0.5,
+        "t1": 0.05,
+        "t2": 0.2,
+        "t4": 0.1,
         "trunks": (trunk,),
     }
     return VoiceSettings.model_validate(base | changes)

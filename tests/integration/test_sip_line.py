@@ -23,7 +23,7 @@ class FarEnd:
     """A trunk that does what a test tells it, and the line that calls it, turned together."""
 
     def __init__(self, **changes: object) -> None:
-        timers = Timers(t1=0.1, t2=0.4, t4=0.5)
+        timers = Timers(t1=0.05, t2=0.2, t4=0.1)
         pool = PortPool(HOST, *media_ports(4))
         self.voice: list[bytes] = []
         self.endpoint = SipEndpoint(HOST, 0, frozenset({HOST}), timers, pool, 4, 1e9)
