@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Attempt, Callback, Case, CasePhone, Rating, Reply, Unit
@@ -123,7 +123,7 @@ def _joined(query: Any) -> Any:
     )
 
 
-def _rows() -> Select[Any]:
+def _rows() -> Any:
     first_phone = (
         select(CasePhone.number_masked)
         .where(CasePhone.case_id == Case.id)

@@ -112,7 +112,7 @@ def _alarms(session: Session, scope: Scope, since: datetime) -> tuple[Alarm, ...
     )
     return tuple(
         Alarm(reply.received_at, case, reply.number_masked if scope.numbers else None, reply.body)
-        for reply, case in session.execute(query).tuples()
+        for reply, case in session.execute(query)
     )
 
 
@@ -128,5 +128,5 @@ def _waiting(session: Session, scope: Scope) -> tuple[Waiting, ...]:
     )
     return tuple(
         Waiting(number, unit, unit_en, callback.state, callback.state_since, callback.deadline)
-        for callback, number, unit, unit_en in session.execute(query).tuples()
+        for callback, number, unit, unit_en in session.execute(query)
     )

@@ -60,14 +60,8 @@ class Progress:
 def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
     """Counts in one transaction, so that the sums fit one another."""
     wanted = _wanted(scope, chosen)
-    closed = dict(
-        session.execute(
-            select(Closing.unit_id, func.count())
-            .join(Unit, Unit.id == Closing.unit_id)
-            .where(*wanted)
-            .group_by(Closing.unit_id)
-        ).tuples()
-    )
+    closings = select(Closing.unit_id, func.count()).join(Unit, Unit.id == Closing.unit_id).where(*wanted)
+    closed = dict(session.execute(closings.group_by(Closing.unit_id)).all())
     states: dict[int, Counter[State]] = {}
     first_round = (
         select(Callback.unit_id, Callback.state, func.count())
@@ -75,7 +69,7 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
         .where(Callback.round == 1, *wanted)
         .group_by(Callback.unit_id, Callback.state)
     )
-    for unit_id, state, number in session.execute(first_round).tuples():
+    for unit_id, state, number in session.execute(first_round):
         states.setdefault(unit_id, Counter())[state] += number
     units = session.scalars(select(Unit).where(Unit.id.in_({*closed, *states})).order_by(Unit.code))
     total = sum(states.values(), Counter[State]())
@@ -124,7 +118,7 @@ def _attempts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Dispo
         .where(Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None), Attempt.id.in_(linked))
         .group_by(Attempt.disposition)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).all())
 
 
 def _texts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[TextState, int]:
@@ -133,7 +127,7 @@ def _texts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[TextStat
         .where(TextMessage.attempt_id.is_not(None), TextMessage.callback_id.in_(_of_units(wanted)))
         .group_by(TextMessage.state)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).all())
 
 
 def _ratings(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Channel, int]:
@@ -142,4 +136,4 @@ def _ratings(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Channe
         .where(Rating.counted, Rating.callback_id.in_(_of_units(wanted)))
         .group_by(Rating.channel)
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).all())

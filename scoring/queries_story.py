@@ -357,7 +357,7 @@ def _entries(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator
         .where(ScoreEntry.callback_id.in_(rounds), *scope.limit(ScoreEntry.unit_id))
         .order_by(ScoreEntry.id)
     )
-    for row, unit in session.execute(query).tuples():
+    for row, unit in session.execute(query):
         yield Scored(row.at, row.id, unit, row.month, row.kind, row.changes, row.provenance)
 
 

@@ -1,0 +1,74 @@
+"""Finding cases, the lists behind the counts, and the case story."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from callbacks.numbers import LANDLINE, MOBILE, normalise
+from scoring.queries import units
+from scoring.queries_cases import read_callbacks, read_cases
+from scoring.queries_story import read_story
+from scoring.web.context import chosen, deps, may, scope
+from scoring.web.permissions import Permission, needs
+from scoring.web.present import month_span
+
+pages = Blueprint("cases", __name__)
+
+
+@pages.get("/cases")
+@needs(Permission.SEE_CASES)
+def search() -> str | Response:
+    wanted = chosen()
+    index = _index_of(wanted.q)
+    if index is not None:
+        return redirect(url_for("cases.search", phone=index))
+    with deps().read_sessions() as session:
+        bounds = scope(session)
+        page = read_cases(session, bounds, wanted)
+        choices = units(session, bounds, wanted.group)
+    return render_template("cases.html", page=page, chosen=wanted, units=choices)
+
+
+@pages.post("/cases")
+@needs(Permission.SEE_CASES)
+def find() -> Response:
+    """A search is posted, so that a citizen's number never stands in an address or an access log."""
+    q = request.form.get("q", "").strip()[:80]
+    index = _index_of(q)
+    found = url_for("cases.search", phone=index) if index else url_for("cases.search", q=q)
+    return redirect(found, 303)
+
+
+def _index_of(q: str) -> str | None:
+    """The keyed index of a whole telephone number, for readers who may find by one."""
+    if not may(Permission.SEE_NUMBERS):
+        return None
+    number = normalise(q, deps().office.area_code)
+    whole = MOBILE.fullmatch(number) or LANDLINE.fullmatch(number)
+    return deps().privacy.index(number) if whole else None
+
+
+@pages.get("/cases/<path:number>")
+@needs(Permission.SEE_CASES)
+def story(number: str) -> str:
+    with deps().read_sessions() as session:
+        found = read_story(session, scope(session), number)
+    if found is None:
+        abort(404)
+    days = groupby(found.events, key=lambda event: f"{event.at.astimezone(deps().zone):%Y-%m-%d}")
+    return render_template("case.html", story=found, days=[(day, list(events)) for day, events in days])
+
+
+@pages.get("/callbacks")
+@needs(Permission.SEE_CASES)
+def callbacks() -> str:
+    wanted = chosen()
+    closed = month_span(wanted.month, deps().zone) if wanted.month else None
+    with deps().read_sessions() as session:
+        bounds = scope(session)
+        page = read_callbacks(session, bounds, wanted, closed)
+        choices = units(session, bounds, wanted.group)
+    return render_template("callbacks.html", page=page, chosen=wanted, units=choices, at=deps().now())

@@ -1,0 +1,105 @@
+"""What every page of the desk stands on: its dependencies, the reader and what the reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from flask import abort, current_app, g, request
+from flask_login import UserMixin, current_user
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.privacy import Privacy
+from callbacks.settings import OfficeSettings, PolicySettings
+from callbacks.vocabulary import Role
+from scoring.models import User
+from scoring.queries import Scope, UnitRow, subtree, unit_by_code
+from scoring.queries_filter import Filter, parse
+from scoring.settings import ScoringSettings
+from scoring.web.permissions import ROLES, Permission
+
+
+@dataclass(frozen=True)
+class DeskDeps:
+    """What `app.py` hands to the desk. `now` is the domain's clock, aware."""
+
+    sessions: sessionmaker[Session]
+    read_sessions: sessionmaker[Session]
+    privacy: Privacy
+    office: OfficeSettings
+    policy: PolicySettings
+    scoring: ScoringSettings
+    demo: bool
+    secret_key: bytes = field(repr=False)
+    now: Callable[[], datetime]
+    secure_cookies: bool = False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.policy.windows.timezone)
+
+
+class DeskUser(UserMixin):  # type: ignore[misc]
+    """The signed-in user. A new password or role ends older sessions: `key` is part of the session's id."""
+
+    def __init__(self, user: User) -> None:
+        self.id = user.id
+        self.login = user.login
+        self.name = user.name
+        self.role = Role(user.role)
+        self.unit_id = user.unit_id
+        self.key = user.password_hash[-16:]
+
+    def get_id(self) -> str:
+        return f"{self.id}:{self.key}"
+
+    def may(self, permission: Permission) -> bool:
+        return permission in ROLES[self.role]
+
+
+def load_user(session_id: str) -> DeskUser | None:
+    """For Flask-Login: the user of a session, None where it was ended or the user was switched off."""
+    user_id, _, key = session_id.partition(":")
+    if not user_id.isdigit():
+        return None
+    with deps().read_sessions() as session:
+        user = session.get(User, int(user_id))
+    if user is None or not user.active:
+        return None
+    found = DeskUser(user)
+    return found if found.key == key else None
+
+
+def deps() -> DeskDeps:
+    return cast(DeskDeps, current_app.extensions["desk"])
+
+
+def may(permission: str) -> bool:
+    """Whether the reader has a permission; nobody has any before signing in."""
+    return bool(current_user.is_authenticated and current_user.may(Permission(permission)))
+
+
+def scope(session: Session) -> Scope:
+    """What the reader may see: a unit user its own subtree, everybody else the city."""
+    if "scope" not in g:
+        bound = None if current_user.unit_id is None else subtree(session, current_user.unit_id)
+        if current_user.role is Role.UNIT_USER and bound is None:
+            bound = frozenset()
+        g.scope = Scope(bound, numbers=may(Permission.SEE_NUMBERS))
+    return cast(Scope, g.scope)
+
+
+def chosen() -> Filter:
+    """The filter of this request's query string."""
+    return parse(request.args)
+
+
+def unit_or_404(session: Session, code: str) -> UnitRow:
+    """The unit, 404 where there is none or it isn't the reader's: which of the two isn't told."""
+    unit = unit_by_code(session, code, scope(session))
+    if unit is None:
+        abort(404)
+    return unit

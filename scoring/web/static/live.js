@@ -1,0 +1,44 @@
+// Renews #live by fetching the page itself; pauses on a click, while the page is hidden, and says when it can't.
+"use strict";
+
+(() => {
+  const EVERY = 5000;
+  const control = document.querySelector("[data-live-control]");
+  if (!control) return;
+  let paused = false;
+
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = control.dataset.pause;
+  const lost = document.createElement("span");
+  lost.className = "lost";
+  lost.setAttribute("role", "status");
+  control.append(button, lost);
+
+  button.addEventListener("click", () => {
+    paused = !paused;
+    button.textContent = paused ? control.dataset.resume : control.dataset.pause;
+    if (!paused) renew();
+  });
+
+  const busy = (live) =>
+    live.contains(document.activeElement) || !document.getSelection().isCollapsed;
+
+  async function renew() {
+    const live = document.getElementById("live");
+    if (paused || document.hidden || busy(live)) return;
+    try {
+      const response = await fetch(location.href, { redirect: "error", cache: "no-store" });
+      if (!response.ok) throw new Error(String(response.status));
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const fresh = page.getElementById("live");
+      if (!fresh) throw new Error("no live part");
+      live.replaceWith(document.adoptNode(fresh));
+      lost.textContent = "";
+    } catch {
+      lost.textContent = control.dataset.lost;
+    }
+  }
+
+  setInterval(renew, EVERY);
+})();

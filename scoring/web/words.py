@@ -1,0 +1,247 @@
+"""The words of the domain as pages show them (domain.md §7): stored value → text in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from callbacks.models import TextKind, TextState
+from callbacks.rating import CN3, CN5
+from callbacks.states import State, Trigger
+from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
+from scoring.queries_filter import Age, Sort
+from scoring.web.language import lazy_gettext as _l
+
+STATES: Mapping[StrEnum, object] = {
+    State.PENDING: _l("待处理"),
+    State.SMS_QUEUED: _l("短信排队"),
+    State.AWAIT_REPLY: _l("等待回复"),
+    State.CALL_QUEUED: _l("电话排队"),
+    State.DIALING: _l("正在拨号"),
+    State.IN_IVR: _l("通话中"),
+    State.RETRY_WAIT: _l("等待重拨"),
+    State.AGENT_QUEUE: _l("待人工回访"),
+    State.RATED: _l("已评价"),
+    State.UNREACHED: _l("无法联系"),
+    State.REFUSED: _l("拒绝评价"),
+    State.INVALID_NUMBER: _l("号码无效"),
+    State.WRONG_PERSON: _l("非本人"),
+    State.EXCLUDED: _l("不纳入回访"),
+    State.CANCELLED: _l("已取消（重新办理）"),
+}
+TRIGGERS: Mapping[StrEnum, object] = {
+    Trigger.EXCLUDE: _l("范围审查：不纳入"),
+    Trigger.TEXT: _l("安排发送短信"),
+    Trigger.CALL: _l("安排拨打电话"),
+    Trigger.AWAIT_WEB: _l("等待网页评价"),
+    Trigger.HAND_OVER: _l("转人工"),
+    Trigger.TEXT_SENT: _l("短信已提交"),
+    Trigger.TEXT_FAILED: _l("短信未送达"),
+    Trigger.DIAL: _l("开始拨号"),
+    Trigger.NOT_INVITED: _l("未拨出，不计次"),
+    Trigger.ANSWERED: _l("已接听"),
+    Trigger.RETRY: _l("改时再拨"),
+    Trigger.EXHAUSTED: _l("次数用完"),
+    Trigger.INVALID: _l("再次确认为空号"),
+    Trigger.RATE: _l("收到评价"),
+    Trigger.REFUSE: _l("拒绝评价"),
+    Trigger.WRONG: _l("确认非本人"),
+    Trigger.DEADLINE: _l("到期"),
+    Trigger.REOPEN: _l("案件重新办理"),
+}
+DISPOSITIONS: Mapping[StrEnum, object] = {
+    Disposition.ANSWERED: _l("接通，正常结束"),
+    Disposition.BUSY: _l("占线"),
+    Disposition.NO_ANSWER: _l("无人接听"),
+    Disposition.POWERED_OFF: _l("关机或不在服务区"),
+    Disposition.REJECTED: _l("拒接"),
+    Disposition.UNALLOCATED: _l("空号或停机"),
+    Disposition.NETWORK_FAIL: _l("网络故障"),
+    Disposition.TRUNK_REFUSED: _l("中继拒绝"),
+    Disposition.MACHINE: _l("语音信箱"),
+    Disposition.MEDIA_LOST: _l("通话中断（无语音）"),
+    Disposition.UNKNOWN: _l("结果不明"),
+    Disposition.CANCELLED: _l("已撤销"),
+}
+CHANNELS: Mapping[StrEnum, object] = {
+    Channel.VOICE: _l("电话"),
+    Channel.SMS: _l("短信"),
+    Channel.WEB: _l("网页"),
+    Channel.AGENT: _l("人工"),
+}
+SOURCES: Mapping[StrEnum, object] = {
+    SourceChannel.PHONE: _l("110电话"),
+    SourceChannel.WEBSITE: _l("网站"),
+    SourceChannel.SMS: _l("短信平台"),
+    SourceChannel.WEIBO: _l("微博"),
+    SourceChannel.VISIT: _l("来信来访"),
+}
+NODES: Mapping[StrEnum, object] = {
+    NodeKind.ASSIGN: _l("交办"),
+    NodeKind.SIGN: _l("签收"),
+    NodeKind.URGE: _l("催办"),
+    NodeKind.SUPERVISE: _l("督办"),
+    NodeKind.REPLY: _l("回复"),
+    NodeKind.CLOSE: _l("办结"),
+}
+EXCLUSIONS: Mapping[StrEnum, object] = {
+    Exclusion.NO_CONTACT: _l("无联系方式"),
+    Exclusion.ANONYMOUS: _l("匿名"),
+    Exclusion.LITIGATION: _l("涉法涉诉"),
+    Exclusion.PETITION: _l("信访、复议或仲裁"),
+    Exclusion.DUPLICATE: _l("重复诉求"),
+    Exclusion.WITHDRAWN: _l("已撤回"),
+    Exclusion.MALICIOUS_CONFIRMED: _l("恶意（已核实）"),
+    Exclusion.SENSITIVE: _l("敏感类别"),
+    Exclusion.TEST: _l("测试"),
+}
+GROUPS: Mapping[StrEnum, object] = {UnitGroup.COUNTY: _l("县（市、区）"), UnitGroup.DEPT: _l("市直部门")}
+ROLES: Mapping[StrEnum, object] = {
+    Role.AGENT: _l("坐席"),
+    Role.SUPERVISOR: _l("督办员"),
+    Role.OFFICE_HEAD: _l("联动办负责人"),
+    Role.UNIT_USER: _l("承办单位"),
+    Role.INSPECTOR: _l("纪检监察"),
+    Role.ADMINISTRATOR: _l("系统管理员"),
+}
+TEXT_KINDS: Mapping[StrEnum, object] = {
+    TextKind.EVAL: _l("评价短信"),
+    TextKind.RE_EVAL: _l("再次评价短信"),
+    TextKind.CLARIFY: _l("请重新回复"),
+    TextKind.THANKS: _l("感谢"),
+    TextKind.REASON: _l("询问不满意原因"),
+    TextKind.VERIFYING: _l("核实告知"),
+    TextKind.CLOSED: _l("评价已结束"),
+    TextKind.OPTOUT: _l("退订确认"),
+    TextKind.EMERGENCY: _l("紧急提示"),
+}
+TEXT_STATES: Mapping[StrEnum, object] = {
+    TextState.QUEUED: _l("排队"),
+    TextState.SUBMITTING: _l("正在提交"),
+    TextState.SUBMITTED: _l("已提交，等待回执"),
+    TextState.DELIVERED: _l("已送达"),
+    TextState.FAILED: _l("未送达"),
+    TextState.UNKNOWN: _l("结果不明"),
+    TextState.CANCELLED: _l("已取消"),
+}
+AGES: Mapping[StrEnum, object] = {
+    Age.UNDER_1D: _l("1天内"),
+    Age.UNDER_3D: _l("1–3天"),
+    Age.UNDER_7D: _l("3–7天"),
+    Age.OVER_7D: _l("7天以上"),
+}
+SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
+
+# domain.md §6. Items are only listed so far; the words of the later states are theirs already.
+ITEM_STATES: dict[str, object] = {
+    "listed": _l("列入清单"),
+    "verifying": _l("核实中"),
+    "explaining": _l("解释说明"),
+    "assigned": _l("交办整改"),
+    "appealed": _l("申诉复核"),
+    "reworking": _l("整改中"),
+    "checking": _l("审核中"),
+    "second_callback": _l("二次回访"),
+    "escalated": _l("提级督办"),
+    "hard_case": _l("疑难件"),
+    "fixed": _l("整改满意"),
+    "removed": _l("剔除"),
+    "explained": _l("已解释"),
+    "unverified": _l("整改后未联系上"),
+    "persistent": _l("疑难办结"),
+}
+# The reason menu of domain.md §8.1 (q_reason).
+REASONS: dict[str, object] = {
+    "unsolved": _l("问题没有解决"),
+    "slow": _l("办理太慢"),
+    "attitude": _l("工作人员态度不好"),
+    "untrue": _l("答复与实际不符"),
+    "other": _l("其他原因"),
+}
+ENTRIES: dict[str, object] = {
+    "rated": _l("评价计入"),
+    "changed": _l("评价更改"),
+    "resolution": _l("是否解决"),
+}
+COUNTS: dict[str, object] = {
+    "rated_raw": _l("收到评价"),
+    "rated": _l("有效评价"),
+    "removed": _l("剔除评价"),
+    "positive": _l("满意和基本满意"),
+    "weight_first": _l("首次评价权重"),
+    "weight_delta": _l("整改后权重变化"),
+    "resolved_answered": _l("回答是否解决"),
+    "resolved": _l("已解决"),
+    "second_answered": _l("二次回访有答复"),
+    "second_not_dissatisfied": _l("二次回访非不满意"),
+}
+# domain.md §4.1, §4.2
+COMPONENTS: dict[str, object] = {
+    "S": _l("满意指数"),
+    "RES": _l("解决率"),
+    "T": _l("按时办结率"),
+    "A": _l("按时签收率"),
+    "Q": _l("整改率"),
+}
+APART: dict[str, object] = {"not_rated": _l("没有有效评价"), "small_sample": _l("评价份数不足")}
+BANDS: dict[str, object] = {
+    "excellent": _l("优秀"),
+    "good": _l("良好"),
+    "pass": _l("合格"),
+    "fail": _l("不合格"),
+}
+RANK_BY: dict[str, object] = {
+    "score": _l("得分"),
+    "wilson": _l("满意率置信区间的下限"),
+    "shrunk": _l("向组均值收缩的满意指数"),
+}
+_RATINGS: dict[tuple[str, int], object] = {
+    ("cn3", 1): _l("满意"),
+    ("cn3", 2): _l("基本满意"),
+    ("cn3", 3): _l("不满意"),
+    ("cn5", 1): _l("非常满意"),
+    ("cn5", 2): _l("满意"),
+    ("cn5", 3): _l("基本满意"),
+    ("cn5", 4): _l("不满意"),
+    ("cn5", 5): _l("非常不满意"),
+}
+_SCALES = {"cn3": CN3, "cn5": CN5}
+
+# By type first: as strings, Channel.SMS and SourceChannel.SMS are one.
+_TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
+    State: STATES,
+    Trigger: TRIGGERS,
+    Disposition: DISPOSITIONS,
+    Channel: CHANNELS,
+    SourceChannel: SOURCES,
+    NodeKind: NODES,
+    Exclusion: EXCLUSIONS,
+    UnitGroup: GROUPS,
+    Role: ROLES,
+    TextKind: TEXT_KINDS,
+    TextState: TEXT_STATES,
+    Age: AGES,
+    Sort: SORTS,
+}
+
+
+def word(value: StrEnum) -> str:
+    """The text of a stored word."""
+    return str(_TABLES[type(value)][value])
+
+
+def among(table: Mapping[str, object], value: str) -> str:
+    """The text of a free word, the word itself where the table has none."""
+    return str(table.get(value, value))
+
+
+def rating(scale: str, value: int) -> str:
+    """A rating in words."""
+    return str(_RATINGS[scale, value])
+
+
+def mood(scale: str, value: int) -> str:
+    """`good`, `fair` or `bad`: which mark a rating gets."""
+    if value in _SCALES[scale].dissatisfied:
+        return "bad"
+    return "good" if _SCALES[scale].weight(value) == 1 else "fair"
