@@ -14,7 +14,7 @@ from ivr.counters import Counters
 from ivr.events import Codec
 from ivr.media.audio import FRAME_MS
 from ivr.media.ports import PortPool, need_descriptors
-from ivr.media.session import MediaEvent, MediaSession, Remote
+from ivr.media.session import MediaEvent, MediaLost, MediaSession, Remote
 
 __all__ = ["RtpLoop"]
 
@@ -75,8 +75,12 @@ class RtpLoop:
         """Tell the session what an SDP says; its socket is connected anew if the far end moved."""
         if session.negotiate(remote):
             self.unwatch(session.rtp.fileno())
-            session.reopen()
-            self.watch(session.rtp.fileno(), session.read)
+            try:
+                session.reopen()
+            except OSError:  # another program was quicker to take the port
+                self._events.append(MediaLost(session.call, time.monotonic()))
+            else:
+                self.watch(session.rtp.fileno(), session.read)
 
     def start(self, session: MediaSession, now: float) -> None:
         """The call is answered: the session sends from its next phase on."""

@@ -98,6 +98,7 @@ class SipEndpoint:
                 address=(media.host, media.port),
                 rtcp_port=media.rtcp_port,
                 codec=media.codec,
+                voice_type=media.payload_type,
                 event_type=media.dtmf_payload,
                 hosts=hosts | session.remote.hosts if session.remote else hosts,
                 sends=media.sends,

@@ -25,6 +25,7 @@ __all__ = ["MediaEvent", "MediaLost", "MediaSession", "Remote"]
 
 _COMFORT_NOISE = 13  # RFC 3389
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
+_STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
 Address = tuple[str, int]
@@ -45,17 +46,26 @@ MediaEvent = EarlyMedia | PlaybackStarted | PlaybackFinished | KeyPressed | Medi
 class Remote:
     """What the far end's SDP says: where its voice is received, and how.
 
-    `event_type` is the payload type of RFC 4733 towards it, None when it takes none; `hosts` are the
-    addresses its packets may come from. On hold we don't send, or nothing comes (RFC 3264 §8.4).
+    `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
+    where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
+    nothing comes (RFC 3264 §8.4).
     """
 
     address: Address
     rtcp_port: int
     codec: Codec
+    voice_type: int
     event_type: int | None
     hosts: frozenset[str]
     sends: bool = True
     receives: bool = True
+
+    def codec_of(self, payload_type: int) -> Codec | None:
+        """The law of a voice packet from there: they send by our description, or by what ours echoed."""
+        return self.codec if payload_type == self.voice_type else _STATIC.get(payload_type)
+
+    def is_event(self, payload_type: int) -> bool:
+        return payload_type in (_OUR_EVENT_TYPE, self.event_type)
 
 
 class MediaSession:
@@ -145,7 +155,7 @@ class MediaSession:
         else:
             playing = frames is not None and index < len(frames)
             payload = frames[index] if frames is not None and playing else _silence(remote.codec)
-            packet = self._sender.frame(g711.PAYLOAD_TYPES[remote.codec], payload)
+            packet = self._sender.frame(remote.voice_type, payload)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -177,7 +187,7 @@ class MediaSession:
             if packet is not None:
                 return packet
             self._keys_out.popleft()
-        return self._sender.frame(g711.PAYLOAD_TYPES[remote.codec], _silence(remote.codec))
+        return self._sender.frame(remote.voice_type, _silence(remote.codec))
 
     def _send_report(self, bye: bool = False) -> None:
         remote = self.remote
@@ -190,7 +200,7 @@ class MediaSession:
         report = Report(self._sender, self._receiver, cname).packet(time.time(), bye)
         try:
             self.rtcp.sendto(report, to)
-        except OSError:
+        except (OSError, OverflowError):  # or the port after 65535
             self._counters["rtcp_send_failed"] += 1
 
     # -- what comes in
@@ -238,31 +248,31 @@ class MediaSession:
         return self._source is None and self.remote is not None and source[0] in self.remote.hosts
 
     def _learn(self, packet: RtpPacket, source: Address) -> bool:
-        remote = self.remote
-        if remote is None or packet.payload_type not in self._known(remote):
-            self._counters.oddity("rtp_other_type", source, f"payload type {packet.payload_type}")
+        remote, kind = self.remote, packet.payload_type
+        if remote is None or not (remote.codec_of(kind) or remote.is_event(kind)):
+            self._counters.oddity("rtp_other_type", source, f"payload type {kind}")
+            return False
+        try:
+            self.rtp.connect(source)
+        except OSError as error:  # from port 0, say
+            self._counters.oddity("rtp_stranger", source, str(error))
             return False
         self._source = source
-        self.rtp.connect(source)
         return True
-
-    @staticmethod
-    def _known(remote: Remote) -> tuple[int | None, ...]:
-        return (*g711.PAYLOAD_TYPES.values(), remote.event_type, _OUR_EVENT_TYPE, _COMFORT_NOISE)
 
     def _hear(self, packet: RtpPacket, now: float) -> None:
         remote = self.remote
         if remote is None:
             return
-        if packet.payload_type in (_OUR_EVENT_TYPE, remote.event_type):
+        if remote.is_event(packet.payload_type):
             if self._started and (key := self._keys_in.receive(packet, now)):
                 self._tell_key(key.key, key.began_at, now, "rtp")
-        elif packet.payload_type == g711.PAYLOAD_TYPES[remote.codec]:
+        elif codec := remote.codec_of(packet.payload_type):
             if not self._started and not self._early:
                 self._early = True
                 self._emit(EarlyMedia(self.call, now))
             if self._listener is not None:
-                self._listener(packet.payload, remote.codec, now)
+                self._listener(packet.payload, codec, now)
         elif packet.payload_type != _COMFORT_NOISE:
             self._counters["rtp_other_type"] += 1
 

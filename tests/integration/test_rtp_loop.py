@@ -39,7 +39,7 @@ class Pair:
 
     def introduce(self, session: MediaSession, other: MediaSession, host: str = HOST) -> None:
         address = (HOST, other.port)
-        self.loop.negotiate(session, Remote(address, other.port + 1, "pcma", 101, frozenset({host})))
+        self.loop.negotiate(session, Remote(address, other.port + 1, "pcma", 8, 101, frozenset({host})))
 
     def start(self) -> None:
         for session in (self.we, self.they):
@@ -86,6 +86,16 @@ def test_a_prompt_goes_over_whole_and_in_order(pair: Pair) -> None:
     assert tuple(pair.heard[first : first + 10]) == TONE.pcma
     assert [event.token for event in pair.of(PlaybackStarted)] == ["greeting"]
     assert [event.token for event in pair.of(PlaybackFinished)] == ["greeting"]
+
+
+def test_a_law_under_a_number_of_its_own(pair: Pair) -> None:
+    for session in (pair.we, pair.they):
+        assert session.remote is not None
+        pair.loop.negotiate(session, replace(session.remote, voice_type=97))  # a=rtpmap:97 PCMA/8000
+    pair.start()
+    pair.we.play("greeting", TONE)
+    pair.until(lambda: TONE.pcma[-1] in pair.heard)
+    assert not pair.counters
 
 
 def test_silence_flows_when_nothing_plays(pair: Pair) -> None:
