@@ -86,6 +86,7 @@ class MediaSession:
         self.remote: Remote | None = None
         self._lost_after, self._counters, self._emit, self._listener = lost_after, counters, emit, listener
         self._source: Address | None = None
+        self._left: Address | None = None
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self._receiver = Receiver()
         self._keys_in = KeyReceiver()
@@ -105,11 +106,11 @@ class MediaSession:
         return moved and self._source is not None
 
     def reopen(self) -> None:
-        """Forget the learned source: the same port, unconnected again."""
+        """Leave the learned source, whose last packets may still come: the same port, unconnected again."""
         host = self.rtp.getsockname()[0]
         self.rtp.close()
         self.rtp = udp_socket(host, self.port)
-        self._source = None
+        self._source, self._left = None, self._source
 
     def start(self, now: float) -> None:
         """The call is answered: send from the next tick on, and expect to hear."""
@@ -245,7 +246,9 @@ class MediaSession:
             self._counters.oddity("rtcp_malformed", source, str(error))
 
     def _may_learn(self, source: Address) -> bool:
-        return self._source is None and self.remote is not None and source[0] in self.remote.hosts
+        if self._source is not None or self.remote is None or source == self._left:
+            return False
+        return source[0] in self.remote.hosts
 
     def _learn(self, packet: RtpPacket, source: Address) -> bool:
         remote, kind = self.remote, packet.payload_type
