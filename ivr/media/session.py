@@ -26,6 +26,7 @@ __all__ = ["MediaEvent", "MediaLost", "MediaSession", "Remote"]
 _COMFORT_NOISE = 13  # RFC 3389
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
 _STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
+_MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
 Address = tuple[str, int]
@@ -87,6 +88,7 @@ class MediaSession:
         self._lost_after, self._counters, self._emit, self._listener = lost_after, counters, emit, listener
         self._source: Address | None = None
         self._left: Address | None = None
+        self._stragglers = 0
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self._receiver = Receiver()
         self._keys_in = KeyReceiver()
@@ -110,7 +112,7 @@ class MediaSession:
         host = self.rtp.getsockname()[0]
         self.rtp.close()
         self.rtp = udp_socket(host, self.port)
-        self._source, self._left = None, self._source
+        self._source, self._left, self._stragglers = None, self._source, _MOST_STRAGGLERS
 
     def start(self, now: float) -> None:
         """The call is answered: send from the next tick on, and expect to hear."""
@@ -246,7 +248,10 @@ class MediaSession:
             self._counters.oddity("rtcp_malformed", source, str(error))
 
     def _may_learn(self, source: Address) -> bool:
-        if self._source is not None or self.remote is None or source == self._left:
+        if self._source is not None or self.remote is None:
+            return False
+        if source == self._left and self._stragglers:
+            self._stragglers -= 1
             return False
         return source[0] in self.remote.hosts
 

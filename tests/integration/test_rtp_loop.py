@@ -218,6 +218,16 @@ def test_a_far_end_that_moves_is_learned_anew(pair: Pair) -> None:
     assert [event.key for event in pair.of(KeyPressed)] == ["8"]
 
 
+def test_a_far_end_that_moved_in_name_only_is_heard_again(pair: Pair) -> None:
+    pair.start()
+    pair.until(lambda: pair.we._source)
+    assert pair.we.remote is not None
+    pair.loop.negotiate(pair.we, replace(pair.we.remote, address=(HOST, 9)))
+    pair.until(lambda: pair.we._source)
+    pair.they.press("8", 0.06)
+    pair.until(lambda: pair.of(KeyPressed))
+
+
 def test_a_call_on_hold_sends_nothing_and_loses_nothing(base: int) -> None:
     pair = Pair(base, lost_after=0.1)
     try:
