@@ -106,7 +106,7 @@ def _store_batch(ctx: Context, rows: Iterable[CaseRow], now: datetime, dry_run: 
 
     def work(session: Session) -> None:
         done.clear()  # the transaction may run again
-        units = dict(session.execute(select(Unit.code, Unit.id)).tuples())
+        units = dict(session.execute(select(Unit.code, Unit.id)).all())
         for row in rows:
             done[_store(ctx, session, row, units, now)] += 1
         if dry_run:

@@ -90,7 +90,7 @@ class Ledger:
 
 def read_ledger(session: Session) -> Ledger:
     """The ledger as it stands in this transaction."""
-    closed = dict(session.execute(select(Closing.unit_id, func.count()).group_by(Closing.unit_id)).tuples())
+    closed = dict(session.execute(select(Closing.unit_id, func.count()).group_by(Closing.unit_id)).all())
     states: dict[int, Counter[State]] = {}
     first_round = select(Callback.unit_id, Callback.state, func.count()).where(Callback.round == 1)
     for unit_id, state, number in session.execute(first_round.group_by(Callback.unit_id, Callback.state)):

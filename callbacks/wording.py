@@ -8,8 +8,6 @@ from callbacks.models import Case, TextKind
 from callbacks.settings import OfficeSettings
 from prompts.catalogue import load_catalogue
 
-_TEMPLATES = {TextKind.RE_EVAL: "re-eval"}
-
 
 def text_body(kind: TextKind, office: OfficeSettings, timezone: str, case: Case | None) -> str:
     """The text with its signature, as it goes to the gateway."""
@@ -17,5 +15,4 @@ def text_body(kind: TextKind, office: OfficeSettings, timezone: str, case: Case 
     if case is not None:
         day = case.accepted_at.astimezone(ZoneInfo(timezone))
         variables |= {"month": str(day.month), "day": str(day.day), "tail": case.number[-4:]}
-    template = _TEMPLATES.get(kind, kind.value)
-    return f"【{office.signature}】{load_catalogue().text(template, 'zh-CN', **variables)}"
+    return f"【{office.signature}】{load_catalogue().text(kind.value, 'zh-CN', **variables)}"
