@@ -114,7 +114,7 @@ def parse(data: bytes) -> Request | Response:
     start, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
     headers, fault = _parse_headers(lines)
     if not blank:
-        fault = fault or BadMessage("headers", "no empty line ends them")
+        fault = BadMessage("headers", "no empty line ends them")
     try:
         headers, body = _measure(headers, body)
     except BadMessage as bad:

@@ -192,7 +192,7 @@ class Transaction:
         if state is not self.state:
             self.state = state
             self._enter(now)
-        elif what is Input.REPEAT:
+        elif what is Input.REPEAT and acts:
             self._repeats_at = now + self._next_gap()
         return acts
 

@@ -1,0 +1,97 @@
+"""Digest authentication against the RFCs' own examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivr.sip.digest import Challenge, Credentials, Login, challenges, parse_challenge, response_digest
+from ivr.sip.message import Response
+from tests.sip_world import tokens
+
+MUFASA = Credentials("Mufasa", "Circle Of Life")
+
+
+def test_rfc_2617_example() -> None:
+    challenge = Challenge(
+        "Authorization", "testrealm@host.com", "dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth"
+    )
+    answer = response_digest(challenge, MUFASA, "GET", "/dir/index.html", "0a4f113b", 1)
+    assert answer == "6629fae49393a05397450978507c4ef1"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_rfc_7616_examples(algorithm: str, expected: str) -> None:
+    challenge = Challenge(
+        "Authorization",
+        "http-auth@example.org",
+        "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+        algorithm,
+        "auth",
+    )
+    credentials = Credentials("Mufasa", "Circle of Life")
+    cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    assert response_digest(challenge, credentials, "GET", "/dir/index.html", cnonce, 1) == expected
+
+
+def test_without_qop_as_rfc_2069() -> None:
+    challenge = Challenge("Authorization", "biloxi.com", "dcd98b7102dd2f0e8b11d0f600bfb0c093")
+    bob = Credentials("bob", "zanzibar")
+    answer = response_digest(challenge, bob, "INVITE", "sip:bob@biloxi.com", "", 1)
+    assert answer == "bf57e4e0d0bffc0fbaedce64d59add5e"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('Digest realm="r", nonce="n"', Challenge("Authorization", "r", "n")),
+        (
+            'digest realm="a, \\"b\\"",nonce="n",qop="auth-int, auth",algorithm=md5,stale=TRUE,opaque=""',
+            Challenge("Authorization", 'a, "b"', "n", "MD5", "auth", "", True),
+        ),
+        ('Digest realm="r", nonce="n", qop="auth-int"', None),  # integrity alone isn't ours
+        ('Digest realm="r", nonce="n", algorithm=SHA-512-256', None),
+        ('Basic realm="r"', None),
+        ('Digest realm="r"', None),  # nothing to answer with
+    ],
+)
+def test_challenges(value: str, expected: Challenge | None) -> None:
+    assert parse_challenge("WWW-Authenticate", value) == expected
+
+
+def refusal(*values: str) -> Response:
+    return Response(tuple(("Proxy-Authenticate", value) for value in values), b"", 407, "No")
+
+
+def test_the_first_algorithm_of_a_realm_that_we_know() -> None:
+    found = challenges(refusal(
+        'Digest realm="r", nonce="1", algorithm=SHA-512-256',
+        'Digest realm="r", nonce="2", algorithm=SHA-256',
+        'Digest realm="r", nonce="3", algorithm=MD5',
+        "Digest realm=;;",
+    ))  # fmt: skip
+    assert [(each.nonce, each.algorithm) for each in found] == [("2", "SHA-256")]
+
+
+def test_a_challenge_is_answered_once_and_once_more_when_stale() -> None:
+    login = Login(MUFASA, tokens())
+    assert login.headers("INVITE", "sip:a@b") == ()
+    assert login.accept(refusal('Digest realm="r", nonce="1", qop="auth"'))
+    ((name, value),) = login.headers("INVITE", "sip:a@b")
+    assert name == "Proxy-Authorization"
+    assert 'nonce="1"' in value and "nc=00000001" in value and 'uri="sip:a@b"' in value
+    assert "nc=00000002" in login.headers("BYE", "sip:a@b")[0][1]
+    assert not login.accept(refusal('Digest realm="r", nonce="2"'))  # the password is wrong
+    assert login.accept(refusal('Digest realm="r", nonce="3", stale=true, qop="auth"'))
+    assert "nc=00000001" in login.headers("INVITE", "sip:a@b")[0][1]
+    assert not login.accept(refusal('Digest realm="r", nonce="4", stale=true'))  # no end in sight
+
+
+def test_without_credentials_nothing_is_accepted() -> None:
+    assert not Login(None, tokens()).accept(refusal('Digest realm="r", nonce="1"'))
+    assert "secret" not in repr(Credentials("user", "secret"))

@@ -1,0 +1,175 @@
+"""Offer and answer: which codec, where to, and what's left out (RFC 3264)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ivr.sip.description import parse_description
+from ivr.sip.errors import BadDescription, Unacceptable
+from ivr.sip.sdp import LocalMedia, LocalSession, Media, offered
+
+OURS = LocalMedia("192.0.2.1", 20000)
+HEAD = ("v=0", "o=- 1 1 IN IP4 192.0.2.2", "s=-", "c=IN IP4 192.0.2.2", "t=0 0")
+PLAIN = Media("192.0.2.2", 30000, 30001, "pcma", 8, None, 20, True, True)
+
+
+def sdp(*lines: str, head: tuple[str, ...] = HEAD) -> bytes:
+    return "".join(f"{line}\r\n" for line in (*head, *lines)).encode()
+
+
+def test_our_offer() -> None:
+    lines = LocalSession("t0000001", OURS).offer().decode().split("\r\n")
+    assert lines[1].startswith("o=- ") and lines[1].endswith(" 1 IN IP4 192.0.2.1")
+    assert lines[0:1] + lines[2:] == [
+        "v=0",
+        "s=-",
+        "c=IN IP4 192.0.2.1",
+        "t=0 0",
+        "m=audio 20000 RTP/AVP 8 0 101",
+        "a=rtpmap:8 PCMA/8000",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=fmtp:101 0-15",
+        "a=ptime:20",
+        "a=sendrecv",
+        "",
+    ]
+
+
+EVENTS = ("a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("m=audio 30000 RTP/AVP 8",), PLAIN),  # static types need no rtpmap
+        (("m=audio 30000 RTP/AVP 0 8",), replace(PLAIN, codec="pcmu", payload_type=0)),  # theirs comes first
+        (("m=audio 30000 RTP/AVP 18 8",), PLAIN),  # G.729 isn't ours
+        (("m=audio 30000 RTP/AVP 97", "a=rtpmap:97 pcma/8000/1"), replace(PLAIN, payload_type=97)),
+        (("m=audio 30000 RTP/AVP 8 96", *EVENTS), replace(PLAIN, dtmf_payload=96)),  # their own number
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:30"), replace(PLAIN, ptime=30)),
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:2000"), PLAIN),  # nonsense: 20
+        (("m=audio 30000 RTP/AVP 8", "a=rtcp:40001 IN IP4 192.0.2.2"), replace(PLAIN, rtcp_port=40001)),
+        (("m=audio 30000 RTP/AVP 8", "c=IN IP4 192.0.2.3"), replace(PLAIN, host="192.0.2.3")),  # m's own c=
+        (("m=audio 30000 RTP/AVP 8", "a=sendonly"), replace(PLAIN, sends=False)),  # hold
+        (("m=audio 30000 RTP/AVP 8", "a=recvonly"), replace(PLAIN, receives=False)),
+        (("m=audio 30000 RTP/AVP 8", "a=inactive"), replace(PLAIN, sends=False, receives=False)),
+        (("m=audio 30000 RTP/AVP 8", "c=IN IP4 0.0.0.0"), replace(PLAIN, host="0.0.0.0", sends=False)),
+        (("a=inactive", "m=audio 30000 RTP/AVP 8", "a=sendrecv"), PLAIN),  # the stream's own direction wins
+        (("m=image 9 udptl t38", "m=audio 30000 RTP/AVP 8"), PLAIN),
+        (("m=audio 0 RTP/AVP 0", "m=audio 30000 RTP/AVP 8"), PLAIN),  # the first is switched off
+        (("m=audio 30002 RTP/SAVP 8", "m=audio 30000 RTP/AVP 8"), PLAIN),
+        (("m=audio 30000/2 RTP/AVP 8",), PLAIN),
+    ],
+)
+def test_what_they_offer(lines: tuple[str, ...], expected: Media) -> None:
+    assert offered(sdp(*lines)) == expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("m=video 30000 RTP/AVP 31",),
+        ("m=audio 30000 RTP/AVP 18",),
+        ("m=audio 0 RTP/AVP 8",),
+        ("m=audio 30000 RTP/SAVP 8",),
+        ("m=image 30000 udptl t38",),
+        ("m=audio 30000 RTP/AVP 8", "c=IN IP6 2001:db8::1"),
+        ("m=audio 30000 RTP/AVP 8", "c=IN IP4 somewhere.example.com"),  # names aren't resolved here
+        ("m=audio 30000 RTP/AVP 97", "a=rtpmap:97 PCMA/16000"),
+    ],
+)
+def test_what_we_cant_take(lines: tuple[str, ...]) -> None:
+    with pytest.raises(Unacceptable):
+        offered(sdp(*lines))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"hello",
+        b"v=1\r\n",
+        b"v=0\r\nnonsense\r\n",
+        sdp("m=audio"),
+        sdp("m=audio x RTP/AVP 8"),
+        sdp("m=audio 70000 RTP/AVP 8"),
+        sdp("m=audio 30000 RTP/AVP 8", "c=IN IP4"),
+    ],
+)
+def test_what_is_no_description(body: bytes) -> None:
+    with pytest.raises(BadDescription):
+        offered(body)
+
+
+def test_every_stream_but_one_is_refused_in_its_place() -> None:
+    body = sdp(
+        "m=video 4000 RTP/AVP 31 32", "m=audio 30000 RTP/AVP 0 8 96", *EVENTS, "m=image 5000 udptl t38"
+    )
+    answer, media = LocalSession("t0000001", OURS).answer(body)
+    streams = parse_description(answer).streams
+    assert [(stream.kind, stream.port, stream.formats) for stream in streams] == [
+        ("video", 0, ("31", "32")),
+        ("audio", 20000, ("0", "96")),  # their first codec and their number of the events
+        ("image", 0, ("t38",)),
+    ]
+    assert (media.codec, media.dtmf_payload) == ("pcmu", 96)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("a=sendrecv", "sendrecv"),
+        ("a=sendonly", "recvonly"),
+        ("a=recvonly", "sendonly"),
+        ("a=inactive", "inactive"),
+        ("c=IN IP4 0.0.0.0", "recvonly"),
+    ],
+)
+def test_directions_are_mirrored(theirs: str, ours: str) -> None:
+    answer, _ = LocalSession("t0000001", OURS).answer(sdp("m=audio 30000 RTP/AVP 8", theirs))
+    assert (ours, "") in parse_description(answer).streams[0].attributes
+
+
+def test_our_preference_decides_only_what_is_known() -> None:
+    session = LocalSession("t0000001", replace(OURS, codecs=("pcma",), dtmf=False))
+    answer, media = session.answer(sdp("m=audio 30000 RTP/AVP 0 8 96", *EVENTS))
+    assert (media.codec, media.dtmf_payload) == ("pcma", None)
+    assert b"telephone-event" not in answer
+    with pytest.raises(Unacceptable):
+        session.answer(sdp("m=audio 30000 RTP/AVP 0"))
+
+
+def version(body: bytes) -> tuple[str, int]:
+    words = body.decode().split("\r\n")[1].split()
+    return words[1], int(words[2])
+
+
+def test_the_origin_stays_and_its_version_grows_with_a_change() -> None:
+    session = LocalSession("t0000001", OURS)
+    name, first = version(session.offer())
+    assert version(session.offer()) == (name, first)  # nothing changed
+    held, _ = session.answer(sdp("m=audio 30000 RTP/AVP 8", "a=sendonly"))
+    assert version(held) == (name, first + 1)
+    resumed, _ = session.answer(sdp("m=audio 30000 RTP/AVP 8"))
+    assert version(resumed) == (name, first + 2)
+
+
+line = st.sampled_from(
+    [*HEAD, "m=audio 3 RTP/AVP 8", "a=rtpmap:8", "a=", "m=", "c=IN IP4 1.1.1.1"]
+) | st.text(max_size=12)
+
+
+@given(st.lists(line, max_size=8).map(lambda lines: "\r\n".join(["v=0", *lines]).encode()) | st.binary())
+def test_nothing_else_is_raised(body: bytes) -> None:
+    try:
+        answer, media = LocalSession("t0000001", OURS).answer(body)
+    except (BadDescription, Unacceptable):
+        return
+    assert 0 < media.port < 65536
+    assert offered(answer).codec == media.codec
