@@ -1,0 +1,80 @@
+"""Renders the spoken pieces whose text changed: `python -m prompts.render` (or `make prompts`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prompts.catalogue import LANGUAGES, Catalogue, load_catalogue
+from prompts.pieces import Piece, all_pieces
+from prompts.sound import for_telephone, measure, write_wav
+from prompts.speech import EspeakSpeech, Speech
+
+AUDIO = Path(__file__).parent / "audio"
+DEMO_OFFICE = {"zh-CN": "示例市110联动办", "en": "Example City 110 Linkage Office"}
+_RECIPE = "2"  # rendered anew when what `for_telephone` does changes
+_PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
+
+
+def identity(piece: Piece, voice: str) -> str:
+    """What an audio is of: the hash of its text, pace, voice and recipe."""
+    text = "\0".join((piece.text, str(piece.slow), voice, _RECIPE))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def render_pieces(folder: Path, pieces: list[Piece], language: str, speech: Speech) -> list[str]:
+    """Writes what is missing or stale in `folder`, and its manifest; returns the ids that it rendered."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = read_manifest(folder)
+    rendered = []
+    for piece in pieces:
+        wanted = identity(piece, speech.voice(language))
+        path = folder / f"{piece.id}.wav"
+        if manifest.get(piece.id, {}).get("of") == wanted and path.exists():
+            continue
+        samples, rate = speech.say(piece.text, language, slow=piece.slow)
+        lead, tail = (_PAUSES.get(piece.text[place], 0.0) for place in (0, -1))
+        made = for_telephone(samples, rate, lead=lead, tail=tail)
+        write_wav(path, made)
+        manifest[piece.id] = {"text": piece.text, "of": wanted, **asdict(measure(made))}
+        rendered.append(piece.id)
+    _write_manifest(folder, manifest)
+    return rendered
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """Piece id → text, identity and measures; empty where there is none yet."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _write_manifest(folder: Path, manifest: dict[str, dict[str, Any]]) -> None:
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+
+
+def office_piece(name: str) -> Piece:
+    """The office's name, which is a setting and so a piece of its own."""
+    return Piece("office", name)
+
+
+def main() -> None:
+    catalogue: Catalogue = load_catalogue()
+    speech = EspeakSpeech()
+    for language in LANGUAGES:
+        pieces = [*all_pieces(catalogue, language), office_piece(DEMO_OFFICE[language])]
+        folder = AUDIO / language
+        rendered = render_pieces(folder, pieces, language, speech)
+        for path in set(folder.glob("*.wav")) - {folder / f"{piece.id}.wav" for piece in pieces}:
+            path.unlink()
+        print(f"{language}: {len(pieces)} pieces, {len(rendered)} rendered")
+
+
+if __name__ == "__main__":
+    main()

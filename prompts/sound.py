@@ -1,0 +1,152 @@
+"""Samples made fit for a telephone: 8 kHz, one level, short pauses, no clicks at the joints. Pure numpy."""
+
+from __future__ import annotations
+
+import itertools
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+RATE = 8000
+LEVEL_DBOV = -22.0  # active speech (ITU-T P.56's measure, by frames)
+PEAK_DBFS = -6.0
+Samples = npt.NDArray[np.int16]
+_Floats = npt.NDArray[np.float64]
+
+_FRAME = RATE // 50
+_CUTOFF_HZ = 3600.0
+_TAPS = 48
+_QUIET_DB = -32.0  # below the loudest frame: a pause
+_LONGEST_PAUSE = 0.24
+_EDGE = 0.02
+_FADE = 0.005
+
+
+def for_telephone(samples: Samples, rate: int, *, lead: float = 0.0, tail: float = 0.0) -> Samples:
+    """Band-limited to 8 kHz, trimmed, levelled, with `lead` and `tail` seconds of silence around."""
+    sound = resample(samples.astype(np.float64) / 32768.0, rate)
+    sound = shorten_pauses(sound - sound.mean())
+    sound = fade(level(sound))
+    quiet = (np.zeros(round(lead * RATE)), np.zeros(round(tail * RATE)))
+    joined = np.concatenate([quiet[0], sound, quiet[1]])
+    return np.round(joined * 32767.0).astype(np.int16)
+
+
+def resample(sound: _Floats, rate: int) -> _Floats:
+    """To 8 kHz by a windowed sinc whose cut-off lies below 4 kHz, so that nothing folds back."""
+    number = int(len(sound) * RATE / rate)
+    at = np.arange(number) * (rate / RATE)
+    base = np.floor(at).astype(np.int64)
+    padded = np.concatenate([np.zeros(_TAPS), sound, np.zeros(_TAPS + 1)])
+    cutoff = 2 * _CUTOFF_HZ / rate
+    out = np.zeros(number)
+    for tap in range(-_TAPS + 1, _TAPS + 1):
+        distance = at - (base + tap)
+        window = 0.5 + 0.5 * np.cos(np.pi * np.clip(distance / _TAPS, -1, 1))
+        out += padded[base + tap + _TAPS] * cutoff * np.sinc(cutoff * distance) * window
+    return out
+
+
+def _levels(sound: _Floats) -> _Floats:
+    """The level of each 20 ms frame in dB of full scale."""
+    frames = sound[: len(sound) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    levels: _Floats = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
+    return levels
+
+
+def shorten_pauses(sound: _Floats) -> _Floats:
+    """Silence at both ends goes; a pause inside is at most a quarter of a second."""
+    levels = _levels(sound)
+    loud = np.flatnonzero(levels > levels.max() + _QUIET_DB)
+    start = max(0, loud[0] * _FRAME - round(_EDGE * RATE))
+    end = min(len(sound), (loud[-1] + 1) * _FRAME + round(_EDGE * RATE))
+    longest = round(_LONGEST_PAUSE * RATE / _FRAME)
+    keep = np.ones(len(sound), dtype=bool)
+    for before, after in itertools.pairwise(loud):
+        if after - before - 1 > longest:
+            middle = before + 1 + longest // 2
+            keep[middle * _FRAME : (middle + after - before - 1 - longest) * _FRAME] = False
+    return sound[start:end][keep[start:end]]
+
+
+def active_level(sound: _Floats) -> float:
+    """dBov of the frames in which somebody speaks."""
+    levels = _levels(sound)
+    active = levels[levels > levels.max() - 20.0]
+    return float(10 * np.log10(np.mean(10 ** (active / 10))))
+
+
+def level(sound: _Floats) -> _Floats:
+    """To the active level, and no peak above −6 dBFS: what sticks out is bent, not cut."""
+    sound = sound * 10 ** ((LEVEL_DBOV - active_level(sound)) / 20)
+    most = 10 ** (PEAK_DBFS / 20)
+    knee = 0.7 * most
+    over = np.abs(sound) > knee
+    bent = knee + (most - knee) * np.tanh((np.abs(sound[over]) - knee) / (most - knee))
+    sound[over] = np.sign(sound[over]) * bent
+    return sound
+
+
+def fade(sound: _Floats) -> _Floats:
+    """5 ms in and out, so that a joint doesn't click."""
+    number = min(round(_FADE * RATE), len(sound) // 2)
+    ramp = np.linspace(0.0, 1.0, number)
+    sound[:number] *= ramp
+    sound[-number:] *= ramp[::-1]
+    return sound
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a prompt sounds like: seconds, peak in dBFS, active level in dBov, longest pause in seconds."""
+
+    seconds: float
+    peak: float
+    level: float
+    pause: float
+    offset: float  # mean, of full scale
+
+
+def measure(samples: Samples) -> Measure:
+    """Measures samples at 8 kHz."""
+    sound = samples.astype(np.float64) / 32768.0
+    levels = _levels(sound)
+    loud = np.flatnonzero(levels > levels.max() + _QUIET_DB)
+    gaps = np.diff(loud) - 1 if len(loud) > 1 else np.zeros(1)
+    return Measure(
+        seconds=round(len(samples) / RATE, 3),
+        peak=round(float(20 * np.log10(np.abs(sound).max() + 1e-9)), 2),
+        level=round(active_level(sound), 2),
+        pause=round(float(gaps.max()) * _FRAME / RATE, 3),
+        offset=round(float(sound.mean()), 5),
+    )
+
+
+class NotAPrompt(Exception):
+    """A file that isn't mono 16-bit WAV at 8 kHz; the message says what it is."""
+
+
+def write_wav(path: Path, samples: Samples) -> None:
+    """Mono, 16 bit, 8 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+def read_wav(path: Path) -> Samples:
+    """The samples of a prompt's file; NotAPrompt where it's another kind of file."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            if form != (1, 2, RATE):
+                raise NotAPrompt(
+                    f"{path}: {form[0]} channels, {8 * form[1]} bit, {form[2]} Hz; not mono, 16, 8000"
+                )
+            return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
+    except (wave.Error, EOFError) as error:
+        raise NotAPrompt(f"{path}: {error}") from error

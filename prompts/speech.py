@@ -1,0 +1,82 @@
+"""Speech behind a port: texts to samples. Now by espeak-ng, which espeakng-loader brings along."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Protocol
+
+import espeakng_loader
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.int16]
+
+# `cmn-latn-pinyin` reads hanzi; Debian's own espeak-ng 1.51 reads them as "Chinese letter".
+VOICES = {"zh-CN": "cmn-latn-pinyin", "en": "en-us"}
+_WORDS_A_MINUTE = {"zh-CN": 190, "en": 160}
+_SLOW = 0.8
+_DIGITS = dict(zip("0123456789", "零幺二三四五六七八九", strict=True))
+
+
+class SpeechError(Exception):
+    """The speech engine couldn't be started or refused a text."""
+
+
+class Speech(Protocol):
+    """A speech engine."""
+
+    def voice(self, language: str) -> str:
+        """What speaks, engine and voice: part of an audio's identity."""
+
+    def say(self, text: str, language: str, *, slow: bool = False) -> tuple[Samples, int]:
+        """Mono samples and their rate in Hz."""
+
+
+_AUDIO_OUTPUT_RETRIEVAL = 1
+_CHARS_UTF8 = 1
+_RATE_PARAMETER = 1
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class EspeakSpeech:
+    """espeak-ng by its C interface; one at a time in a process, as the library keeps global state."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
+        data = str(espeakng_loader.get_data_path()).encode()
+        self._rate = self._library.espeak_Initialize(_AUDIO_OUTPUT_RETRIEVAL, 0, data, 0)
+        if self._rate <= 0:
+            raise SpeechError(f"espeak-ng didn't start with the data in {data.decode()}")
+        self._chunks: list[Samples] = []
+        self._callback = _Callback(self._take)  # kept, or the library would call freed memory
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def voice(self, language: str) -> str:
+        return f"espeak-ng {VOICES[language]}"
+
+    def say(self, text: str, language: str, *, slow: bool = False) -> tuple[Samples, int]:
+        if self._library.espeak_SetVoiceByName(VOICES[language].encode()) != 0:
+            raise SpeechError(f"espeak-ng has no voice {VOICES[language]}")
+        rate = int(_WORDS_A_MINUTE[language] * (_SLOW if slow else 1))
+        self._library.espeak_SetParameter(_RATE_PARAMETER, rate, 0)
+        raw = as_spoken(text, language).encode() + b"\0"
+        self._chunks.clear()
+        status = self._library.espeak_Synth(raw, len(raw), 0, 0, 0, _CHARS_UTF8, None, None)
+        if status != 0 or self._library.espeak_Synchronize() != 0:
+            raise SpeechError(f"espeak-ng refused {text!r}")
+        if not self._chunks:
+            raise SpeechError(f"espeak-ng said nothing for {text!r}")
+        return np.concatenate(self._chunks), self._rate
+
+    def _take(self, samples: "ctypes._Pointer[ctypes.c_short]", number: int, _events: int) -> int:  # noqa: UP037
+        if samples and number > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (number,)).astype(np.int16, copy=True))
+        return 0
+
+
+def as_spoken(text: str, language: str) -> str:
+    """Numbers of three or more digits (110) one by one, as they're said on the telephone."""
+    if language != "zh-CN":
+        return re.sub(r"\d{3,}", lambda m: " ".join(m[0]), text)
+    return re.sub(r"\d{3,}", lambda m: "".join(_DIGITS[digit] for digit in m[0]), text)

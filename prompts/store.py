@@ -1,0 +1,79 @@
+"""Finds the sound of a piece: a recording where there is one, else speech, rendered where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prompts.catalogue import Catalogue, load_catalogue
+from prompts.pieces import all_pieces
+from prompts.render import AUDIO, identity, office_piece, read_manifest, render_pieces
+from prompts.sound import Samples, read_wav
+from prompts.speech import EspeakSpeech, Speech
+
+
+class PromptMissing(Exception):
+    """A piece has no sound; the message names it and the folders that were searched."""
+
+
+class PromptStore:
+    """Samples by piece id, kept in memory. `recordings` overrides speech, `made` takes what is rendered."""
+
+    def __init__(
+        self,
+        language: str,
+        *,
+        recordings: Path | None = None,
+        made: Path | None = None,
+        catalogue: Catalogue | None = None,
+    ) -> None:
+        self.language = language
+        self.catalogue = catalogue or load_catalogue()
+        self._recordings = recordings
+        self._folders = [f for f in (recordings, made, AUDIO / language) if f is not None]
+        self._made = made
+        self._samples: dict[str, Samples] = {}
+
+    def piece(self, piece_id: str) -> Samples:
+        """The piece's samples; PromptMissing where no folder has it, NotAPrompt where its file isn't one."""
+        if piece_id not in self._samples:
+            self._samples[piece_id] = read_wav(self._find(piece_id))
+        return self._samples[piece_id]
+
+    def joined(self, piece_ids: Sequence[str]) -> Samples:
+        """The pieces one after another."""
+        return np.concatenate([self.piece(piece_id) for piece_id in piece_ids])
+
+    def _find(self, piece_id: str) -> Path:
+        for folder in self._folders:
+            path = folder / f"{piece_id}.wav"
+            if path.exists():
+                return path
+        raise PromptMissing(f"{piece_id}: not in {', '.join(str(folder) for folder in self._folders)}")
+
+    def ensure_office(self, name: str, speech: Speech | None = None) -> None:
+        """Renders the office's name into `made`, unless it's recorded or there already."""
+        if self._recordings is not None and (self._recordings / "office.wav").exists():
+            return
+        engine = speech or EspeakSpeech()
+        wanted = identity(office_piece(name), engine.voice(self.language))
+        if read_manifest(AUDIO / self.language).get("office", {}).get("of") == wanted:
+            return
+        if self._made is None:
+            raise PromptMissing(f"office: no folder to render {name!r} into")
+        render_pieces(self._made, [office_piece(name)], self.language, engine)
+
+    def unrecorded(self) -> list[str]:
+        """The fixed pieces that are speech and not recordings, for `config check` to warn of."""
+        pieces = [piece.id for piece in all_pieces(self.catalogue, self.language)] + ["office"]
+        folder = self._recordings
+        return [p for p in pieces if folder is None or not (folder / f"{p}.wav").exists()]
+
+    def stale(self, speech: Speech) -> list[str]:
+        """The committed pieces whose text is no longer the catalogue's."""
+        manifest = read_manifest(AUDIO / self.language)
+        voice = speech.voice(self.language)
+        pieces = all_pieces(self.catalogue, self.language)
+        return [p.id for p in pieces if manifest.get(p.id, {}).get("of") != identity(p, voice)]

@@ -1,0 +1,70 @@
+"""Every text in both languages, the written ones within one message, and prompts joined of pieces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from prompts.catalogue import LANGUAGES, CatalogueError, load_catalogue, text_units, variables_of
+from prompts.pieces import all_pieces, piece_ids
+from prompts.speech import as_spoken
+
+CATALOGUE = load_catalogue()
+
+
+def test_the_catalogue_has_no_faults() -> None:
+    assert CATALOGUE.faults() == []
+
+
+# domain.md §8.2's own counts, with a ten-character signature
+UNITS = {"eval": 67, "clarify": 56, "thanks": 54, "reason": 53, "verifying": 46, "re_eval": 61, "closed": 52}
+UNITS |= {"optout": 43, "emergency": 50, "removed": 41, "prenotice": 62}
+
+
+@pytest.mark.parametrize(("template", "units"), UNITS.items())
+def test_units(template: str, units: int) -> None:
+    values = {"month": "12", "day": "20", "tail": "0823", "caller": "0379-63110110", "hotline": "110联动热线"}
+    text = CATALOGUE.text(template, "zh-CN", **values)
+    assert text_units(f"【示例市110联动】{text}") == units
+
+
+def test_a_text_that_grew_is_named() -> None:
+    longer = {**CATALOGUE.written, "eval": {"zh-CN": "满" * 61, "en": "x"}}
+    assert replace(CATALOGUE, written=longer).faults() == [
+        "written.eval: 71 UTF-16 units with the signature, at most 70"
+    ]
+
+
+def test_a_missing_language_or_variable_is_named() -> None:
+    broken = {**CATALOGUE.spoken, "invalid": {"zh-CN": "{a}"}, "no_input": {"zh-CN": "{a}", "en": "b"}}
+    faults = replace(CATALOGUE, spoken=broken).faults()
+    assert faults == ["spoken.invalid: no en", "spoken.no_input: the languages use different variables"]
+    with pytest.raises(CatalogueError, match="tail"):
+        CATALOGUE.text("verifying", "zh-CN")
+    with pytest.raises(CatalogueError, match="nothing"):
+        CATALOGUE.text("nothing", "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_prompt_is_joined_of_known_pieces(language: str) -> None:
+    known = {piece.id for piece in all_pieces(CATALOGUE, language)} | {"office"}
+    values = {"month": "12", "day": "31", "category": "water", "rating": "cn3.2"}
+    for prompt in CATALOGUE.spoken:
+        assert set(piece_ids(CATALOGUE, prompt, language, values)) <= known
+
+
+def test_a_date_is_joined_of_numbers() -> None:
+    values = {"month": "11", "day": "3", "category": "a category that the city added"}
+    ids = piece_ids(CATALOGUE, "greeting", "zh-CN", values)
+    assert ids[1] == "office"
+    assert {"number.11", "number.3", "category.other"} <= set(ids)
+
+
+def test_110_is_said_digit_by_digit() -> None:
+    assert as_spoken("请拨打110，按1", "zh-CN") == "请拨打幺幺零，按1"
+    assert as_spoken("dial 110, press 1", "en") == "dial 1 1 0, press 1"
+
+
+def test_variables_are_those_in_braces() -> None:
+    assert variables_of("{month}月{day}日") == {"month", "day"}
