@@ -1,0 +1,247 @@
+"""The survey's dialogues as transcripts, re-read from JSON at every step; HUIFANG_UPDATE=1 rewrites them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ivr.flow import FlowSession
+from ivr.flow_events import (
+    ChangeRating,
+    FlowCommand,
+    HangUp,
+    HungUp,
+    Key,
+    Play,
+    PromptFinished,
+    PromptStarted,
+    StopPlay,
+    StoreRating,
+    Timeout,
+)
+from ivr.flow_load import FLOWS, FlowError, load_flow, prompt_version
+from prompts.catalogue import load_catalogue
+
+CATALOGUE = load_catalogue()
+SURVEY = load_flow(FLOWS / "satisfaction_survey.toml", CATALOGUE)
+TRANSCRIPTS = sorted((Path(__file__).parent.parent / "transcripts/flow").glob("*.txt"))
+SECONDS = 5.0  # how long every prompt lasts
+
+
+class Caller:
+    """A driver in virtual time, and the citizen at the other end."""
+
+    def __init__(self, cases: int = 1, **case: object) -> None:
+        self.now = 100.0
+        self.told: list[FlowCommand] = []
+        one = {"month": 11, "day": 3, "category": "water", "round": 1, **case}
+        self.token, self.started, self.ended = "", 0.0, 0.0
+        self.session, commands = FlowSession.start(SURVEY, {"cases": [one] * cases}, self.now)
+        self._take(commands)
+
+    def _take(self, commands: list[FlowCommand]) -> None:
+        for command in commands:
+            if isinstance(command, Play):
+                self.token, self.started = command.token, 0.0
+            elif isinstance(command, HangUp):
+                self.ended = self.now
+        self.told += commands
+
+    def give(self, event: object) -> None:
+        data = json.loads(json.dumps(self.session.to_json()))
+        self.session = FlowSession.from_json(SURVEY, data)
+        self._take(self.session.receive(event, self.now))
+
+    def hear(self, seconds: float = SECONDS) -> None:
+        if not self.started:
+            self.now += 0.02
+            self.started = self.now
+            self.give(PromptStarted(self.token, self.now, SECONDS))
+        self.now += seconds
+        if seconds >= SECONDS:
+            self.give(PromptFinished(self.token, self.now))
+
+    def key(self, key: str) -> None:
+        self.now += 0.5
+        self.give(Key(key, self.now))
+
+    def silence(self) -> None:
+        self.now = max(self.now, self.session.deadline or self.now)
+        self.give(Timeout())
+
+    def wait(self, seconds: float) -> None:
+        """Time goes by, with each deadline on its way."""
+        end = self.now + seconds
+        while (deadline := self.session.deadline) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.give(Timeout())
+        self.now = end
+
+    def hang_up(self) -> None:
+        self.give(HungUp())
+
+
+def shown(command: FlowCommand) -> str:
+    if isinstance(command, Play):
+        prompt = command.prompts[0]
+        values = " ".join(f"{name}={value}" for name, value in prompt.variables)
+        return f"play {prompt.id} ({values})"
+    words = {"case": "case ", "ms_since_prompt_end": "ms "}
+    fields = ", ".join(f"{words.get(n, n + ' ')}{getattr(command, n)}" for n in command.__slots__)
+    return f"{type(command).__name__} {fields}".strip()
+
+
+def run(text: str) -> str:
+    """The transcript with what the engine really says."""
+    head = [line for line in text.splitlines() if line and line[0] not in "<>"]
+    options: dict[str, object] = {}
+    for line in head:
+        word, _, value = line.partition(" ")
+        if word in ("cases", "round"):
+            options[word] = int(value)
+        elif line == "no category":
+            options["category"] = None
+    caller = Caller(**options)
+    out = [*head, *(f"< {shown(command)}" for command in caller.told)]
+    for line in text.splitlines():
+        if line.startswith("> "):
+            before = len(caller.told)
+            act(caller, line[2:])
+            out += [line, *(f"< {shown(command)}" for command in caller.told[before:])]
+    return "\n".join(out) + "\n"
+
+
+def act(caller: Caller, line: str) -> None:
+    match line.split():
+        case ["hear"]:
+            caller.hear()
+        case ["hear", seconds]:
+            caller.hear(float(seconds))
+        case ["key", key]:
+            caller.key(key)
+        case ["silence"]:
+            caller.silence()
+        case ["wait", seconds]:
+            caller.wait(float(seconds))
+        case ["hang", "up"]:
+            caller.hang_up()
+        case _:
+            raise AssertionError(f"what is {line!r}?")
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_transcript(path: Path) -> None:
+    text = path.read_text()
+    told = run(text)
+    if os.environ.get("HUIFANG_UPDATE"):
+        path.write_text(told)
+    assert told == path.read_text()
+
+
+steps = st.one_of(
+    st.sampled_from("0123456789*#").map(lambda key: ("key", key)),
+    st.sampled_from([1.0, SECONDS]).map(lambda seconds: ("hear", seconds)),
+    st.just(("silence",)),
+    st.floats(0.1, 200).map(lambda seconds: ("wait", seconds)),
+)
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 3), st.lists(steps, max_size=60))
+def test_any_caller_is_heard_out_and_rated_once_a_case(cases: int, script: list[tuple]) -> None:
+    caller = Caller(cases)
+    began = caller.now
+    for name, *arguments in script:
+        getattr(caller, name)(*arguments)
+    caller.wait(1000)
+    assert caller.session.over and caller.session.deadline is None
+    ends = [command for command in caller.told if isinstance(command, HangUp)]
+    assert len(ends) == 1
+    for kind in (StoreRating, ChangeRating):
+        stored = [command.case for command in caller.told if isinstance(command, kind)]
+        assert len(stored) == len(set(stored))
+    assert caller.told[-1] == ends[0] or isinstance(caller.told[-1], StopPlay)
+    assert caller.ended - began <= SURVEY.call_seconds + SECONDS + 1  # the last prompt may be heard out
+
+
+def test_no_call_lasts_longer_than_480_seconds() -> None:
+    caller = Caller(cases=9)
+    began = caller.now
+    while not caller.session.over:
+        caller.hear()
+        caller.key("*")
+        caller.wait(1)
+    assert caller.told[-1] == HangUp("too_long")
+    assert caller.ended - began <= SURVEY.call_seconds + SECONDS + 2
+
+
+def test_the_read_back_is_the_same_for_every_answer() -> None:
+    """No extra key, prompt or question before the rating of the dissatisfied is stored."""
+    stories = []
+    for key in "123":
+        caller = Caller()
+        caller.hear()
+        caller.hear()
+        caller.key(key)
+        stories.append([type(c).__name__ for c in caller.told])
+    assert stories[0] == stories[1] == stories[2]
+
+
+def test_a_session_goes_on_only_in_its_own_version() -> None:
+    data = Caller().session.to_json()
+    with pytest.raises(ValueError, match="satisfaction_survey 0"):
+        FlowSession.from_json(SURVEY, {**data, "version": "0"})
+
+
+def test_the_prompt_version_follows_the_words() -> None:
+    other = load_catalogue.__wrapped__()
+    other.spoken["q_rating"]["zh-CN"] = "别的"
+    assert prompt_version(SURVEY, other, "zh-CN") != prompt_version(SURVEY, CATALOGUE, "zh-CN")
+
+
+FLOW = """
+name = "t"
+version = "1"
+start = "a"
+case_over = "z"
+call_seconds = 60
+case_seconds = 60
+[nodes.z]
+say = "thanks_good"
+end = "done"
+[nodes.a]
+"""
+QUESTION = 'ask = "q_rating"\nwait = 5\nsilent = { next = "z" }\n'
+
+WRONG = [
+    # what stands in node a, and the words that name the fault
+    ('say = "no_such_prompt"\nnext = "z"', "prompt 'no_such_prompt' is not in the catalogue"),
+    ('say = "invalid"\nnext = "q"', "nodes.a: leads to 'q', which is no node"),
+    ('say = "invalid"', "nodes.a: has no way out"),
+    (QUESTION + 'keys = { 1 = { next = "z" } }', "nodes.a: a question needs the branches silent and invalid"),
+    (QUESTION + 'invalid = { next = "z" }', "nodes.a: a question needs keys"),
+    (
+        QUESTION + 'invalid = { next = "a", most = 2 }\nkeys = { 1 = { next = "z" } }',
+        "invalid: most = 2 needs then",
+    ),
+    ('say = "invalid"\nnext = "a"', "nodes.a: a loop in which nobody is asked"),
+    ('say = "invalid"\nnext = "z"\n[nodes.b]\nsay = "invalid"\nnext = "z"', "nodes.b: nothing leads here"),
+    ('say = "invalid"\nnext = "z"\nsays = 1', "nodes.a: unknown says"),
+    ('say = [{ prompt = "invalid", when = ["moon"] }]\nnext = "z"', "unknown condition 'moon'"),
+    ('say = [{ prompt = "invalid", when = ["rated"] }]\nnext = "z"', "the last prompt has a condition"),
+    ("say = ", "Invalid value"),
+]
+
+
+@pytest.mark.parametrize(("node", "fault"), WRONG)
+def test_a_wrong_flow_is_named(tmp_path: Path, node: str, fault: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(FLOW + node)
+    with pytest.raises(FlowError) as error:
+        load_flow(path, CATALOGUE)
+    assert fault in str(error.value) and str(path) in str(error.value)
