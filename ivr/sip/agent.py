@@ -20,7 +20,7 @@ from ivr.sip.envelope import envelope_of
 from ivr.sip.errors import BadMessage, CallInUse
 from ivr.sip.events import Address, Dropped, SipEvent
 from ivr.sip.inbound import InboundCall
-from ivr.sip.incoming import reply, reply_address, stateless_tag
+from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
 from ivr.sip.outbound import Order, OutboundCall
 from ivr.sip.reception import Reception
@@ -154,18 +154,11 @@ class UserAgent:
         return found if isinstance(found, InboundCall) else None
 
     def _malformed(self, bad: BadMessage, source: Address) -> None:
-        """Answer it where a response is possible, without a transaction (§8.2.7), and count it."""
+        """Answer it where a response is possible, and count it."""
         self._endpoint.tell(Dropped(f"malformed {bad}", source))
-        if bad.request is None or bad.request.method == "ACK":
-            return
-        try:
-            envelope = envelope_of(bad.request)
-        except BadMessage:
-            return
-        response = reply(
-            bad.request, envelope, source, bad.status, to_tag=stateless_tag(envelope), reason=bad.reason
-        )
-        self._endpoint.send(serialise(response), reply_address(envelope.via, source))
+        if answered := reply_malformed(bad, source):
+            response, address = answered
+            self._endpoint.send(serialise(response), address)
 
 
 def _refuse_line_ends(*texts: str) -> None:

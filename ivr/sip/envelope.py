@@ -55,7 +55,8 @@ def _read(message: Request | Response) -> Envelope:
     if isinstance(message, Request):
         if method != message.method:
             raise BadMessage("CSeq", f"its method {method[:20]!r} isn't the request's")
-        parse_uri(message.uri, "request line")
+        if parse_uri(message.uri, "request line").headers:
+            raise BadMessage("request line", "headers in the Request-URI")  # §19.1.1
     return Envelope(
         via=parse_via(vias[0]),
         more_vias=tuple(vias[1:]),

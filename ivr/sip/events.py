@@ -2,8 +2,8 @@
 
 `call` is the driver's own id of an outbound call, or the id that the agent gave to an inbound one. Every
 outbound call tells exactly one `InviteFailed`, or one `InviteAccepted` and later one `DialogEnded`. Every
-inbound call tells `InviteReceived`, then one `CancelReceived` (it is over), or nothing more once it is
-rejected, or `AckReceived` and one `DialogEnded` once it is answered. A retransmission tells nothing.
+inbound call tells `InviteReceived`; then one `CancelReceived`, or nothing more once it is rejected, or one
+`DialogEnded`, before which `AckReceived` comes if the call came up. A retransmission tells nothing.
 """
 
 from __future__ import annotations

@@ -138,6 +138,7 @@ class Uri:
     host: str
     port: int | None = None
     params: Params = field(default_factory=dict)
+    headers: str = ""
 
 
 def parse_uri(text: str, place: str) -> Uri:
@@ -150,11 +151,11 @@ def parse_uri(text: str, place: str) -> Uri:
     userinfo, at, where = rest.rpartition("@")  # §19.1.1: ";" and "?" are allowed in the user part
     if not at:
         where = rest
-    where = where.partition("?")[0]
+    where, _, headers = where.partition("?")
     where, semicolon, params = where.partition(";")
     host, port = _host_port(where, place)
     user = unquote(userinfo.partition(":")[0])
-    return Uri(scheme, user, host, port, parse_params(params, place) if semicolon else {})
+    return Uri(scheme, user, host, port, parse_params(params, place) if semicolon else {}, headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,21 @@ from dataclasses import dataclass, replace
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
 from ivr.sip.events import Address
-from ivr.sip.headers import Via
+from ivr.sip.headers import Via, parse_via
 from ivr.sip.layer import ServerTransaction
 from ivr.sip.message import Header, Request, Response
 
-__all__ = ["ALLOW", "Incoming", "Refusal", "reply", "reply_address", "screen", "sdp_of", "stateless_tag"]
+__all__ = [
+    "ALLOW",
+    "Incoming",
+    "Refusal",
+    "reply",
+    "reply_address",
+    "reply_malformed",
+    "screen",
+    "sdp_of",
+    "takes_sdp",
+]
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
 
@@ -91,9 +101,29 @@ def reply_address(via: Via, source: Address) -> Address:
     return source if "rport" in via.params else (source[0], via.port or 5060)
 
 
-def stateless_tag(envelope: Envelope) -> str:
-    """A tag for an answer without a transaction: the same for the same request (§8.2.7)."""
-    return f"{zlib.crc32(f'{envelope.call_id} {envelope.from_.tag}'.encode('utf-8', 'replace')):08x}"
+def reply_malformed(bad: BadMessage, source: Address) -> tuple[Response, Address] | None:
+    """A response to a request that can't be read whole, and where it goes, without a transaction (§8.2.7).
+
+    All it needs is a Via to go back by; of the rest it copies what is there. None where there is no way back,
+    or for an ACK.
+    """
+    request = bad.request
+    if request is None or request.method == "ACK":
+        return None
+    try:
+        vias = request.listed("Via")
+        via = parse_via(vias[0]) if vias else None
+    except BadMessage:
+        return None
+    if via is None:
+        return None
+    copied = {name: request.first(name) or "" for name in ("From", "To", "Call-ID", "CSeq")}
+    if copied["To"] and "tag=" not in copied["To"]:  # the same tag for the same request
+        copied["To"] += f";tag={zlib.crc32(repr(copied).encode()):08x}"
+    headers = [("Via", str(_stamped(via, source))), *(("Via", via) for via in vias[1:])]
+    headers += [(name, value) for name, value in copied.items() if value]
+    phrase = f"Bad {bad.place}" if bad.status == 400 else _PHRASES[bad.status]
+    return Response(tuple(headers), b"", bad.status, phrase), reply_address(via, source)
 
 
 def screen(request: Request) -> Refusal | None:
@@ -107,6 +137,12 @@ def screen(request: Request) -> Refusal | None:
     if request.body and (request.first("Content-Encoding") or "identity").lower() != "identity":
         return Refusal(415, (("Accept-Encoding", "identity"),))
     return None
+
+
+def takes_sdp(request: Request) -> bool:
+    """Whether an answer in SDP is among what they accept (§20.1; without Accept it is)."""
+    ranges = [item.partition(";")[0].strip().lower() for item in request.listed("Accept")]
+    return not ranges or any(item in ("application/sdp", "application/*", "*/*") for item in ranges)
 
 
 def sdp_of(message: Request | Response) -> bytes | None:

@@ -177,7 +177,7 @@ class Layer:
 
 def _server_key(envelope: Envelope, method: str) -> Key:
     via = envelope.via
-    if via.branch.startswith(_COOKIE):
+    if via.branch.startswith(_COOKIE) and via.branch != _COOKIE:
         return (via.branch, via.host, via.port, method)
     # RFC 2543 peers, §17.2.3: their branch alone says nothing.
     return (via.branch, via.host, via.port, method, envelope.call_id, envelope.cseq, envelope.from_.tag)

@@ -21,6 +21,9 @@ from ivr.sip.session import Session
 __all__ = ["Order", "OutboundCall"]
 
 
+_CREDENTIALS = ("Authorization", "Proxy-Authorization")  # the ACK's are the INVITE's (§13.2.2.4)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What `UserAgent.invite` was told."""
@@ -106,7 +109,7 @@ class OutboundCall:
         """§9.1: the INVITE's own Via and CSeq number. Without an end of the INVITE in 64*T1 it is over."""
         invite = self._transaction.request
         via = ("Via", invite.first("Via") or "")
-        kept = [header for header in invite.headers if header[0] in ("From", "To", "Call-ID")]
+        kept = [header for header in invite.headers if header[0] in ("Route", "From", "To", "Call-ID")]
         headers = (via, ("Max-Forwards", "70"), *kept, ("CSeq", f"{self._cseq} CANCEL"))
         cancel = Request(headers, b"", "CANCEL", invite.uri)
         branch = str(self._transaction.key[0])
@@ -167,9 +170,8 @@ class OutboundCall:
             return
         session = self._session_of(response, envelope)
         session.confirm(envelope)
-        ack = self._endpoint.ack(
-            session.dialog, envelope.cseq, self._login.headers("ACK", session.dialog.request_uri)
-        )
+        credentials = [header for header in self._transaction.request.headers if header[0] in _CREDENTIALS]
+        ack = self._endpoint.ack(session.dialog, envelope.cseq, credentials)
         self._acks[tag] = ack
         self._endpoint.send(*ack)
         if self._state is State.CALLING and (media := self._media(response) or self._early_media.get(tag)):

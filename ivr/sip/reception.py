@@ -8,7 +8,7 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import Address, Dropped, InviteReceived
 from ivr.sip.headers import Uri, parse_uri
 from ivr.sip.inbound import InboundCall
-from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of
+from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
 from ivr.sip.sdp import offered
 from ivr.sip.session import ABILITIES
@@ -79,6 +79,9 @@ class Reception:
         endpoint, envelope = self._endpoint, incoming.envelope
         if envelope.contact is None:
             endpoint.respond(incoming, 400, now, reason="Contact missing")
+            return
+        if not takes_sdp(incoming.request):
+            endpoint.respond(incoming, 406, now)
             return
         try:
             offer = sdp_of(incoming.request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
@@ -13,11 +12,12 @@ from ivr.sip.dtmf_info import dtmf_body, parse_dtmf
 from ivr.sip.endpoint import Endpoint, reason_header
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
-from ivr.sip.events import AckReceived, Address, DialogEnded, InfoDtmf, ReinviteReceived
+from ivr.sip.events import AckReceived, DialogEnded, InfoDtmf, ReinviteReceived
 from ivr.sip.headers import Cause, parse_reason
 from ivr.sip.incoming import ALLOW, Incoming, sdp_of
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.sdp import LocalSession, Media
+from ivr.sip.unacknowledged import UnacknowledgedOk
 
 __all__ = ["Session", "SessionState"]
 
@@ -31,19 +31,6 @@ class SessionState(Enum):
     UP = auto()
     ENDING = auto()  # our BYE is out, or waits for their ACK
     OVER = auto()
-
-
-@dataclass(slots=True)
-class Unacknowledged:
-    """A 200 of ours that is sent again until its ACK comes (§13.3.1.4). `media` is None while we offered."""
-
-    cseq: int
-    data: bytes
-    address: Address
-    gap: float
-    ends_at: float
-    media: Media | None
-    first: bool
 
 
 class Session:
@@ -62,7 +49,7 @@ class Session:
         self.local: LocalSession | None = None
         self.quiet = False
         self.on_early_bye: Callable[[Cause, float], None] | None = None
-        self._unacknowledged: Unacknowledged | None = None
+        self._unacknowledged: UnacknowledgedOk | None = None
         self._bye_headers: tuple[Header, ...] = ()
         endpoint.dialogs[dialog.key] = self
 
@@ -165,34 +152,20 @@ class Session:
     def send_ok(
         self, incoming: Incoming, body: bytes, media: Media | None, now: float, *, first: bool
     ) -> None:
-        """Answer an INVITE, and again after T1, 2*T1 … T2 until the ACK comes (§13.3.1.4)."""
-        timers = self.endpoint.config.timers
+        """Answer an INVITE, and again until the ACK comes."""
         routes = tuple(("Record-Route", route) for route in incoming.envelope.record_route) if first else ()
         headers = (*routes, self.endpoint.contact, *ABILITIES, SDP)
         self.endpoint.respond(incoming, 200, now, headers=headers, body=body)
         self.state = SessionState.UP
-        self._unacknowledged = Unacknowledged(
-            cseq=incoming.envelope.cseq,
-            data=incoming.transaction.data,
-            address=incoming.transaction.address,
-            gap=timers.t1,
-            ends_at=now + timers.patience,
-            media=media,
-            first=first or bool(self._unacknowledged and self._unacknowledged.first),
+        waited = self._acknowledged()  # a re-INVITE tells that the 200 before it was heard
+        first = first or bool(waited and waited.first)
+        self._unacknowledged = UnacknowledgedOk(
+            self.endpoint, incoming, media, first, self._never_acknowledged, now
         )
-        self.endpoint.alarms.set(self, now + timers.t1, self._repeat_ok)
 
-    def _repeat_ok(self, now: float) -> None:
-        waiting = self._unacknowledged
-        if waiting is None:
-            return
-        if now >= waiting.ends_at:
-            self._acknowledged()
-            self._end_by_network(now, "no ACK")
-            return
-        self.endpoint.send(waiting.data, waiting.address)
-        waiting.gap = min(2 * waiting.gap, self.endpoint.config.timers.t2)
-        self.endpoint.alarms.set(self, min(now + waiting.gap, waiting.ends_at), self._repeat_ok)
+    def _never_acknowledged(self, now: float) -> None:
+        self._acknowledged()
+        self._end_by_network(now, "no ACK")
 
     def receive_ack(self, request: Request, envelope: Envelope, now: float) -> None:
         waiting = self._unacknowledged
@@ -218,9 +191,12 @@ class Session:
             raise Unacceptable("no answer")
         return self.local.agreed(body)
 
-    def _acknowledged(self) -> None:
-        self._unacknowledged = None
-        self.endpoint.alarms.clear(self)
+    def _acknowledged(self) -> UnacknowledgedOk | None:
+        """Stop repeating the 200, if one is; it."""
+        waiting, self._unacknowledged = self._unacknowledged, None
+        if waiting:
+            waiting.stop()
+        return waiting
 
     # Ending.
 

@@ -111,7 +111,10 @@ def test_what_is_no_address(value: str) -> None:
             "sip:+86%20379:pw@[2001:db8::1]:5060;lr",
             Uri("sip", "+86 379", "[2001:db8::1]", 5060, {"lr": None}),
         ),
-        ("sip:a;b?c@d?Subject=x", Uri("sip", "a;b?c", "d")),  # ; and ? in the user part (§19.1.1)
+        (
+            "sip:a;b?c@d?Subject=x",
+            Uri("sip", "a;b?c", "d", headers="Subject=x"),
+        ),  # ; and ? in the user part (§19.1.1)
         ("tel:+86379", Uri("tel", "+86379", "")),
         ("nobodyKnowsThisScheme:x@y", Uri("nobodyknowsthisscheme", "x@y", "")),
     ],

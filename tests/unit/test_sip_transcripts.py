@@ -1,0 +1,115 @@
+"""Golden transcripts of the SIP agent: what comes in, what goes out, what is told, at virtual times.
+
+A file of tests/transcripts/sip holds blocks between empty lines:
+
+    # words
+    @1.5                      the time; timers that are due ring
+    $ cancel c                a command (see `COMMANDS`)
+    < datagram, line by line  received from 192.0.2.2:5060, or from the address of a first line "<< host:port"
+    > datagram, line by line  what the agent sends, to there, or to the address of a first line ">> host:port"
+    * event                   what the agent tells
+
+The file must be what the agent does. HUIFANG_UPDATE=1 writes the lines with > and * anew, to be read in the
+difference. After the last block all timers run out, and nothing may be left in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ivr.sip import Address, Credentials, LocalMedia, UserAgent
+from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
+
+FOLDER = Path(__file__).parent.parent / "transcripts" / "sip"
+URI = "sip:13803790001@192.0.2.2:5060"
+CALLER = "sip:037963110110@192.0.2.1"
+
+
+def invite(agent: UserAgent, now: float, call: str, password: str = "") -> None:
+    credentials = Credentials("office", password) if password else None
+    agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, credentials=credentials)
+
+
+def reject(agent: UserAgent, now: float, call: str, status: str, q850: str = "", *text: str) -> None:
+    agent.reject(call, int(status), now, q850=int(q850) if q850 else None, text=" ".join(text))
+
+
+def provisional(agent: UserAgent, now: float, call: str, status: str, media: str = "") -> None:
+    agent.provisional(call, int(status), now, local=OUR_MEDIA if media else None)
+
+
+def answer(agent: UserAgent, now: float, call: str, codec: str = "") -> None:
+    agent.answer(call, LocalMedia("192.0.2.1", 20000, ("pcmu",)) if codec else OUR_MEDIA, now)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "invite": invite,
+    "cancel": lambda agent, now, call: agent.cancel(call, now),
+    "bye": lambda agent, now, call, q850="16": agent.bye(call, now, q850=int(q850)),
+    "info": lambda agent, now, call, key: agent.info(call, key, now),
+    "provisional": provisional,
+    "answer": answer,
+    "reject": reject,
+}
+
+
+def show(address: Address) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+def sent(data: bytes, address: Address) -> str:
+    lines = data.decode("utf-8", "backslashreplace").split("\r\n")
+    head = [] if address == THEIRS else [f">> {show(address)}"]
+    return "\n".join([*head, *(f"> {line}" if line else ">" for line in lines)])
+
+
+def received(block: str) -> tuple[bytes, Address]:
+    lines = block.split("\n")
+    source = THEIRS
+    if lines[0].startswith("<< "):
+        host, _, port = lines.pop(0)[3:].partition(":")
+        source = host, int(port)
+    return "\r\n".join(line[2:] for line in lines).encode(), source
+
+
+def replay(text: str) -> tuple[str, UserAgent]:
+    """The transcript as the agent makes it of the inputs in `text`, and the agent at its end."""
+    agent, now, blocks = new_agent(), 0.0, []
+    for block in text.strip("\n").split("\n\n"):
+        if block[0] in ">*":
+            continue
+        blocks.append(block)
+        match block[0]:
+            case "@":
+                now = float(block[1:])
+                agent.handle_timer(now)
+            case "$":
+                name, *arguments = block[2:].split()
+                COMMANDS[name](agent, now, *arguments)
+            case "<":
+                data, source = received(block)
+                agent.receive_datagram(data, source, now)
+        blocks += [sent(data, address) for data, address in agent.take_outgoing()]
+        blocks += [f"* {event}" for event in agent.take_events()]
+    return "\n\n".join(blocks) + "\n", agent
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_transcript(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    done, agent = replay(text)
+    if os.environ.get("HUIFANG_UPDATE"):
+        path.write_text(done, encoding="utf-8")
+    else:
+        assert done == text
+    while agent.deadline is not None:
+        agent.handle_timer(agent.deadline)
+    assert agent.idle, "something is left in memory"
+
+
+def test_there_are_transcripts() -> None:
+    assert len(list(FOLDER.glob("*.txt"))) >= 20
