@@ -1,7 +1,8 @@
 """How the people of the simulated city behave, told by the last digit of their number. Pure.
 
-A citizen understands no speech: it knows how the survey goes, hears a prompt end, and presses what comes
-next. Keys, in turn: the rating, whether it is solved, and the reason where one is asked.
+A citizen understands no speech: it knows how the survey goes (`flows/satisfaction_survey.toml`), hears a
+prompt end, and presses what comes next: the rating; nothing at the read-back, which waits for a change of
+mind; whether it is solved; and the reason where one is asked.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ class Behaviour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """`keys[i]` is pressed after prompt `i`."""
+    """`keys[i]` is pressed after prompt `i`; None is nothing to press."""
 
     behaviour: Behaviour
-    keys: tuple[str, ...] = ()
+    keys: tuple[str | None, ...] = ()
 
 
 _BY_LAST_DIGIT = {
     "0": Citizen(Behaviour.BUSY),
-    "1": Citizen(Behaviour.ANSWERS, ("1", "1")),  # satisfied, solved
-    "2": Citizen(Behaviour.ANSWERS, ("2", "1")),  # basically satisfied, solved
-    "3": Citizen(Behaviour.ANSWERS, ("3", "2", "1")),  # dissatisfied, not solved, for that reason
+    "1": Citizen(Behaviour.ANSWERS, ("1", None, "1")),  # satisfied, solved
+    "2": Citizen(Behaviour.ANSWERS, ("2", None, "1")),  # basically satisfied, solved
+    "3": Citizen(Behaviour.ANSWERS, ("3", None, "2", "1")),  # dissatisfied, not solved, for that reason
     "4": Citizen(Behaviour.RINGS_ON),
-    "5": Citizen(Behaviour.ANSWERS, ("7", "1", "1")),  # a wrong key, then as 1
+    "5": Citizen(Behaviour.ANSWERS, ("7", "1", None, "1")),  # a wrong key, then as 1
     "6": Citizen(Behaviour.HANGS_UP),  # in the first prompt
     "7": Citizen(Behaviour.ANSWERS),  # listens and says nothing
     "8": Citizen(Behaviour.UNALLOCATED),

@@ -181,7 +181,8 @@ class CityTrunk:
     def _after_prompt(self, call: str, visit: _Visit) -> None:
         if visit.prompts < len(visit.citizen.keys):
             key = visit.citizen.keys[visit.prompts]
-            self._later(self._settings.reaction, lambda then: self._press(call, key))
+            if key is not None:
+                self._later(self._settings.reaction, lambda then: self._press(call, key))
         visit.prompts += 1
 
     def _press(self, call: str, key: str) -> None:

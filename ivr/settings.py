@@ -126,7 +126,7 @@ class CitySettings(Section):
     lines: int = Field(64, ge=1, le=1000, description="calls at once; one more gets 503")
     pickup_after: float = Field(0.6, ge=0, le=60, description="seconds from the INVITE to the answer")
     reaction: float = Field(0.25, ge=0, le=10, description="seconds from a prompt's end to the key")
-    pause: float = Field(0.35, ge=0.1, le=5, description="seconds without voice that end a prompt")
+    pause: float = Field(0.9, ge=0.1, le=5, description="seconds without voice that end a prompt")
     hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
     t1: float = Field(0.5, ge=0.01, le=4)

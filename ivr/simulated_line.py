@@ -39,7 +39,7 @@ class _Call:
     rang: bool = False
     answered: bool = False
     turn: int = 0  # what was planned for an earlier prompt doesn't happen
-    pressed: int = 0
+    prompts: int = 0
 
 
 class SimulatedLine:
@@ -141,13 +141,14 @@ class SimulatedLine:
 
     def _finish(self, call: _Call, token: str) -> None:
         self._told.append(PlaybackFinished(call.order.call, self.now, token))
-        self._later(self._city.pause + self._city.reaction, call, lambda: self._press(call), call.turn)
+        self._later(self._city.pause + self._city.reaction, call, lambda: self._after_prompt(call), call.turn)
 
-    def _press(self, call: _Call) -> None:
-        if call.pressed < len(call.citizen.keys):
-            key = call.citizen.keys[call.pressed]
-            call.pressed += 1
-            self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+    def _after_prompt(self, call: _Call) -> None:
+        if call.prompts < len(call.citizen.keys):
+            key = call.citizen.keys[call.prompts]
+            if key is not None:
+                self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+        call.prompts += 1
 
     def _fail(self, call: _Call, status: int, q850: int) -> None:
         self._end(call, CallFacts(status, q850, rang=call.rang), "them")

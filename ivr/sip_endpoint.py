@@ -16,6 +16,7 @@ from ivr.media.ports import PortPool, udp_socket
 from ivr.media.session import MediaEvent, MediaSession, Remote
 from ivr.rtp_loop import RtpLoop
 from ivr.sip.agent import AgentConfig, UserAgent
+from ivr.sip.digest import Credentials
 from ivr.sip.events import (
     AckReceived,
     CancelReceived,
@@ -28,6 +29,7 @@ from ivr.sip.events import (
     InviteReceived,
     ReinviteReceived,
 )
+from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media
 from ivr.sip.transaction import Timers
 
@@ -123,6 +125,22 @@ class SipEndpoint:
         session = self._sessions.get(call)
         return self._loop.drain(session, now) if session else []
 
+    def invite(
+        self,
+        call: str,
+        uri: str,
+        destination: tuple[str, int],
+        local: LocalMedia,
+        from_uri: str,
+        credentials: Credentials | None = None,
+    ) -> str:
+        """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
+        self.flush()
+        self.agent.invite(call, uri, destination, local, from_uri, time.monotonic(), credentials=credentials)
+        ((data, address),) = self.agent.take_outgoing()
+        self._send(data, address)
+        return parse(data).first("Call-ID") or ""
+
     # -- turning
 
     def turn(self, timeout: float) -> list[EndpointEvent]:
@@ -140,10 +158,13 @@ class SipEndpoint:
     def flush(self) -> None:
         """Send what the agent wants sent."""
         for data, address in self.agent.take_outgoing():
-            try:
-                self._socket.sendto(data, address)
-            except OSError:  # as good as lost on the way: the transaction's timers send it again
-                self.counters["sip_send_failed"] += 1
+            self._send(data, address)
+
+    def _send(self, data: bytes, address: tuple[str, int]) -> None:
+        try:
+            self._socket.sendto(data, address)
+        except OSError:  # as good as lost on the way: the transaction's timers send it again
+            self.counters["sip_send_failed"] += 1
 
     def wake(self) -> None:
         """Make a waiting `turn` return; any thread may."""

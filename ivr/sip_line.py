@@ -46,6 +46,7 @@ class _Call:
     rang: bool = False
     answered: bool = False
     given_up: str = ""
+    sip_call_id: str = ""
 
 
 class SipLine:
@@ -107,19 +108,28 @@ class SipLine:
         credentials = None
         if trunk.username is not None and trunk.password is not None:
             credentials = Credentials(trunk.username, trunk.password.get_secret_value())
-        self._calls[order.call] = _Call(order, trunk)
+        known = self._calls[order.call] = _Call(order, trunk)
         heapq.heappush(self._deadlines, (now + order.total_timeout, order.call))
-        self._endpoint.agent.invite(
+        known.sip_call_id = self._endpoint.invite(
             order.call,
             f"sip:{order.number}@{trunk.host}:{trunk.port}",
             (trunk.host, trunk.port),
             local,
             f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
-            now,
-            credentials=credentials,
+            credentials,
         )
-        self._endpoint.flush()
-        _log.info("call_dialled", call=order.call, number=mask(order.number), trunk=trunk.name)
+        _log.info(
+            "call_dialled",
+            call=order.call,
+            number=mask(order.number),
+            trunk=trunk.name,
+            sip_call_id=known.sip_call_id,
+        )
+
+    def sip_call_id(self, call: str) -> str | None:
+        """The Call-ID of a call that is up, None when there is none."""
+        known = self._calls.get(call)
+        return known.sip_call_id if known else None
 
     def _check(self, order: Dial) -> TrunkSettings:
         if order.call in self._calls:

@@ -44,7 +44,7 @@ def answered(driver: Driver, last_digit: int = 7) -> Driver:
 
 
 def test_a_whole_call(driver: Driver) -> None:
-    answered(driver, 1)
+    answered(driver, 5)
     driver.line.play("c1", "rating", PROMPT)
     driver.wait_for(KeyPressed)
     driver.line.play("c1", "solved", PROMPT)

@@ -99,6 +99,8 @@ def test_the_invite_says_who_calls_whom(far: FarEnd) -> None:
     assert (invite.user, invite.caller) == ("13803790001", "037963110110")
     assert invite.offer is not None
     assert (invite.offer.codec, invite.offer.host) == ("pcma", HOST)
+    assert f"@{HOST}" in (far.line.sip_call_id("c1") or "")
+    assert far.line.sip_call_id("c2") is None
 
 
 def test_the_order_may_show_another_of_our_numbers(far: FarEnd) -> None:

@@ -11,11 +11,11 @@ from ivr.citizen import Behaviour, Ear, citizen_of
     ("number", "behaviour", "keys"),
     [
         ("13803790010", Behaviour.BUSY, ""),
-        ("13803790011", Behaviour.ANSWERS, "11"),  # satisfied, solved
-        ("13803790012", Behaviour.ANSWERS, "21"),  # basically satisfied, solved
-        ("13803790013", Behaviour.ANSWERS, "321"),  # dissatisfied, not solved, for that reason
+        ("13803790011", Behaviour.ANSWERS, "1.1"),  # satisfied, solved
+        ("13803790012", Behaviour.ANSWERS, "2.1"),  # basically satisfied, solved
+        ("13803790013", Behaviour.ANSWERS, "3.21"),  # dissatisfied, not solved, for that reason
         ("13803790014", Behaviour.RINGS_ON, ""),
-        ("037963110005", Behaviour.ANSWERS, "711"),  # a wrong key, then the right one
+        ("037963110005", Behaviour.ANSWERS, "71.1"),  # a wrong key, then the right one
         ("13803790016", Behaviour.HANGS_UP, ""),
         ("13803790017", Behaviour.ANSWERS, ""),  # silent
         ("13803790018", Behaviour.UNALLOCATED, ""),
@@ -26,7 +26,7 @@ from ivr.citizen import Behaviour, Ear, citizen_of
 )
 def test_the_last_digit_tells(number: str, behaviour: Behaviour, keys: str) -> None:
     citizen = citizen_of(number)
-    assert (citizen.behaviour, "".join(citizen.keys)) == (behaviour, keys)
+    assert (citizen.behaviour, "".join(key or "." for key in citizen.keys)) == (behaviour, keys)
 
 
 def ends(sound: str, pause: float = 0.3) -> list[float]:
