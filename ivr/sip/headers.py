@@ -26,6 +26,7 @@ __all__ = [
     "parse_reason",
     "parse_uri",
     "parse_via",
+    "printable",
     "quote",
     "split_list",
 ]
@@ -45,6 +46,11 @@ def is_token(text: str) -> bool:
 
 def is_ipv4(text: str) -> bool:
     return _IPV4.fullmatch(text) is not None
+
+
+def printable(text: str) -> str:
+    """`text` as it may be logged and stored: what can't be shown, or isn't UTF-8, as "?"."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def quote(text: str) -> str:
@@ -271,4 +277,4 @@ def parse_reason(lines: Iterable[str]) -> Cause:
             words = words or params.get("text") or ""
     except BadMessage:
         pass
-    return Cause(q850, words)
+    return Cause(q850, printable(words))

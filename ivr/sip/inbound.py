@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum, auto
 
 from ivr.sip.dialog import Dialog
@@ -43,14 +44,15 @@ class InboundCall:
         self._session.on_early_bye = self._gone
 
     def provisional(self, status: int, local: LocalMedia | None, now: float) -> None:
-        """Unacceptable where `local` shares no codec with their offer."""
+        """With an answer where `local` is given and fits their offer."""
         if self._state is not State.RINGING:
             return
         headers: tuple[Header, ...] = (*self._record_route(), self._endpoint.contact, *ABILITIES[:1])
         body = b""
         if local is not None and self._offer is not None:
-            body = self._local(local).answer(self._offer)[0]
-            headers = (*headers, SDP)
+            with suppress(Unacceptable):  # a later `answer` refuses the call
+                body = self._local(local).answer(self._offer)[0]
+                headers = (*headers, SDP)
         self._endpoint.respond(self._incoming, status, now, headers=headers, body=body)
 
     def answer(self, local: LocalMedia, now: float) -> None:

@@ -11,7 +11,7 @@ from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import Address, InviteAccepted, InviteFailed, InviteProgress
-from ivr.sip.headers import parse_reason
+from ivr.sip.headers import parse_reason, printable
 from ivr.sip.incoming import ALLOW, sdp_of
 from ivr.sip.layer import ClientTransaction
 from ivr.sip.message import Header, Request, Response
@@ -150,7 +150,7 @@ class OutboundCall:
             self._told = seen
             cause = parse_reason(response.every("Reason"))
             self._endpoint.tell(
-                InviteProgress(self._call, response.status, response.reason, media, cause.q850)
+                InviteProgress(self._call, response.status, printable(response.reason), media, cause.q850)
             )
 
     def _refused(self, response: Response, now: float) -> None:
@@ -160,7 +160,7 @@ class OutboundCall:
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
-        self._fail(response.status, cause.q850, cause.text or response.reason)
+        self._fail(response.status, cause.q850, cause.text or printable(response.reason))
 
     def _accepted(self, response: Response, envelope: Envelope, now: float) -> None:
         """Each 2xx is acknowledged; all but the first of a call still wanted are ended (§13.2.2.4)."""

@@ -6,7 +6,7 @@ from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import Address, Dropped, InviteReceived
-from ivr.sip.headers import Uri, parse_uri
+from ivr.sip.headers import parse_uri, printable
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
@@ -100,19 +100,18 @@ class Reception:
         endpoint.respond(incoming, 100, now)
         call = f"in-{endpoint.new_token()}"
         endpoint.calls[call] = InboundCall(endpoint, call, incoming, offer)
-        uri = _uri(incoming.request.uri)
         endpoint.tell(
             InviteReceived(
                 call=call,
                 source=incoming.source,
                 uri=incoming.request.uri,
-                user=uri.user,
-                caller=_uri(envelope.from_.uri).user,
-                from_uri=envelope.from_.uri,
+                user=_user(incoming.request.uri),
+                caller=_user(envelope.from_.uri),
+                from_uri=printable(envelope.from_.uri),
                 offer=media,
             )
         )
 
 
-def _uri(text: str) -> Uri:
-    return parse_uri(text, "URI")  # the envelope has read it before
+def _user(uri: str) -> str:
+    return printable(parse_uri(uri, "URI").user)  # the envelope has read it before

@@ -223,7 +223,8 @@ class Session:
         """A BYE or INFO, with what a challenge before it taught us."""
 
         def on_response(response: Response, envelope: Envelope, now: float) -> None:
-            if response.status in (401, 407) and self.login.accept(response):
+            challenged = response.status in (401, 407) and self.state is not SessionState.OVER
+            if challenged and self.login.accept(response):
                 self._start(method, now, body)
             elif response.status >= 200:
                 self._answered(method, response.status, now)

@@ -272,6 +272,10 @@ def test_both_ends_always_agree(
     world.ours.bye("c", world.now)
     world.run(400.0)
     assert world.idle, "something is left in memory"
+    for agent in (world.ours, world.theirs):
+        endpoint = agent._endpoint
+        assert not endpoint.layer._identities
+        assert not endpoint.alarms._heap
     assert len(told(world, OURS, InviteFailed, DialogEnded)) == 1
     assert len(told(world, THEIRS, InviteReceived)) <= 1
     assert len(told(world, THEIRS, AckReceived)) <= 1
