@@ -26,10 +26,14 @@ class Behaviour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Citizen:
-    """`keys[i]` is pressed after prompt `i`; None is nothing to press."""
+    """`keys` are pressed after one prompt each, None is nothing to press; then again for the next case."""
 
     behaviour: Behaviour
     keys: tuple[str | None, ...] = ()
+
+    def key_after(self, prompt: int) -> str | None:
+        """The key after the prompt that is the `prompt`th of the call, from 0."""
+        return self.keys[prompt % len(self.keys)] if self.keys else None
 
 
 _BY_LAST_DIGIT = {

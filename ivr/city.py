@@ -179,10 +179,9 @@ class CityTrunk:
                 self._after_prompt(call, visit)
 
     def _after_prompt(self, call: str, visit: _Visit) -> None:
-        if visit.prompts < len(visit.citizen.keys):
-            key = visit.citizen.keys[visit.prompts]
-            if key is not None:
-                self._later(self._settings.reaction, lambda then: self._press(call, key))
+        key = visit.citizen.key_after(visit.prompts)
+        if key is not None:
+            self._later(self._settings.reaction, lambda then: self._press(call, key))
         visit.prompts += 1
 
     def _press(self, call: str, key: str) -> None:

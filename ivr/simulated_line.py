@@ -144,10 +144,9 @@ class SimulatedLine:
         self._later(self._city.pause + self._city.reaction, call, lambda: self._after_prompt(call), call.turn)
 
     def _after_prompt(self, call: _Call) -> None:
-        if call.prompts < len(call.citizen.keys):
-            key = call.citizen.keys[call.prompts]
-            if key is not None:
-                self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+        key = call.citizen.key_after(call.prompts)
+        if key is not None:
+            self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
         call.prompts += 1
 
     def _fail(self, call: _Call, status: int, q850: int) -> None:

@@ -14,11 +14,11 @@ from ivr.line import Dial, LineError
 from ivr.sip_line import SipLine
 from tests.loopback_city import PROMPT, Driver, open_files, quick_city, quick_voice, running_city
 
-KEYS = {1: "1.1", 2: "2.1", 3: "3.21", 5: "71.1", 7: ""}  # after each prompt; . is nothing to press
+KEYS = {1: "1.11", 2: "2.12", 3: "3.21", 5: "71.1", 7: ""}  # after each of four prompts; . is none
 
 
 @pytest.mark.parametrize("codec", ["pcma", "pcmu"])
-def test_citizens_press_one_key_a_prompt_and_no_more(codec: str) -> None:
+def test_citizens_press_one_key_a_prompt_and_begin_anew(codec: str) -> None:
     with running_city(quick_city()) as city:
         line = SipLine(quick_voice(city.port, codecs=(codec,)))
         try:
