@@ -12,8 +12,8 @@ from typing import TypeVar
 from callbacks.states import State
 from callbacks.vocabulary import UnitGroup
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")
+_MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+_CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")  # till the year 5138
 _INDEX = re.compile(r"[0-9a-f]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT_LENGTH = 80
@@ -151,8 +151,4 @@ def _cursor(args: Mapping[str, str]) -> Cursor | None:
     if match is None:
         raise BadFilter("page", value)
     direction, micros, row = match.groups()
-    try:
-        at = _EPOCH + timedelta(microseconds=int(micros))
-    except OverflowError:
-        raise BadFilter("page", value) from None
-    return Cursor(at, int(row), back=direction == "b")
+    return Cursor(_EPOCH + timedelta(microseconds=int(micros)), int(row), back=direction == "b")

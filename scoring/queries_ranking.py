@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -14,7 +14,7 @@ from callbacks.models import Unit
 from callbacks.vocabulary import UnitGroup
 from scoring.models import AssessmentRecord
 from scoring.queries import Scope, UnitRow, unit_row
-from scoring.rules import Component, Counts, nonresponse_bounds, wilson
+from scoring.rules import Component, Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class RankingRow:
     callback: Rate
     interval: tuple[Fraction, Fraction] | None
     bounds: tuple[Fraction, Fraction] | None
+    band: str | None
     counts: Counts
     components: tuple[Component, ...]
     settings_version: str
@@ -97,7 +98,8 @@ def read_months_of(session: Session, unit_id: int) -> tuple[RankingRow, ...]:
 
 def _row(record: AssessmentRecord, unit: Unit) -> RankingRow:
     counts = Counts.of(record.counts)
-    interval = wilson(counts.positive, counts.rated)
+    stored = record.components
+    interval, bounds = stored["wilson"], stored["nonresponse_bounds"]
     return RankingRow(
         unit=unit_row(unit),
         month=record.month,
@@ -109,26 +111,24 @@ def _row(record: AssessmentRecord, unit: Unit) -> RankingRow:
         satisfaction=Rate(int(counts.positive), int(counts.rated)),
         response=Rate(int(counts.rated_raw), int(counts.due)),
         callback=Rate(int(counts.ended), int(counts.due)),
-        interval=None if interval is None else (Fraction(interval[0]), Fraction(interval[1])),
-        bounds=nonresponse_bounds(counts) if counts.rated else None,
+        interval=_pair(interval),
+        bounds=_pair(bounds) if counts.rated else None,
+        band=stored["band"],
         counts=counts,
-        components=tuple(_component(name, stored) for name, stored in record.components.items()),
+        components=tuple(_component(part) for part in stored["parts"]),
         settings_version=record.settings_version,
         computed_at=record.computed_at,
     )
 
 
-def _component(name: str, stored: Mapping[str, str | None]) -> Component:
-    """A component as the record keeps it: the rule's names, exact texts."""
-    rate = stored["rate"]
-    return Component(
-        name=name,
-        numerator=Fraction(str(stored["numerator"])),
-        denominator=Fraction(str(stored["denominator"])),
-        rate=None if rate is None else Fraction(rate),
-        points=Fraction(str(stored["points"])),
-        value=Fraction(str(stored["value"])),
-    )
+def _component(part: Mapping[str, str | None]) -> Component:
+    """A component as the record keeps it: exact texts."""
+    exact = {name: Fraction(str(part[name])) for name in ("numerator", "denominator", "points", "value")}
+    return Component(name=str(part["name"]), rate=_fraction(part["rate"]), **exact)
+
+
+def _pair(stored: Sequence[object] | None) -> tuple[Fraction, Fraction] | None:
+    return None if stored is None else (Fraction(str(stored[0])), Fraction(str(stored[1])))
 
 
 def _fraction(text: str | None) -> Fraction | None:

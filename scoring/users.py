@@ -65,7 +65,9 @@ def add_user(
 
 def verify(session: Session, login: str, password: str) -> User | None:
     """The active user with this login and password, else None."""
-    user = session.scalar(select(User).where(User.login == login.strip().lower()))
+    login = login.strip().lower()
+    possible = _LOGIN.fullmatch(login) is not None
+    user = session.scalar(select(User).where(User.login == login)) if possible else None
     matches = check_password_hash(_nobody() if user is None else user.password_hash, password)
     return user if user is not None and matches and user.active else None
 

@@ -54,6 +54,8 @@ def _index_of(q: str) -> str | None:
 @pages.get("/cases/<path:number>")
 @needs(Permission.SEE_CASES)
 def story(number: str) -> str:
+    if not number.isprintable():  # PostgreSQL takes no NUL
+        abort(404)
     with deps().read_sessions() as session:
         found = read_story(session, scope(session), number)
     if found is None:

@@ -99,7 +99,7 @@ def chosen() -> Filter:
 
 def unit_or_404(session: Session, code: str) -> UnitRow:
     """The unit, 404 where there is none or it isn't the reader's: which of the two isn't told."""
-    unit = unit_by_code(session, code, scope(session))
+    unit = unit_by_code(session, code, scope(session)) if code.isprintable() else None
     if unit is None:
         abort(404)
     return unit

@@ -17,7 +17,7 @@ from scoring.web.csv_export import BOM, line
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 from scoring.web.present import NONE, mask_text
-from scoring.web.templating import age, unit_name
+from scoring.web.templating import age, category, unit_name
 
 pages = Blueprint("dissatisfaction", __name__)
 
@@ -64,7 +64,7 @@ def _lines(wanted: Filter) -> Iterator[str]:
                 row.case,
                 unit_name(row),
                 words.word(row.group),
-                row.category,
+                category(row.category),
                 *([row.number or NONE] if bounds.numbers else []),
                 words.word(row.channel),
                 _reason(row),

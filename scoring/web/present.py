@@ -36,6 +36,11 @@ def decimals(value: Fraction | None, places: int = 2) -> str:
     return str(Decimal(-whole if value < 0 else whole).scaleb(-places))
 
 
+def amount(value: Fraction) -> str:
+    """A count, or a sum of weights, without needless zeros: 9, 4.5, 0.33."""
+    return decimals(value).rstrip("0").rstrip(".")
+
+
 def percent(value: Fraction | None, places: int = 2) -> str:
     return NONE if value is None else f"{decimals(value * 100, places)}%"
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, request, url_for
 from markupsafe import Markup
 
-from scoring.rules import band
+from prompts.catalogue import CatalogueError, load_catalogue
 from scoring.web import present, words
 from scoring.web.context import DeskDeps, may
 from scoring.web.language import current, gettext
@@ -30,7 +30,6 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
         may=may,
         P=Permission,
         w=words,
-        band=band,
         link=_link,
     )
     app.jinja_env.filters.update(
@@ -39,9 +38,12 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
         age=age,
         span=span,
         decimals=present.decimals,
+        amount=present.amount,
         percent=present.percent,
         masked=present.mask_text,
         unit_name=unit_name,
+        category=category,
+        spoken=spoken,
     )
 
 
@@ -73,6 +75,20 @@ def unit_name(row: Any) -> str:
     name = row.unit if hasattr(row, "unit_en") else row.name
     english = row.unit_en if hasattr(row, "unit_en") else row.name_en
     return str(english or name) if current() == "en" else str(name)
+
+
+def category(name: str) -> str:
+    """A category in the reader's language; one that the city added as it is."""
+    known = load_catalogue().categories.get(name)
+    return name if known is None else known["en" if current() == "en" else "zh-CN"]
+
+
+def spoken(prompt: str) -> str:
+    """What the citizen heard; empty for a prompt that the catalogue no longer has."""
+    try:
+        return load_catalogue().speech(prompt, "zh-CN")
+    except CatalogueError:
+        return ""
 
 
 def _link(**changes: object) -> str:

@@ -164,7 +164,7 @@ ENTRIES: dict[str, object] = {
     "resolution": _l("是否解决"),
 }
 COUNTS: dict[str, object] = {
-    "rated_raw": _l("收到评价"),
+    "rated_raw": _l("收到的评价"),
     "rated": _l("有效评价"),
     "removed": _l("剔除评价"),
     "positive": _l("满意和基本满意"),

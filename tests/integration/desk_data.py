@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from itertools import count
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.security import generate_password_hash
 
 from callbacks.models import (
     Attempt,
@@ -30,19 +33,22 @@ from callbacks.models import (
 )
 from callbacks.numbers import kind_of, mask
 from callbacks.privacy import Privacy
+from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger
 from callbacks.vocabulary import (
     Channel,
     Disposition,
     Exclusion,
     NodeKind,
+    Role,
     SourceChannel,
     UnitGroup,
     UnitLevel,
 )
-from scoring.models import AssessmentRecord, DissatisfactionItem, ScoreEntry
-from scoring.rules import Component, Counts, assess
+from scoring.models import AssessmentRecord, DissatisfactionItem, ScoreEntry, User
+from scoring.rules import Component, Counts, assess, band, nonresponse_bounds, wilson
 from scoring.settings import ScoringSettings
+from scoring.web.desk import DeskDeps
 
 MONTH = "2026-11"
 NOW = datetime.fromisoformat("2026-11-23T10:02:15+08:00")
@@ -76,7 +82,7 @@ class Town:
         self.units: dict[str, Unit] = {}
         self._serial = count(1)
 
-    def _add(self, row: object) -> None:
+    def add(self, row: object) -> None:
         self.session.add(row)
         self.session.flush()
 
@@ -98,7 +104,7 @@ class Town:
             parent_id=None if parent is None else self.units[parent].id,
             valid_from=self.now - timedelta(days=900),
         )
-        self._add(row)
+        self.add(row)
         self.units[code] = row
         return row
 
@@ -135,9 +141,9 @@ class Town:
             closing_no=1,
             exclusion=exclusion,
         )
-        self._add(row)
+        self.add(row)
         if phone is not None:
-            self._add(CasePhone(case_id=row.id, position=0, kind=kind_of(phone), **self._number(phone)))
+            self.add(CasePhone(case_id=row.id, position=0, kind=kind_of(phone), **self._number(phone)))
         if nodes:
             office = self.units[unit].name
             for kind, at, by in (
@@ -146,8 +152,8 @@ class Town:
                 (NodeKind.REPLY, closed - timedelta(minutes=20), office),
                 (NodeKind.CLOSE, closed, office),
             ):
-                self._add(CaseNode(case_id=row.id, kind=kind, at=at, by=by))
-        self._add(
+                self.add(CaseNode(case_id=row.id, kind=kind, at=at, by=by))
+        self.add(
             Closing(
                 case_id=row.id,
                 closing_no=1,
@@ -184,12 +190,12 @@ class Town:
             ended_at=case.closed_at + timedelta(hours=26) if state in TERMINAL else None,
             exclusion=case.exclusion if state is State.EXCLUDED else None,
         )
-        self._add(row)
+        self.add(row)
         return row
 
     def move(self, callback: Callback, at: datetime, trigger: Trigger, source: State, to: State) -> None:
         row = CallbackMove(callback_id=callback.id, at=at, trigger=trigger, from_state=source, to_state=to)
-        self._add(row)
+        self.add(row)
 
     def call(
         self,
@@ -222,8 +228,8 @@ class Town:
             provider_call_id=f"call-{next(self._serial)}",
             flow="satisfaction_survey",
         )
-        self._add(row)
-        self._add(AttemptCallback(attempt_id=row.id, callback_id=callback.id, position=0, live=False))
+        self.add(row)
+        self.add(AttemptCallback(attempt_id=row.id, callback_id=callback.id, position=0, live=False))
         return row
 
     def text(
@@ -239,8 +245,8 @@ class Town:
             invited_at=at,
             ended_at=at + timedelta(seconds=3),
         )
-        self._add(attempt)
-        self._add(AttemptCallback(attempt_id=attempt.id, callback_id=callback.id, position=0, live=False))
+        self.add(attempt)
+        self.add(AttemptCallback(attempt_id=attempt.id, callback_id=callback.id, position=0, live=False))
         row = TextMessage(
             kind=TextKind.EVAL,
             callback_id=callback.id,
@@ -256,7 +262,7 @@ class Town:
             submitted_at=at + timedelta(seconds=1),
             ended_at=at + timedelta(seconds=4),
         )
-        self._add(row)
+        self.add(row)
         return row
 
     def reply(
@@ -285,7 +291,7 @@ class Town:
             unclear=rating is None,
             comment=comment,
         )
-        self._add(row)
+        self.add(row)
         return row
 
     def rating(
@@ -316,8 +322,8 @@ class Town:
             comment="" if reply is None else reply.comment,
             settled_at=at + timedelta(minutes=30),
         )
-        self._add(row)
-        self._add(
+        self.add(row)
+        self.add(
             ScoreEntry(
                 unit_id=callback.unit_id,
                 month=MONTH,
@@ -345,7 +351,7 @@ class Town:
         row = DissatisfactionItem(
             callback_id=callback.id, rating_id=rating.id, unit_id=callback.unit_id, opened_at=opened_at
         )
-        self._add(row)
+        self.add(row)
         return row
 
     def record(self, unit: str, month: str = MONTH, **values: object) -> AssessmentRecord:
@@ -355,7 +361,7 @@ class Town:
             computed_at=self.now,
             **values,
         )
-        self._add(row)
+        self.add(row)
         return row
 
 
@@ -363,6 +369,59 @@ EVAL = (
     "【示例市110联动】您11月18日反映的事项（编号尾号0001）已办理答复。"
     "请回复数字评价：1满意，2基本满意，3不满意。3日内有效。"
 )
+
+
+def desk_deps(
+    sessions: sessionmaker[Session],
+    read_sessions: sessionmaker[Session],
+    privacy: Privacy,
+    now: Callable[[], datetime] = lambda: NOW,
+) -> DeskDeps:
+    """What a desk over the test's database gets."""
+    return DeskDeps(
+        sessions=sessions,
+        read_sessions=read_sessions,
+        privacy=privacy,
+        office=OfficeSettings(
+            name="示例市110联动办",
+            area_code="0379",
+            signature="示例市110联动",
+            sender_code="10690000110",
+            caller_number="037963110110",
+        ),
+        policy=PolicySettings(),
+        scoring=ScoringSettings(),
+        demo=True,
+        secret_key=b"the key of the test's sessions 12",
+        now=now,
+    )
+
+
+USERS = (
+    # login, name, role, unit
+    ("agent", "坐席一", Role.AGENT, None),
+    ("supervisor", "督办一", Role.SUPERVISOR, None),
+    ("head", "负责人", Role.OFFICE_HEAD, None),
+    ("inspector", "纪检一", Role.INSPECTOR, None),
+    ("admin", "管理员", Role.ADMINISTRATOR, None),
+    ("city", "城管用户", Role.UNIT_USER, "D01"),
+    ("county", "涧东用户", Role.UNIT_USER, "C01"),
+)
+
+
+@cache
+def _hash() -> str:
+    return generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
+
+
+def add_users(town: Town, logins: Iterable[str]) -> None:
+    """Some of USERS, with PASSWORD under a cheap hash: what signing in costs is no matter of these tests."""
+    for login, name, role, unit in USERS:
+        if login in logins:
+            unit_id = None if unit is None else town.units[unit].id
+            user = User(login=login, name=name, role=role, unit_id=unit_id, created_at=town.now)
+            user.password_hash = _hash()
+            town.add(user)
 
 
 def build(session: Session, privacy: Privacy, now: datetime = NOW) -> Town:
@@ -384,7 +443,7 @@ def _story_by_key(town: Town) -> None:
     case = town.case(
         "LD20261116-0001",
         "D03",
-        "供水",
+        "water",
         phone,
         4.5,
         summary="家属院3号楼自11月2日起停水，已有两周，物业和水务集团互相推诿，老人孩子用水困难。联系电话13803790001。",
@@ -445,7 +504,7 @@ _STATES = (
     State.INVALID_NUMBER,
     State.REFUSED,
 )
-_MATTERS = ("供水", "市容", "劳动保障", "环境污染", "道路交通", "惠农补贴")
+_MATTERS = ("water", "市容", "labour", "pollution", "traffic", "agriculture")
 
 
 def _others(town: Town) -> None:
@@ -479,10 +538,10 @@ def _others(town: Town) -> None:
         elif callback.state is State.AWAIT_REPLY:
             town.text(callback, phone, case.closed_at + timedelta(hours=2), EVAL, TextState.SUBMITTED)
     nobody = town.case(
-        "LD20261115-0900", "C02", "惠农补贴", None, 3, exclusion=Exclusion.ANONYMOUS, nodes=False
+        "LD20261115-0900", "C02", "agriculture", None, 3, exclusion=Exclusion.ANONYMOUS, nodes=False
     )
     town.callback(nobody, State.EXCLUDED)
-    moved = town.case("LD20261115-0901", "C01", "道路交通", "13703799901", 3, nodes=False)
+    moved = town.case("LD20261115-0901", "C01", "traffic", "13703799901", 3, nodes=False)
     town.callback(moved, State.CANCELLED)
     town.reply(None, "13703799902", town.now - timedelta(hours=1), "救命 我要报警", None, emergency=True)
 
@@ -519,6 +578,8 @@ def _month(
     settings = ScoringSettings()
     found = assess(counts, settings)
     points = found.item_points(settings.item_points[town.units[unit].group])
+    bounds = nonresponse_bounds(counts)
+    assert bounds is not None
     town.record(
         unit,
         month,
@@ -527,11 +588,18 @@ def _month(
         item_points=None if points is None else str(points),
         listed_apart=found.listed_apart,
         counts=counts.as_texts(),
-        components={part.name: _stored(part) for part in found.components},
+        components={
+            "parts": [_stored(part) for part in found.components],
+            "wilson": wilson(counts.positive, counts.rated),
+            "nonresponse_bounds": [str(bound) for bound in bounds],
+            "band": None if found.score is None else band(found.score),
+        },
         settings_version=settings.version,
     )
 
 
 def _stored(part: Component) -> dict[str, str | None]:
-    texts = {name: str(getattr(part, name)) for name in ("numerator", "denominator", "points", "value")}
+    texts = {
+        name: str(getattr(part, name)) for name in ("name", "numerator", "denominator", "points", "value")
+    }
     return {**texts, "rate": None if part.rate is None else str(part.rate)}
