@@ -173,7 +173,7 @@ class Session:
             return
         self._acknowledged()
         if self.state is SessionState.ENDING:
-            self._send_bye(now)
+            self._start("BYE", now)
             return
         try:
             media = waiting.media or self._answered_by(request)
@@ -214,10 +214,7 @@ class Session:
             self.state = SessionState.ENDING
             self._bye_headers = headers
         if self._unacknowledged is None:
-            self._send_bye(now)
-
-    def _send_bye(self, now: float) -> None:
-        self._start("BYE", now)
+            self._start("BYE", now)
 
     def _start(self, method: str, now: float, body: bytes = b"") -> None:
         """A BYE or INFO, with what a challenge before it taught us."""

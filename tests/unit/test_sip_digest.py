@@ -81,10 +81,11 @@ def test_the_first_algorithm_of_a_realm_that_we_know() -> None:
 def test_a_challenge_is_answered_once_and_once_more_when_stale() -> None:
     login = Login(MUFASA, tokens())
     assert login.headers("INVITE", "sip:a@b") == ()
-    assert login.accept(refusal('Digest realm="r", nonce="1", qop="auth"'))
+    assert login.accept(refusal('Digest realm="r", nonce="1", qop="auth", opaque="o"'))
     ((name, value),) = login.headers("INVITE", "sip:a@b")
     assert name == "Proxy-Authorization"
     assert 'nonce="1"' in value and "nc=00000001" in value and 'uri="sip:a@b"' in value
+    assert 'opaque="o"' in value
     assert "nc=00000002" in login.headers("BYE", "sip:a@b")[0][1]
     assert not login.accept(refusal('Digest realm="r", nonce="2"'))  # the password is wrong
     assert login.accept(refusal('Digest realm="r", nonce="3", stale=true, qop="auth"'))
