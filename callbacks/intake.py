@@ -196,9 +196,7 @@ def _update(session: Session, case: Case, row: CaseRow) -> bool:
 
 def _add_nodes(session: Session, case: Case, row: CaseRow) -> bool:
     """Adds the nodes that are new; who did it is the unit where the file doesn't say."""
-    known = set(
-        session.execute(select(CaseNode.kind, CaseNode.at).where(CaseNode.case_id == case.id)).all()
-    )
+    known = set(session.execute(select(CaseNode.kind, CaseNode.at).where(CaseNode.case_id == case.id)).all())
     added = False
     for kind, name, by in _NODES:
         at: datetime | None = getattr(row, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,11 @@ from callbacks.service.claims import release
 from callbacks.service.core import LIVE, Context, lock_callbacks
 from callbacks.service.submits import text_unknown
 from callbacks.vocabulary import Channel, Disposition
+
+
+def owner_name(role: str, pid: int | None = None) -> str:
+    """The owner of a process's leases: known to the supervisor, too, when the process is dead."""
+    return f"{role}:{socket.gethostname()[:40]}:{pid or os.getpid()}"
 
 
 @dataclass(frozen=True, slots=True)

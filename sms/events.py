@@ -1,0 +1,90 @@
+"""What a text gateway tells (nouns). `ref` is our id of a text, `handle` the gateway's of a delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReceiptStatus(StrEnum):
+    """What became of a text (SMPP 3.4 §5.2.28); FINAL failures are known to `callbacks.service.submits`."""
+
+    ENROUTE = "enroute"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+    UNDELIVERABLE = "undeliverable"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A text to send."""
+
+    ref: int
+    source: str
+    destination: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The gateway took it under these ids, one a part."""
+
+    ref: int
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitFailed:
+    """The gateway refused it, for good or for the moment."""
+
+    ref: int
+    permanent: bool
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitUnknown:
+    """The answer never came: it may have left, so it isn't sent again."""
+
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptArrived:
+    """A delivery receipt, to be acknowledged when it's stored."""
+
+    handle: int
+    message_id: str
+    status: ReceiptStatus
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyArrived:
+    """A citizen's text, to be acknowledged when it's stored. `text` is None where its bytes are no UCS-2."""
+
+    handle: int
+    source: str
+    destination: str
+    text: str | None
+    raw: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """Bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """Not bound any more; it's tried again by itself."""
+
+    reason: str
+
+
+GatewayEvent = Submitted | SubmitFailed | SubmitUnknown | ReceiptArrived | ReplyArrived | LinkUp | LinkDown

@@ -1,0 +1,59 @@
+"""Delivery receipts: by the optional parameters of SMPP 3.4, else by the text of its Appendix B. Pure."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from sms.events import ReceiptStatus
+
+_STATES = {
+    1: ReceiptStatus.ENROUTE,
+    2: ReceiptStatus.DELIVERED,
+    3: ReceiptStatus.EXPIRED,
+    4: ReceiptStatus.DELETED,
+    5: ReceiptStatus.UNDELIVERABLE,
+    6: ReceiptStatus.ACCEPTED,
+    7: ReceiptStatus.UNKNOWN,
+    8: ReceiptStatus.REJECTED,
+}
+_WORDS = {
+    "ENROUTE": ReceiptStatus.ENROUTE,
+    "DELIVRD": ReceiptStatus.DELIVERED,
+    "EXPIRED": ReceiptStatus.EXPIRED,
+    "DELETED": ReceiptStatus.DELETED,
+    "UNDELIV": ReceiptStatus.UNDELIVERABLE,
+    "ACCEPTD": ReceiptStatus.ACCEPTED,
+    "UNKNOWN": ReceiptStatus.UNKNOWN,
+    "REJECTD": ReceiptStatus.REJECTED,
+}
+_TEXT = re.compile(rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)(?:.*?err:(?P<err>\S+))?", re.DOTALL)
+
+
+def is_receipt(esm_class: int | None) -> bool:
+    """Whether a deliver_sm is one (§5.2.12: message type in bits 5–2)."""
+    return (esm_class or 0) & 0x3C == 0x04
+
+
+def read_receipt(pdu: Any) -> tuple[str, ReceiptStatus, str] | None:
+    """Message id, status and error of a receipt; None where it names no message."""
+    match = _TEXT.search(pdu.short_message or b"")
+    identity = getattr(pdu, "receipted_message_id", None)
+    message_id = identity.rstrip(b"\0") if identity else match["id"] if match else b""
+    state = _STATES.get(getattr(pdu, "message_state", None) or 0)
+    if state is None and match:
+        state = _WORDS.get(match["stat"].decode("ascii", "replace"))
+    if not message_id:
+        return None
+    error = match["err"].decode("latin-1") if match and match["err"] else ""
+    return message_id.decode("latin-1"), state or ReceiptStatus.UNKNOWN, error
+
+
+def comparable(message_id: str, written: str) -> str:
+    """A message id in one form: some gateways answer a submit in hex and write receipts in decimal."""
+    if written == "text":
+        return message_id
+    with suppress(ValueError):
+        return format(int(message_id, 10 if written == "decimal" else 16), "X")
+    return message_id

@@ -1,0 +1,153 @@
+"""The sms role: pulls texts that may leave, hands them to the gateway, and stores what comes back."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from callbacks.numbers import normalise
+from callbacks.rating import Scale
+from callbacks.service.core import Context
+from callbacks.service.replies import IncomingReply, reply_came
+from callbacks.service.submits import not_submitted, receipt_came, submit_unknown, submitted
+from callbacks.service.texts import ClaimedText, claim_texts
+from callbacks.stopping import Stop
+from sms.events import (
+    GatewayEvent,
+    LinkDown,
+    LinkUp,
+    ReceiptArrived,
+    ReplyArrived,
+    Submission,
+    SubmitFailed,
+    Submitted,
+    SubmitUnknown,
+)
+from sms.gateway import Gateway
+from sms.reply import ParsedReply, parse
+
+log = structlog.get_logger(__name__)
+
+_AWAY_PAUSE = 1.0
+_LEASE_MARGIN = 10.0
+
+
+class SmsWorker:
+    """One gateway's worker, single-threaded: the database may be slow here, a citizen's text isn't urgent."""
+
+    def __init__(
+        self, ctx: Context, gateway: Gateway, *, poll_seconds: float, submit_timeout: float, owner: str
+    ) -> None:
+        self._ctx, self._gateway, self._owner = ctx, gateway, owner
+        self._poll = poll_seconds
+        self._lease = submit_timeout + _LEASE_MARGIN
+        self._tokens: dict[int, int] = {}
+        self._unwritten: list[GatewayEvent] = []
+        self._look_at = 0.0
+
+    def run(self, stop: Stop, drain_seconds: float) -> None:
+        """Until `stop`; then answers that are still waited for are waited for, within the bound."""
+        stop.on_set(self._gateway.wake)
+        while not stop.is_set:
+            self.turn(claiming=True)
+        deadline = time.monotonic() + drain_seconds
+        while (self._tokens or self._unwritten) and time.monotonic() < deadline:
+            self.turn(claiming=False)
+        self._gateway.close()
+
+    def turn(self, *, claiming: bool) -> None:
+        """One turn: what came is stored first, then new texts are claimed."""
+        events = [*self._unwritten, *self._gateway.poll(self._poll)]
+        self._unwritten = []
+        for event in events:
+            if not self._store(event):
+                self._unwritten.append(event)
+        if self._unwritten:
+            time.sleep(_AWAY_PAUSE)
+        elif claiming and time.monotonic() >= self._look_at:
+            self._claim()
+
+    def _claim(self) -> None:
+        """Full batches follow one another at once; an empty one waits for the next look."""
+        room = self._gateway.room
+        if room == 0:
+            return
+        try:
+            texts = claim_texts(
+                self._ctx, self._owner, self._gateway.name, room, self._lease, datetime.now(UTC)
+            )
+        except DBAPIError as error:
+            log.error("database_away", error=type(error.orig).__name__)
+            self._look_at = time.monotonic() + _AWAY_PAUSE
+            return
+        for text in texts:
+            self._submit(text)
+        if not texts:
+            self._look_at = time.monotonic() + self._poll
+
+    def _submit(self, text: ClaimedText) -> None:
+        self._tokens[text.text_id] = text.token
+        self._gateway.submit(Submission(text.text_id, text.sender_code, text.number, text.body))
+        log.info("text_submitted", text=text.text_id, number=text.masked)
+
+    def _store(self, event: GatewayEvent) -> bool:
+        """False: the database is away, so the event is kept; a delivery is left for the gateway to repeat."""
+        try:
+            self._write(event, datetime.now(UTC))
+        except DBAPIError as error:
+            log.error("database_away", error=type(error.orig).__name__)
+            if isinstance(event, ReceiptArrived | ReplyArrived):
+                self._gateway.acknowledge(event.handle, ok=False)
+                return True
+            return False
+        return True
+
+    def _write(self, event: GatewayEvent, now: datetime) -> None:
+        match event:
+            case Submitted(ref, message_ids):
+                submitted(self._ctx, ref, self._tokens.get(ref, -1), self._gateway.name, message_ids, now)
+                self._tokens.pop(ref, None)
+            case SubmitFailed(ref, permanent, status):
+                not_submitted(self._ctx, ref, self._tokens.get(ref, -1), status, permanent, now)
+                self._tokens.pop(ref, None)
+            case SubmitUnknown(ref):
+                submit_unknown(self._ctx, ref, self._tokens.get(ref, -1), now)
+                self._tokens.pop(ref, None)
+            case ReceiptArrived(handle, message_id, status, error):
+                receipt_came(self._ctx, self._gateway.name, message_id, status.value, error, now)
+                self._gateway.acknowledge(handle, ok=True)
+            case ReplyArrived():
+                self._reply(event, now)
+            case LinkUp():
+                log.info("gateway_up", gateway=self._gateway.name)
+            case LinkDown(reason):
+                log.warning("gateway_down", gateway=self._gateway.name, reason=reason)
+
+    def _reply(self, event: ReplyArrived, now: datetime) -> None:
+        incoming = read_reply(
+            event, self._gateway.name, self._ctx.office.area_code, self._ctx.policy.rating_scale
+        )
+        outcome = reply_came(self._ctx, incoming, now)
+        self._gateway.acknowledge(event.handle, ok=True)
+        log.info("reply_stored", outcome=outcome)
+
+
+def read_reply(event: ReplyArrived, gateway: str, area_code: str, scale: Scale) -> IncomingReply:
+    """A delivery as the service takes it. Bytes that are no text are kept in hex, and unclear."""
+    body = event.text if event.text is not None else event.raw.hex()
+    parsed = parse(body, scale) if event.text is not None else ParsedReply(unclear=True)
+    return IncomingReply(
+        gateway=gateway,
+        digest=event.digest,
+        number=normalise(event.source, area_code),
+        sender_code=event.destination,
+        body=body,
+        rating=parsed.rating,
+        opt_out=parsed.opt_out,
+        emergency=parsed.emergency,
+        unclear=parsed.unclear,
+        comment=parsed.comment,
+    )

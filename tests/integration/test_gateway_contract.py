@@ -1,0 +1,190 @@
+"""One suite for every gateway: the one in memory, and SMPP against the city's SMSC over TCP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pytest
+
+from callbacks.stopping import Stop
+from sms.city import CitySmsc
+from sms.events import (
+    GatewayEvent,
+    LinkUp,
+    ReceiptArrived,
+    ReceiptStatus,
+    ReplyArrived,
+    Submission,
+    SubmitFailed,
+    Submitted,
+    SubmitUnknown,
+)
+from sms.gateway import Gateway
+from sms.settings import SmscSettings, SmsSettings
+from sms.simulated_gateway import SimulatedGateway
+from sms.smpp_gateway import SmppGateway
+
+SENDER = "106380110"
+SILENT = "13803790001"
+
+
+class Peer(Protocol):
+    """A gateway and its far end."""
+
+    gateway: Gateway
+
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None: ...
+
+
+class Simulated:
+    def __init__(self) -> None:
+        self.gateway = SimulatedGateway()
+        self.gateway.answers["13803790404"] = "reject"
+
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None:
+        self.gateway.say(source, SENDER, text, raw)
+
+
+class OverSmpp:
+    def __init__(self, smsc: CitySmsc, gateway: SmppGateway) -> None:
+        self.smsc, self.gateway = smsc, gateway
+
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None:
+        fields: dict[str, Any] = {} if raw is None else {"short_message": raw}
+        self.smsc._later(0, lambda: self.smsc.say(source, SENDER, text, **fields))
+        self.smsc.wake()
+
+
+@pytest.fixture
+def smsc() -> Iterator[CitySmsc]:
+    smsc = CitySmsc(SmscSettings(port=0, receipt_delay=0.05, reply_delay=0.05, redeliver_after=0.2))
+    stop = Stop()
+    thread = threading.Thread(target=smsc.run, args=(stop,))
+    thread.start()
+    yield smsc
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(params=["simulated", "smpp"])
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    if request.param == "simulated":
+        peer: Peer = Simulated()
+        yield peer
+        peer.gateway.close()
+        return
+    smsc = request.getfixturevalue("smsc")
+    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2))
+    collect(gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
+    yield OverSmpp(smsc, gateway)
+    gateway.close()
+
+
+def collect(
+    gateway: Gateway, enough: Callable[[list[GatewayEvent]], bool], seconds: float = 10.0
+) -> list[GatewayEvent]:
+    """Polls until `enough`; fails when that doesn't come."""
+    events: list[GatewayEvent] = []
+    deadline = time.monotonic() + seconds
+    while not enough(events):
+        assert time.monotonic() < deadline, f"only {events}"
+        events += gateway.poll(0.1)
+    return events
+
+
+def of(events: list[GatewayEvent], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def test_a_text_its_answer_and_its_receipt(peer: Peer) -> None:
+    peer.gateway.submit(Submission(7, SENDER, SILENT, "【示例市110联动】您好"))
+    events = collect(peer.gateway, lambda events: bool(of(events, ReceiptArrived)))
+    [answer], [receipt] = of(events, Submitted), of(events, ReceiptArrived)
+    assert answer.ref == 7 and answer.message_ids == (receipt.message_id,)
+    assert receipt.status is ReceiptStatus.DELIVERED
+    peer.gateway.acknowledge(receipt.handle, ok=True)
+
+
+def test_a_long_text_has_an_id_a_part(peer: Peer) -> None:
+    peer.gateway.submit(Submission(7, SENDER, SILENT, "满" * 140))
+    [answer] = of(collect(peer.gateway, lambda events: bool(of(events, Submitted))), Submitted)
+    assert len(answer.message_ids) == len(set(answer.message_ids)) == 3
+
+
+def test_a_refused_text_fails_for_good(peer: Peer) -> None:
+    number = "13803790404" if isinstance(peer, Simulated) else "1380379"  # the city refuses what is no number
+    peer.gateway.submit(Submission(8, SENDER, number, "x"))
+    [failed] = of(collect(peer.gateway, lambda events: bool(of(events, SubmitFailed))), SubmitFailed)
+    assert (failed.ref, failed.permanent) == (8, True)
+
+
+def test_a_reply_that_is_not_stored_comes_again_with_the_same_digest(peer: Peer) -> None:
+    peer.say(SILENT, "１，谢谢")
+    [first] = of(collect(peer.gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
+    assert (first.source, first.destination, first.text) == (SILENT, SENDER, "１，谢谢")
+    peer.gateway.acknowledge(first.handle, ok=False)
+    [again] = of(collect(peer.gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
+    assert again.digest == first.digest
+    peer.gateway.acknowledge(again.handle, ok=True)
+    peer.gateway.acknowledge(again.handle, ok=True)  # harmless
+
+
+def test_broken_ucs2_arrives_as_bytes(peer: Peer) -> None:
+    peer.say(SILENT, "", raw=b"\xd8\x00\x00")
+    [reply] = of(collect(peer.gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
+    assert (reply.text, reply.raw) == (None, b"\xd8\x00\x00")
+    peer.gateway.acknowledge(reply.handle, ok=True)
+
+
+def test_wake_ends_a_wait(peer: Peer) -> None:
+    threading.Timer(0.05, peer.gateway.wake).start()
+    peer.gateway.poll(30)  # the test's own time limit would end it otherwise
+
+
+def test_a_lost_link_makes_its_submits_unknown_and_comes_back(smsc: CitySmsc) -> None:
+    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05))
+    collect(gateway, lambda events: bool(of(events, LinkUp)))
+    smsc._submit = lambda bind, pdu: smsc.drop_links()  # the answer never comes
+    gateway.submit(Submission(9, SENDER, SILENT, "x"))
+    del smsc._submit
+    events = collect(gateway, lambda events: bool(of(events, SubmitUnknown)) and bool(of(events, LinkUp)))
+    assert [event.ref for event in of(events, SubmitUnknown)] == [9]
+    assert gateway.in_flight == 0 and gateway.room > 0
+    gateway.close()
+
+
+def test_what_was_not_acknowledged_comes_again_after_a_reconnect(smsc: CitySmsc) -> None:
+    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05))
+    collect(gateway, lambda events: bool(of(events, LinkUp)))
+    smsc._later(0, lambda: smsc.say(SILENT, SENDER, "3"))
+    smsc.wake()
+    [first] = of(collect(gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
+    smsc._later(0, smsc.drop_links)
+    smsc.wake()
+    events = collect(gateway, lambda events: bool(of(events, ReplyArrived)))
+    [again] = of(events, ReplyArrived)
+    gateway.acknowledge(first.handle, ok=True)  # of the old link: answers nothing
+    gateway.acknowledge(again.handle, ok=True)
+    gateway.close()
+
+
+def test_a_wrong_password_is_named_and_tried_again(smsc: CitySmsc) -> None:
+    gateway = SmppGateway(SmsSettings(port=smsc.port, password="wrong", reconnect_first=0.05))
+    events = collect(gateway, lambda events: len(events) >= 2)
+    assert all("0x0000000D" in event.reason and "password" in event.reason for event in events)
+    gateway.close()
+
+
+def test_no_smsc_is_named() -> None:
+    gateway = SmppGateway(SmsSettings(port=1, reconnect_first=0.05))
+    [down] = collect(gateway, bool)[:1]
+    assert "127.0.0.1:1" in down.reason
+    assert gateway.room == 0
+    gateway.submit(Submission(1, SENDER, SILENT, "x"))
+    assert of(gateway.poll(0), SubmitFailed)[0].permanent is False
+    gateway.close()
+    gateway.close()
