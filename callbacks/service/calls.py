@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call ended. `handed_over`: key 0; `wrong_person`: key 9."""
+    """How a call ended. `handed_over`: key 0; `wrong_person`: key 9; `not_dialled`: by the dial plan."""
 
     disposition: Disposition
     sip_status: int | None = None
@@ -30,6 +30,7 @@ class CallOutcome:
     cause_raw: str = ""
     handed_over: bool = False
     wrong_person: bool = False
+    not_dialled: bool = False
 
 
 def _on_live(
@@ -153,8 +154,9 @@ def _after_call(
     disposition = attempt.disposition
     if outcome.handed_over:
         hand_over(ctx, session, callback, "key_0", now)
-    elif outcome.wrong_person:
-        _bar_number(ctx, session, attempt, callback, Trigger.HAND_OVER, "wrong_person", now)
+    elif outcome.wrong_person or outcome.not_dialled:
+        reason = "wrong_person" if outcome.wrong_person else "not_dialled"
+        _bar_number(ctx, session, attempt, callback, Trigger.HAND_OVER, reason, now)
     elif disposition is Disposition.UNALLOCATED and _unallocated_before(session, attempt, callback):
         _bar_number(ctx, session, attempt, callback, Trigger.INVALID, "unallocated", now)
     elif not attempt.counts:

@@ -1,0 +1,315 @@
+"""The voice role: pulls calls while lines are free, dials them, holds the dialogues, stores the outcomes.
+
+One thread carries SIP, RTP and the dialogues; one writes to the database (`callbacks.writer`). Nothing is
+dialled before its `invited_at` is committed, and nothing is written with a stale token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from callbacks.service import calls
+from callbacks.service.answers import Answer
+from callbacks.service.calls import CallOutcome
+from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
+from callbacks.service.core import Context
+from callbacks.service.leases import Renewal, renew
+from callbacks.stopping import Stop
+from callbacks.vocabulary import Channel, Disposition
+from callbacks.writer import Writer
+from ivr.conversation import Conversation, Prompts, Result
+from ivr.dialplan import DialPlan, NotDialled
+from ivr.events import Answered, Ended, LineEvent, Ringing
+from ivr.flow import Flow
+from ivr.flow_events import (
+    ChangeRating,
+    HandOver,
+    HangUp,
+    StoreRating,
+    StoreReason,
+    StoreResolved,
+    WrongPerson,
+)
+from ivr.line import Dial, Line
+from ivr.settings import TrunkSettings, VoiceSettings
+
+log = structlog.get_logger(__name__)
+
+_TURN = 0.05
+_MOST_UNWRITTEN = 200  # a database this far behind gets no new calls
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a call says: the flow, the prompts' audio, and the version of the words."""
+
+    flow: Flow
+    prompts: Prompts
+    prompt_version: str
+
+
+@dataclass
+class _Call:
+    """A claimed call on its way."""
+
+    claimed: ClaimedCall
+    conversation: Conversation
+    handed_over: bool = False
+    wrong_person: bool = False
+    lost: bool = False  # another owner, or nobody, has the attempt: write nothing
+
+
+@dataclass
+class _Trunk:
+    """A trunk and its bucket of calls per second."""
+
+    settings: TrunkSettings
+    allowance: float = 1.0
+    filled_at: float = field(default_factory=time.monotonic)
+
+    def room(self, now: float) -> int:
+        rate = self.settings.calls_per_second
+        self.allowance = min(max(1.0, rate), self.allowance + (now - self.filled_at) * rate)
+        self.filled_at = now
+        return int(self.allowance)
+
+
+class VoiceWorker:
+    """Carries out the calls of one process. `run` ends after `stop`, when its calls are over."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        line: Line,
+        voice: VoiceSettings,
+        script: Script,
+        plan: DialPlan,
+        *,
+        owner: str,
+        poll_seconds: float,
+    ) -> None:
+        self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
+        self._owner, self._poll = owner, poll_seconds
+        self._trunks = [_Trunk(trunk) for trunk in voice.trunks]
+        self._calls: dict[str, _Call] = {}
+        self._writer = Writer(line.wake)
+        self._claiming = self._renewing = False
+        self._claim_at = self._renew_at = 0.0
+
+    def run(self, stop: Stop, drain_seconds: float) -> None:
+        for trunk in self._trunks:
+            ensure_lines(self._ctx, trunk.settings.name, trunk.settings.lines)
+        stop.on_set(self._line.wake)
+        while not stop.is_set:
+            self._turn()
+            self._claim(time.monotonic())
+        self._drain(time.monotonic(), drain_seconds)
+
+    def _drain(self, now: float, seconds: float) -> None:
+        """No new calls; those that are up finish within most of the bound, then they're hung up."""
+        log.info("draining", calls=len(self._calls))
+        patience, end = now + 0.6 * seconds, now + 0.9 * seconds
+        while self._calls and time.monotonic() < patience:
+            self._turn()
+        for call in list(self._calls):
+            self._line.hangup(call)
+        while self._calls and time.monotonic() < end:
+            self._turn()
+        self._line.close()
+        if not self._writer.close(max(1.0, now + seconds - time.monotonic())):
+            log.error("unwritten", jobs=self._writer.backlog)
+
+    # -- the turn
+
+    def _turn(self) -> None:
+        for event in self._line.run_once(_TURN):
+            self._take(event)
+        self._writer.deliver()
+        now = time.monotonic()
+        for name, call in list(self._calls.items()):
+            deadline = call.conversation.deadline
+            if deadline is not None and now >= deadline:
+                self._store(name, call.conversation.tick(now))
+        self._renew(now)
+
+    def _take(self, event: LineEvent) -> None:
+        call = self._calls.get(event.call)
+        if call is None:
+            return
+        match event:
+            case Ringing():
+                self._write(call, calls.ringing)
+            case Answered():
+                self._write(call, calls.answered)
+        self._store(event.call, call.conversation.receive(event))
+        if isinstance(event, Ended):
+            del self._calls[event.call]
+            outcome = _outcome(event, call)
+            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now))
+            log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
+
+    # -- results of the dialogue
+
+    def _store(self, name: str, results: list[Result]) -> None:
+        call = self._calls[name]
+        for result in results:
+            match result:
+                case StoreRating() | ChangeRating():
+                    self._rate(call, result)
+                case StoreResolved(case, resolved):
+                    self._resolve(call, case, resolved)
+                case StoreReason(case, reason):
+                    self._give_reason(call, case, reason)
+                case HandOver():
+                    call.handed_over = True
+                case WrongPerson():
+                    call.wrong_person = True
+                case HangUp():
+                    pass
+
+    def _rate(self, call: _Call, rated: StoreRating | ChangeRating) -> None:
+        callback = call.claimed.cases[rated.case].callback_id
+        answer = Answer(
+            value=rated.value,
+            channel=Channel.VOICE,
+            raw=rated.key,
+            attempt_id=call.claimed.attempt_id,
+            prompt_id=rated.prompt_id,
+            ms_since_prompt_end=rated.ms_since_prompt_end,
+        )
+        self._write(call, lambda ctx, a, t, now: calls.rated(ctx, a, t, callback, answer, now))
+
+    def _resolve(self, call: _Call, case: int, resolved: bool) -> None:
+        callback = call.claimed.cases[case].callback_id
+        self._write(call, lambda ctx, a, t, now: calls.resolved(ctx, a, t, callback, resolved, now))
+
+    def _give_reason(self, call: _Call, case: int, reason: str) -> None:
+        callback = call.claimed.cases[case].callback_id
+        self._write(call, lambda ctx, a, t, _now: calls.reason_given(ctx, a, t, callback, reason))
+
+    def _write(self, call: _Call, write: Callable[[Context, int, int, datetime], bool]) -> None:
+        """Queues a write with the call's token; a stale token ends the call here too."""
+        if call.lost:
+            return
+        now, claimed = datetime.now(UTC), call.claimed
+
+        def done(was_ours: bool) -> None:
+            if not was_ours and not call.lost:
+                self._lose(call)
+
+        self._writer.submit(lambda: write(self._ctx, claimed.attempt_id, claimed.token, now), done)
+
+    def _lose(self, call: _Call) -> None:
+        call.lost = True
+        log.error("lease_lost", attempt=call.claimed.attempt_id, number=call.claimed.masked)
+        self._line.hangup(_name(call.claimed))
+
+    # -- claiming and leases
+
+    def _claim(self, now: float) -> None:
+        if self._claiming or now < self._claim_at or self._writer.backlog > _MOST_UNWRITTEN:
+            return
+        self._claim_at = now + self._poll
+        room = self._voice.lines - len(self._calls)
+        trunk = next((trunk for trunk in self._trunks if trunk.room(now) > 0), None)
+        if room <= 0 or trunk is None:
+            return
+        self._claiming = True
+        name, limit = trunk.settings.name, min(room, trunk.room(now))
+        script = (self._script.flow.name, self._script.flow.version, self._script.prompt_version)
+        self._writer.submit(
+            lambda: claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), script),
+            lambda claimed: self._claimed(trunk, claimed),
+        )
+
+    def _claimed(self, trunk: _Trunk, claimed: Sequence[ClaimedCall]) -> None:
+        self._claiming = False
+        trunk.allowance -= len(claimed)
+        if claimed:
+            self._claim_at = 0.0  # there may be more: ask again at once
+        for each in claimed:
+            self._invite(trunk.settings, each)
+
+    def _invite(self, trunk: TrunkSettings, claimed: ClaimedCall) -> None:
+        name = _name(claimed)
+        variables = call_variables(self._ctx, claimed)
+        call = _Call(
+            claimed, Conversation(name, self._script.flow, variables, self._script.prompts, self._line)
+        )
+        self._calls[name] = call
+        try:
+            digits = self._plan.citizen(claimed.number, trunk.out_of_area_zero)
+        except NotDialled as error:
+            del self._calls[name]
+            refused = CallOutcome(Disposition.CANCELLED, cause_raw=str(error)[:200], not_dialled=True)
+            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, refused, now))
+            log.warning("not_dialled", attempt=claimed.attempt_id, number=claimed.masked)
+            return
+        order = Dial(
+            call=name,
+            number=digits,
+            trunk=trunk.name,
+            ring_timeout=self._voice.ring_timeout,
+            total_timeout=self._voice.total_timeout,
+        )
+        self._writer.submit(
+            lambda: begin_invite(self._ctx, claimed.attempt_id, claimed.token, name, datetime.now(UTC)),
+            lambda granted: self._dial(order, granted),
+        )
+
+    def _dial(self, order: Dial, granted: bool) -> None:
+        """`invited_at` is committed, or it must not be dialled."""
+        if granted and not self._calls[order.call].lost:
+            self._line.dial(order)
+        else:
+            self._calls.pop(order.call, None)
+
+    def _renew(self, now: float) -> None:
+        if self._renewing or now < self._renew_at or not self._calls:
+            return
+        self._renewing = True
+        self._renew_at = now + self._ctx.policy.lease.total_seconds() / 3
+        attempts = [call.claimed.attempt_id for call in self._calls.values() if not call.lost]
+        self._writer.submit(lambda: renew(self._ctx, self._owner, attempts), self._renewed)
+
+    def _renewed(self, renewal: Renewal) -> None:
+        self._renewing = False
+        for name, call in list(self._calls.items()):
+            attempt = call.claimed.attempt_id
+            if attempt in renewal.lost and not call.lost:
+                self._lose(call)
+            elif attempt in renewal.cancel:
+                self._line.hangup(name)
+
+
+def _name(claimed: ClaimedCall) -> str:
+    """Our own id of the call: never reused, and telling which attempt it is."""
+    return f"{claimed.attempt_id}-{claimed.token:x}"
+
+
+def _outcome(event: Ended, call: _Call) -> CallOutcome:
+    return CallOutcome(
+        disposition=event.disposition or Disposition.UNKNOWN,
+        sip_status=event.sip_status,
+        q850=event.q850,
+        cause_raw=event.cause_text,
+        handed_over=call.handed_over,
+        wrong_person=call.wrong_person,
+    )
+
+
+def call_variables(ctx: Context, claimed: ClaimedCall) -> Mapping[str, Any]:
+    """What the flow must know: date and category of each case, never the citizen's words."""
+    zone = ZoneInfo(ctx.policy.windows.timezone)
+    cases = []
+    for case in claimed.cases:
+        day = case.accepted_at.astimezone(zone)
+        cases.append({"month": day.month, "day": day.day, "category": case.category, "round": case.round})
+    return {"scale": ctx.policy.scale, "in_hours": False, "cases": cases}
