@@ -52,8 +52,7 @@ class HandMade:
         port = media.getsockname()[1]
         lines = ["v=0", f"o=- 1 1 IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0"]
         lines += [f"m=audio {port} RTP/AVP 8 101", "a=rtpmap:101 telephone-event/8000", f"a={direction}"]
-        return "".join(f"{line}
-" for line in lines)
+        return "".join(f"{line}\r\n" for line in lines)
 
     def send(self, start: str, fields: list[tuple[str, str]], body: str = "") -> None:
         lines = [start, *(f"{name}: {value}" for name, value in fields), f"Content-Length: {len(body)}"]
