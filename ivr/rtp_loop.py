@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from collections.abc import Callable
 
@@ -37,6 +38,7 @@ class RtpLoop:
         self._sessions: set[MediaSession] = set()
         self._events: list[MediaEvent] = []
         self._began, self._done_ms = time.monotonic(), 0
+        self._waking = threading.RLock()
         self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.watch(self._waker, self._drain)
 
@@ -52,8 +54,10 @@ class RtpLoop:
             self._epoll.unregister(descriptor)
 
     def wake(self) -> None:
-        """Make a waiting `turn` return; any thread may."""
-        os.eventfd_write(self._waker, 1)
+        """Make a waiting `turn` return; any thread and any signal may, also after `close`."""
+        with self._waking:
+            if self._waker >= 0:
+                os.eventfd_write(self._waker, 1)
 
     def _drain(self, now: float) -> None:
         os.eventfd_read(self._waker)
@@ -153,6 +157,8 @@ class RtpLoop:
         """Close every session and the epoll itself."""
         for session in list(self._sessions):
             self.close_session(session)
-        self.unwatch(self._waker)
-        os.close(self._waker)
+        with self._waking:
+            self.unwatch(self._waker)
+            os.close(self._waker)
+            self._waker = -1
         self._epoll.close()
