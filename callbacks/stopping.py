@@ -18,7 +18,6 @@ class Stop:
         self._event = threading.Event()
         self._wakers: list[Callable[[], None]] = []
 
-    @property
     def is_set(self) -> bool:
         return self._event.is_set()
 
@@ -32,7 +31,7 @@ class Stop:
     def on_set(self, wake: Callable[[], None]) -> None:
         """`wake` is called in whichever thread gives the order."""
         self._wakers.append(wake)
-        if self.is_set:
+        if self.is_set():
             wake()
 
     def wait(self, seconds: float) -> bool:

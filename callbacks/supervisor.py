@@ -55,7 +55,7 @@ class Supervisor:
     def run(self, stop: Stop) -> None:
         """Until `stop` is set; then SIGTERM to all, and SIGKILL to whoever is left after the drain."""
         try:
-            while not stop.is_set:
+            while not stop.is_set():
                 for child in self._children:
                     self._look_after(child)
                 stop.wait(_POLL)

@@ -107,7 +107,7 @@ class VoiceWorker:
         for trunk in self._trunks:
             ensure_lines(self._ctx, trunk.settings.name, trunk.settings.lines)
         stop.on_set(self._line.wake)
-        while not stop.is_set:
+        while not stop.is_set():
             self._turn()
             self._claim(time.monotonic())
         self._drain(time.monotonic(), drain_seconds)

@@ -71,7 +71,7 @@ def watch(
             with sessions() as session:
                 now = standing(session)
             view.show(now)
-            if now.complete or stop.is_set:
+            if now.complete or stop.is_set():
                 return now
             alive()
             if time.monotonic() > deadline:

@@ -73,7 +73,7 @@ class CitySmsc:
         """Serves; leaves nothing open."""
         stop.on_set(self.wake)
         try:
-            while not stop.is_set:
+            while not stop.is_set():
                 self.turn(0.5)
         finally:
             self.close()

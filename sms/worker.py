@@ -51,7 +51,7 @@ class SmsWorker:
     def run(self, stop: Stop, drain_seconds: float) -> None:
         """Until `stop`; then answers that are still waited for are waited for, within the bound."""
         stop.on_set(self._gateway.wake)
-        while not stop.is_set:
+        while not stop.is_set():
             self.turn(claiming=True)
         deadline = time.monotonic() + drain_seconds
         while (self._tokens or self._unwritten) and time.monotonic() < deadline:
