@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Case, CasePhone, Closing, Rating, Unit
-from callbacks.states import State
+from callbacks.states import OPEN, State
 from callbacks.vocabulary import Channel, Exclusion
 from scoring.queries import Page, Scope, one_page
-from scoring.queries_filter import Filter, Sort
+from scoring.queries_filter import SOON, Filter, Only, Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +116,18 @@ def _case(row: Any) -> CaseRow:
     )
 
 
-def read_callbacks(
-    session: Session,
-    scope: Scope,
-    chosen: Filter,
-    closed_between: tuple[datetime, datetime] | None = None,
-) -> Page[CallbackRow]:
-    """Callbacks by unit, group and state, of closings in a stretch of time if given; newest closing first."""
-    conditions = _callback_conditions(scope, chosen)
-    if closed_between is not None:
-        start, end = closed_between
-        conditions += [Callback.closed_at >= start, Callback.closed_at < end]
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The moments that a filter's words stand for: `today` is the local midnight, `month` the filter's."""
+
+    now: datetime
+    today: datetime
+    month: tuple[datetime, datetime] | None = None
+
+
+def read_callbacks(session: Session, scope: Scope, chosen: Filter, times: Times) -> Page[CallbackRow]:
+    """Callbacks by unit, group, state, round and month of closing; the newest closing first."""
+    conditions = _callback_conditions(scope, chosen) + _timely(chosen.only, times)
     total = session.scalar(_callbacks(select(func.count())).where(*conditions)) or 0
     query = _callbacks(select(Callback.closed_at, Callback.id, Callback, Case, Unit, Rating))
     query = query.outerjoin(Rating, (Rating.callback_id == Callback.id) & Rating.counted)
@@ -148,10 +149,25 @@ def _callbacks(query: Any) -> Any:
     )
 
 
+def _timely(only: Only | None, times: Times) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if times.month is not None:
+        found += [Callback.closed_at >= times.month[0], Callback.closed_at < times.month[1]]
+    match only:
+        case Only.RUNNING_OUT:
+            found += [Callback.state.in_(OPEN), Callback.deadline <= times.now + SOON]
+        case Only.RATED_TODAY:
+            rated = select(Rating.callback_id).where(Rating.counted, Rating.at >= times.today)
+            found.append(Callback.id.in_(rated))
+    return found
+
+
 def _callback_conditions(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
     found = scope.limit(Callback.unit_id)
     if chosen.state is not None:
         found.append(Callback.state == chosen.state)
+    if chosen.round is not None:
+        found.append(Callback.round == chosen.round)
     if chosen.group is not None:
         found.append(Unit.group == chosen.group)
     if chosen.unit:

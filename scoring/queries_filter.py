@@ -14,6 +14,7 @@ from callbacks.vocabulary import UnitGroup
 
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 _CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")  # till the year 5138
+_ROUND = re.compile(r"[1-9]")
 _INDEX = re.compile(r"[0-9a-f]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT_LENGTH = 80
@@ -68,6 +69,16 @@ class Sort(StrEnum):
     NEWEST = "newest"
 
 
+class Only(StrEnum):
+    """What a count of the start page leads to."""
+
+    RUNNING_OUT = "running_out"  # open, and due within SOON
+    RATED_TODAY = "rated_today"
+
+
+SOON = timedelta(hours=24)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What a list is narrowed to; empty fields don't. `phone` is a number's keyed index, never a number."""
@@ -77,6 +88,8 @@ class Filter:
     category: str = ""
     age: Age | None = None
     state: State | None = None
+    round: int | None = None
+    only: Only | None = None
     item: str = ""
     month: str = ""
     q: str = ""
@@ -103,6 +116,8 @@ def parse(args: Mapping[str, str]) -> Filter:
         category=_text("category", args),
         age=_word(Age, "age", args),
         state=_word(State, "state", args),
+        round=int(_matched(_ROUND, "round", args) or 0) or None,
+        only=_word(Only, "only", args),
         item=_text("item", args),
         month=_matched(_MONTH, "month", args),
         q=_text("q", args),

@@ -13,9 +13,9 @@ from callbacks.states import OPEN, State
 from callbacks.vocabulary import Disposition
 from scoring.models import DissatisfactionItem
 from scoring.queries import Scope
+from scoring.queries_filter import SOON
 
 _SHORT = 8
-_SOON = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def read_overview(
         items_over_a_day=count(items.where(DissatisfactionItem.opened_at <= now - timedelta(days=1))),
         open=count(still_open),
         agent_queue=count(callbacks.where(Callback.state == State.AGENT_QUEUE)),
-        running_out=count(still_open.where(Callback.deadline <= now + _SOON)),
+        running_out=count(still_open.where(Callback.deadline <= now + SOON)),
         unknown_calls=_unknown_calls(session, scope, today),
         rated_today=count(rated),
         dissatisfied_today=count(rated.where(Rating.value.in_(dissatisfied))),

@@ -11,9 +11,8 @@ from callbacks.numbers import LANDLINE, MOBILE, normalise
 from scoring.queries import units
 from scoring.queries_cases import read_callbacks, read_cases
 from scoring.queries_story import read_story
-from scoring.web.context import chosen, deps, may, scope
+from scoring.web.context import chosen, deps, may, scope, times
 from scoring.web.permissions import Permission, needs
-from scoring.web.present import month_span
 
 pages = Blueprint("cases", __name__)
 
@@ -68,9 +67,8 @@ def story(number: str) -> str:
 @needs(Permission.SEE_CASES)
 def callbacks() -> str:
     wanted = chosen()
-    closed = month_span(wanted.month, deps().zone) if wanted.month else None
     with deps().read_sessions() as session:
         bounds = scope(session)
-        page = read_callbacks(session, bounds, wanted, closed)
+        page = read_callbacks(session, bounds, wanted, times(wanted.month))
         choices = units(session, bounds, wanted.group)
     return render_template("callbacks.html", page=page, chosen=wanted, units=choices, at=deps().now())

@@ -17,9 +17,11 @@ from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.vocabulary import Role
 from scoring.models import User
 from scoring.queries import Scope, UnitRow, subtree, unit_by_code
+from scoring.queries_cases import Times
 from scoring.queries_filter import Filter, parse
 from scoring.settings import ScoringSettings
 from scoring.web.permissions import ROLES, Permission
+from scoring.web.present import day_start, month_span
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,12 @@ def scope(session: Session) -> Scope:
 def chosen() -> Filter:
     """The filter of this request's query string."""
     return parse(request.args)
+
+
+def times(month: str) -> Times:
+    """The moments of this request, in the office's time zone."""
+    now, zone = deps().now(), deps().zone
+    return Times(now, day_start(now, zone), month_span(month, zone) if month else None)
 
 
 def unit_or_404(session: Session, code: str) -> UnitRow:

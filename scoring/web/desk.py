@@ -53,6 +53,7 @@ def create_desk(deps: DeskDeps) -> Flask:
         SESSION_COOKIE_SECURE=deps.secure_cookies,
         PERMANENT_SESSION_LIFETIME=_SESSION,
         MAX_CONTENT_LENGTH=64 * 1024,
+        WTF_CSRF_TIME_LIMIT=None,  # bound to the session: a desk stays open all day
         WTF_CSRF_SSL_STRICT=False,  # TLS may end at a proxy; the token itself is always checked
     )
     app.extensions["desk"] = deps

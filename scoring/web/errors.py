@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from traceback import format_tb
+from pathlib import Path
+from traceback import extract_tb
 
 import structlog
 from flask import Flask, redirect, render_template, request, url_for
@@ -60,6 +61,7 @@ def _http(error: HTTPException) -> tuple[str, int] | Response:
 
 def _fault(error: Exception) -> tuple[str, int]:
     """Logged with its place, without values: what a citizen wrote doesn't belong into a log."""
-    place = "".join(format_tb(error.__traceback__))
+    frames = extract_tb(error.__traceback__)
+    place = " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
     log.error("a page failed", endpoint=request.endpoint, kind=type(error).__name__, place=place)
     return _page(500)

@@ -9,9 +9,8 @@ from scoring.queries import months, units
 from scoring.queries_cases import read_callbacks
 from scoring.queries_filter import Filter
 from scoring.queries_ranking import read_months_of, read_ranking
-from scoring.web.context import chosen, deps, scope, unit_or_404
+from scoring.web.context import chosen, deps, scope, times, unit_or_404
 from scoring.web.permissions import Permission, needs
-from scoring.web.present import month_span
 
 pages = Blueprint("ranking", __name__)
 
@@ -46,7 +45,7 @@ def unit(code: str) -> str:
         of_unit = read_months_of(session, row.id)
         month = wanted.month or (of_unit[0].month if of_unit else _this_month())
         narrowed = Filter(unit=code, month=month, page=wanted.page)
-        page = read_callbacks(session, bounds, narrowed, month_span(month, deps().zone))
+        page = read_callbacks(session, bounds, narrowed, times(month))
     record = next((found for found in of_unit if found.month == month), None)
     return render_template(
         "unit.html", unit=row, record=record, month=month, months=of_unit, page=page, chosen=narrowed

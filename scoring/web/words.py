@@ -9,7 +9,7 @@ from callbacks.models import TextKind, TextState
 from callbacks.rating import CN3, CN5
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
-from scoring.queries_filter import Age, Sort
+from scoring.queries_filter import Age, Only, Sort
 from scoring.web.language import lazy_gettext as _l
 
 STATES: Mapping[StrEnum, object] = {
@@ -130,6 +130,10 @@ AGES: Mapping[StrEnum, object] = {
     Age.UNDER_7D: _l("3–7天"),
     Age.OVER_7D: _l("7天以上"),
 }
+ONLY: Mapping[StrEnum, object] = {
+    Only.RUNNING_OUT: _l("24小时内到期"),
+    Only.RATED_TODAY: _l("今日评价"),
+}
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
 
 # domain.md §6. Items are only listed so far; the words of the later states are theirs already.
@@ -152,10 +156,10 @@ ITEM_STATES: dict[str, object] = {
 }
 # The reason menu of domain.md §8.1 (q_reason).
 REASONS: dict[str, object] = {
-    "unsolved": _l("问题没有解决"),
-    "slow": _l("办理太慢"),
+    "not_solved": _l("问题没有解决"),
+    "too_slow": _l("办理太慢"),
     "attitude": _l("工作人员态度不好"),
-    "untrue": _l("答复与实际不符"),
+    "not_true": _l("答复与实际不符"),
     "other": _l("其他原因"),
 }
 ENTRIES: dict[str, object] = {
@@ -222,6 +226,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     TextState: TEXT_STATES,
     Age: AGES,
     Sort: SORTS,
+    Only: ONLY,
 }
 
 

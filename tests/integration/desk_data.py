@@ -463,7 +463,7 @@ def _story_by_key(town: Town) -> None:
     again = called + timedelta(hours=6)
     attempt = town.call(callback, phone, again, Disposition.ANSWERED, sip_status=200, q850=16, talked=41.3)
     rated = again + timedelta(seconds=31)
-    rating = town.rating(callback, 3, rated, attempt=attempt, reason="unsolved", resolved=False)
+    rating = town.rating(callback, 3, rated, attempt=attempt, reason="not_solved", resolved=False)
     town.move(callback, rated, Trigger.RATE, State.IN_IVR, State.RATED)
     town.item(callback, rating, rated + timedelta(minutes=30))
 
@@ -530,7 +530,9 @@ def _others(town: Town) -> None:
             at = case.closed_at + timedelta(hours=20)
             attempt = town.call(callback, phone, at, Disposition.ANSWERED, sip_status=200, talked=30)
             value = 3 if n % 10 == 3 else 1 + n % 2
-            rating = town.rating(callback, value, at, attempt=attempt, reason="slow" if value == 3 else None)
+            rating = town.rating(
+                callback, value, at, attempt=attempt, reason="too_slow" if value == 3 else None
+            )
             if value == 3:
                 town.item(callback, rating, at + timedelta(minutes=30))
         elif callback.state in (State.RETRY_WAIT, State.UNREACHED):

@@ -365,10 +365,10 @@ def test_progress_balances_and_its_counts_are_links_to_as_many(supervisor: Flask
     sums = [int(n) for n in re.findall(r"<span><b>(\d+)</b>", html)]
     assert sums[0] == sum(sums[1:]) == 44
     assert "平账" in html and "10:02:15" in html
-    links = re.findall(r'<a href="(/callbacks\?state=[^"]+)">.*?<b>(\d+)</b>', html)
+    links = re.findall(r'<a href="(/callbacks\?[^"]*state=[^"]+)">.*?<b>(\d+)</b>', html)
     assert len(links) >= 8
     for link, number in links:
-        assert f"<small>{number}件</small>" in supervisor.get(link).text
+        assert f"<small>{number}件</small>" in supervisor.get(link.replace("&amp;", "&")).text
 
 
 def test_progress_follows_its_filter(supervisor: FlaskClient) -> None:
@@ -380,6 +380,10 @@ def test_what_waits_today(supervisor: FlaskClient, sign_in: SignIn) -> None:
     assert "救命 我要报警" in html
     assert "137****9902" in html
     assert len(numbers_in(html)) == 4  # the agent queue
+    tiles = re.findall(r'<a href="(/[^"]+)"><span>[^<]+</span><b>(\d+)</b>', html)
+    assert [number for _, number in tiles] == ["6", "4", "2", "2"]
+    for link, number in tiles:
+        assert f"<small>{number}件</small>" in supervisor.get(link).text, link
     assert "救命" not in sign_in("city").get("/").text
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callbacks.states import State
 from callbacks.vocabulary import UnitGroup
-from scoring.queries_filter import Age, BadFilter, Cursor, Filter, Sort, parse
+from scoring.queries_filter import Age, BadFilter, Cursor, Filter, Only, Sort, parse
 
 NOW = datetime(2026, 11, 23, 2, 2, 15, tzinfo=UTC)
 
@@ -24,6 +24,8 @@ _filters = st.builds(
     category=_words,
     age=st.none() | st.sampled_from(Age),
     state=st.none() | st.sampled_from(State),
+    round=st.none() | st.integers(1, 9),
+    only=st.none() | st.sampled_from(Only),
     item=_words,
     month=st.just("") | st.dates(date(2000, 1, 1), date(2999, 12, 31)).map(lambda day: f"{day:%Y-%m}"),
     q=_words,
@@ -62,6 +64,8 @@ def test_a_sort_alone_narrows_nothing() -> None:
         ({"age": "d2"}, "age"),
         ({"state": "RATED"}, "state"),  # stored words are lower case
         ({"sort": "unit"}, "sort"),
+        ({"round": "0"}, "round"),
+        ({"only": "mine"}, "only"),
         ({"month": "2026-13"}, "month"),
         ({"month": "2026-1"}, "month"),
         ({"phone": "13803790001"}, "phone"),  # an index, never a number
