@@ -20,6 +20,7 @@ class Behaviour(StrEnum):
     RINGS_ON = "rings_on"
     ANSWERS = "answers"
     HANGS_UP = "hangs_up"
+    SILENT = "silent"
     UNALLOCATED = "unallocated"
     DECLINES = "declines"
 
@@ -44,7 +45,7 @@ _BY_LAST_DIGIT = {
     "4": Citizen(Behaviour.RINGS_ON),
     "5": Citizen(Behaviour.ANSWERS, ("7", "1", None, "1")),  # a wrong key, then as 1
     "6": Citizen(Behaviour.HANGS_UP),  # in the first prompt
-    "7": Citizen(Behaviour.ANSWERS),  # listens and says nothing
+    "7": Citizen(Behaviour.SILENT),  # listens and presses nothing
     "8": Citizen(Behaviour.UNALLOCATED),
     "9": Citizen(Behaviour.DECLINES),
 }

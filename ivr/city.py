@@ -162,6 +162,8 @@ class CityTrunk:
         if event.offer is not None:
             self._endpoint.agree(call, event.offer, event.source[0])
         agent.answer(call, local, now)
+        if visit.citizen.behaviour is Behaviour.SILENT and self._settings.silent_for:
+            self._later(self._settings.silent_for, lambda then: agent.bye(call, then, q850=16))
 
     # -- the citizen
 

@@ -81,7 +81,7 @@ class VoiceSettings(Section):
     total_timeout: float = Field(60.0, ge=0.5, le=300, description="seconds from the INVITE")
     codecs: tuple[Codec, ...] = Field(("pcma", "pcmu"), min_length=1, description="offered, in this order")
     media_lost_after: float = Field(
-        10.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
+        20.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
     )
     trunks: tuple[TrunkSettings, ...] = Field((), description="[[voice.trunks]], the first is preferred")
 
@@ -128,6 +128,7 @@ class CitySettings(Section):
     reaction: float = Field(0.25, ge=0, le=10, description="seconds from a prompt's end to the key")
     pause: float = Field(0.9, ge=0.1, le=5, description="seconds without voice that end a prompt")
     hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
+    silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
     t1: float = Field(0.5, ge=0.01, le=4)
     callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")

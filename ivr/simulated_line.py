@@ -30,6 +30,7 @@ from ivr.settings import CitySettings
 __all__ = ["SimulatedLine"]
 
 _NETWORK = 0.05  # seconds from an order to the far end's word
+_TALKED = CallFacts(200, 16, rang=True, answered=True)
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class SimulatedLine:
     def hangup(self, call: str) -> None:
         known = self._calls.get(call)
         if known is not None and known.answered:
-            self._end(known, CallFacts(200, 16, rang=True, answered=True), "us")
+            self._end(known, _TALKED, "us")
         elif known is not None:
             self._end(known, CallFacts(487, rang=known.rang, withdrawn=True), "us")
 
@@ -132,12 +133,13 @@ class SimulatedLine:
     def _pick_up(self, call: _Call) -> None:
         call.answered = True
         self._told.append(Answered(call.order.call, self.now, self._codec))
+        if call.citizen.behaviour is Behaviour.SILENT and self._city.silent_for:
+            self._later(self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
 
     def _start(self, call: _Call, token: str) -> None:
         self._told.append(PlaybackStarted(call.order.call, self.now, token))
         if call.citizen.behaviour is Behaviour.HANGS_UP:
-            facts = CallFacts(200, 16, rang=True, answered=True)
-            self._later(self._city.hears_before_hangup, call, lambda: self._end(call, facts, "them"))
+            self._later(self._city.hears_before_hangup, call, lambda: self._end(call, _TALKED, "them"))
 
     def _finish(self, call: _Call, token: str) -> None:
         self._told.append(PlaybackFinished(call.order.call, self.now, token))

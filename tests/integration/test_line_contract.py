@@ -16,7 +16,7 @@ from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city, quick_v
 
 @pytest.fixture(params=["simulated", "sip"])
 def line(request: pytest.FixtureRequest) -> Iterator[Line]:
-    settings = quick_city()
+    settings = quick_city(silent_for=3.0)
     if request.param == "simulated":
         simulated = SimulatedLine(settings)
         yield simulated
@@ -108,6 +108,13 @@ def test_they_hang_up_in_the_prompt(driver: Driver) -> None:
     assert (end.disposition, end.by) == (Disposition.ANSWERED, "them")
     assert driver.of(PlaybackStarted)
     assert not driver.of(PlaybackFinished)
+
+
+def test_a_silent_one_hangs_up_at_last(driver: Driver) -> None:
+    answered(driver, 7)
+    end = driver.ended()
+    assert (end.disposition, end.q850, end.by) == (Disposition.ANSWERED, 16, "them")
+    assert not driver.of(KeyPressed)
 
 
 def test_we_hang_up_in_the_prompt(driver: Driver) -> None:

@@ -17,7 +17,7 @@ from ivr.citizen import Behaviour, Ear, citizen_of
         ("13803790014", Behaviour.RINGS_ON, ""),
         ("037963110005", Behaviour.ANSWERS, "71.1"),  # a wrong key, then the right one
         ("13803790016", Behaviour.HANGS_UP, ""),
-        ("13803790017", Behaviour.ANSWERS, ""),  # silent
+        ("13803790017", Behaviour.SILENT, ""),
         ("13803790018", Behaviour.UNALLOCATED, ""),
         ("13803790019", Behaviour.DECLINES, ""),
         ("operator", Behaviour.UNALLOCATED, ""),  # a name is nobody's number
