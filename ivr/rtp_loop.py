@@ -15,7 +15,8 @@ from ivr.counters import Counters
 from ivr.events import Codec
 from ivr.media.audio import FRAME_MS
 from ivr.media.ports import PortPool, need_descriptors
-from ivr.media.session import MediaEvent, MediaLost, MediaSession, Remote
+from ivr.media.remote import MediaEvent, MediaLost, Remote
+from ivr.media.session import MediaSession
 
 __all__ = ["RtpLoop"]
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from ivr.counters import Counters
 from ivr.events import Codec
 from ivr.media.ports import PortPool, udp_socket
-from ivr.media.session import MediaEvent, MediaSession, Remote
+from ivr.media.remote import MediaEvent, Remote
+from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
 from ivr.sip.agent import AgentConfig, UserAgent
 from ivr.sip.digest import Credentials

@@ -16,7 +16,7 @@ from ivr.events import Answered, Ended, EndedBy, LineEvent, Ringing
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
-from ivr.media.session import MediaLost
+from ivr.media.remote import MediaLost
 from ivr.settings import TrunkSettings, VoiceSettings
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (

@@ -55,10 +55,7 @@ class Audio:
     @classmethod
     def silence(cls, seconds: float) -> Audio:
         count = round(seconds * 1000 / FRAME_MS)
-        return cls(
-            pcma=(bytes([g711.SILENCE["pcma"]]) * FRAME_SAMPLES,) * count,
-            pcmu=(bytes([g711.SILENCE["pcmu"]]) * FRAME_SAMPLES,) * count,
-        )
+        return cls(pcma=(g711.SILENT_FRAMES["pcma"],) * count, pcmu=(g711.SILENT_FRAMES["pcmu"],) * count)
 
     @classmethod
     def from_wav(cls, path: Path) -> Audio:

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from ivr.events import Codec
 
-__all__ = ["PAYLOAD_TYPES", "SILENCE", "decode", "encode"]
+__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode"]
 
 PAYLOAD_TYPES: dict[Codec, int] = {"pcmu": 0, "pcma": 8}  # RFC 3551 §6
 SILENCE: dict[Codec, int] = {"pcmu": 0xFF, "pcma": 0xD5}  # the octet of sample 0
+SILENT_FRAMES = {codec: bytes([octet]) * 160 for codec, octet in SILENCE.items()}  # 20 ms
 
 _MULAW_BIAS = 0x84
 _MULAW_CLIP = 32635

@@ -11,7 +11,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from ivr.counters import Counters
 from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
@@ -19,54 +18,14 @@ from ivr.media import g711
 from ivr.media.audio import FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.ports import udp_socket
+from ivr.media.remote import Address, MediaEvent, MediaLost, Remote
 from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
 
-__all__ = ["MediaEvent", "MediaLost", "MediaSession", "Remote"]
+__all__ = ["MediaSession"]
 
 _COMFORT_NOISE = 13  # RFC 3389
-_OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
-_STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
-
-Address = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLost:
-    """No packet came for as long as the settings bear."""
-
-    call: str
-    at: float
-
-
-MediaEvent = EarlyMedia | PlaybackStarted | PlaybackFinished | KeyPressed | MediaLost
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """What the far end's SDP says: where its voice is received, and how.
-
-    `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
-    where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
-    nothing comes (RFC 3264 §8.4).
-    """
-
-    address: Address
-    rtcp_port: int
-    codec: Codec
-    voice_type: int
-    event_type: int | None
-    hosts: frozenset[str]
-    sends: bool = True
-    receives: bool = True
-
-    def codec_of(self, payload_type: int) -> Codec | None:
-        """The law of a voice packet from there: they send by our description, or by what ours echoed."""
-        return self.codec if payload_type == self.voice_type else _STATIC.get(payload_type)
-
-    def is_event(self, payload_type: int) -> bool:
-        return payload_type in (_OUR_EVENT_TYPE, self.event_type)
 
 
 class MediaSession:
@@ -94,8 +53,8 @@ class MediaSession:
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
         self._keys_out: deque[Iterator[bytes]] = deque()
+        self._audio: Audio | None = None
         self._token, self._index = "", 0
-        self._frames: tuple[bytes, ...] | None = None
         self._started = self._early = self._lost = False
         self._heard_at = self._report_at = 0.0
 
@@ -121,10 +80,10 @@ class MediaSession:
     def play(self, token: str, audio: Audio) -> None:
         """Replace what plays. In vain before the answer."""
         if self._started and self.remote is not None:
-            self._token, self._frames, self._index = token, audio.frames(self.remote.codec), 0
+            self._token, self._audio, self._index = token, audio, 0
 
     def stop(self) -> None:
-        self._frames = None
+        self._audio = None
 
     def press(self, key: str, seconds: float) -> None:
         """Send a key by RFC 4733, after those before it. In vain when the far end takes none."""
@@ -152,13 +111,7 @@ class MediaSession:
         if remote is None or not remote.sends:
             self._sender.skip(FRAME_SAMPLES)
             return
-        frames, index = self._frames, self._index
-        if self._keys_out:
-            packet = self._key_packet(remote)
-        else:
-            playing = frames is not None and index < len(frames)
-            payload = frames[index] if frames is not None and playing else _silence(remote.codec)
-            packet = self._sender.frame(remote.voice_type, payload)
+        packet = self._key_packet() or self._voice_packet(remote)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -166,13 +119,8 @@ class MediaSession:
                 self.rtp.sendto(packet, remote.address)
         except OSError:  # a full buffer, or an ICMP refusal of an earlier packet: voice goes on
             self._counters["rtp_send_failed"] += 1
-        if frames is not None:
-            self._index = index + 1
-            if index == 0:
-                self._emit(PlaybackStarted(self.call, now, self._token))
-            if index + 1 >= len(frames):
-                self._frames = None
-                self._emit(PlaybackFinished(self.call, now, self._token))
+        if self._audio is not None:
+            self._advance(self._audio, now)
         if now >= self._report_at:
             self._report_at = now + _REPORT_EVERY
             self._send_report()
@@ -180,17 +128,34 @@ class MediaSession:
             self._lost = True
             self._emit(MediaLost(self.call, now))
 
-    def skip(self, frames: int) -> None:
-        """The loop was stopped for so long: let the clock catch up without a burst."""
-        self._sender.skip(frames * FRAME_SAMPLES)
+    def _voice_packet(self, remote: Remote) -> bytes:
+        audio = self._audio
+        if audio is None or self._index >= len(audio):
+            payload = g711.SILENT_FRAMES[remote.codec]
+        else:
+            payload = audio.frames(remote.codec)[self._index]
+        return self._sender.frame(remote.voice_type, payload)
 
-    def _key_packet(self, remote: Remote) -> bytes:
+    def _key_packet(self) -> bytes | None:
         while self._keys_out:
             packet = next(self._keys_out[0], None)
             if packet is not None:
                 return packet
             self._keys_out.popleft()
-        return self._sender.frame(remote.voice_type, _silence(remote.codec))
+        return None
+
+    def _advance(self, audio: Audio, now: float) -> None:
+        """A frame of `audio` has left."""
+        self._index += 1
+        if self._index == 1:
+            self._emit(PlaybackStarted(self.call, now, self._token))
+        if self._index >= len(audio):
+            self._audio = None
+            self._emit(PlaybackFinished(self.call, now, self._token))
+
+    def skip(self, frames: int) -> None:
+        """The loop was stopped for so long: let the clock catch up without a burst."""
+        self._sender.skip(frames * FRAME_SAMPLES)
 
     def _send_report(self, bye: bool = False) -> None:
         remote = self.remote
@@ -289,12 +254,3 @@ class MediaSession:
         self._keys_by = self._keys_by or by
         if by == self._keys_by:
             self._emit(KeyPressed(self.call, now, key, began_at))
-
-
-_SILENT_FRAMES: dict[Codec, bytes] = {
-    codec: bytes([octet]) * FRAME_SAMPLES for codec, octet in g711.SILENCE.items()
-}
-
-
-def _silence(codec: Codec) -> bytes:
-    return _SILENT_FRAMES[codec]

@@ -15,13 +15,15 @@ import pytest
 
 from ivr.counters import Counters
 from ivr.events import EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
-from ivr.media.audio import Audio
+from ivr.media.audio import Audio, join
 from ivr.media.ports import NoPorts, PortPool, need_descriptors, udp_socket
-from ivr.media.session import MediaEvent, MediaLost, MediaSession, Remote
+from ivr.media.remote import MediaEvent, MediaLost, Remote
+from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
 
 HOST = "127.0.0.1"
 TONE = Audio.from_samples((np.sin(np.arange(1600) * 0.5) * 9000).astype(np.int16))
+LONG_TONE = join([TONE] * 50)
 
 
 class Pair:
@@ -96,6 +98,16 @@ def test_a_law_under_a_number_of_its_own(pair: Pair) -> None:
     pair.we.play("greeting", TONE)
     pair.until(lambda: TONE.pcma[-1] in pair.heard)
     assert not pair.counters
+
+
+def test_the_law_may_change_within_a_prompt(pair: Pair) -> None:
+    pair.start()
+    pair.we.play("greeting", LONG_TONE)
+    pair.until(lambda: TONE.pcma[0] in pair.heard)
+    for session in (pair.we, pair.they):
+        assert session.remote is not None
+        pair.loop.negotiate(session, replace(session.remote, codec="pcmu", voice_type=0))
+    pair.until(lambda: TONE.pcmu[0] in pair.heard)
 
 
 def test_silence_flows_when_nothing_plays(pair: Pair) -> None:

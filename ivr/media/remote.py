@@ -1,0 +1,52 @@
+"""The far end of a call's media: what its description says, and what is told of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
+from ivr.media import g711
+
+__all__ = ["Address", "MediaEvent", "MediaLost", "Remote"]
+
+_OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
+_STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLost:
+    """No packet came for as long as the settings bear."""
+
+    call: str
+    at: float
+
+
+MediaEvent = EarlyMedia | PlaybackStarted | PlaybackFinished | KeyPressed | MediaLost
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where the far end's voice is received, and how.
+
+    `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
+    where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
+    nothing comes (RFC 3264 §8.4).
+    """
+
+    address: Address
+    rtcp_port: int
+    codec: Codec
+    voice_type: int
+    event_type: int | None
+    hosts: frozenset[str]
+    sends: bool = True
+    receives: bool = True
+
+    def codec_of(self, payload_type: int) -> Codec | None:
+        """The law of a voice packet from there: they send by our description, or by what ours echoed."""
+        return self.codec if payload_type == self.voice_type else _STATIC.get(payload_type)
+
+    def is_event(self, payload_type: int) -> bool:
+        return payload_type in (_OUR_EVENT_TYPE, self.event_type)
