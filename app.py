@@ -27,10 +27,12 @@ from sqlalchemy import Engine
 
 from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.privacy import KeyFileError, Privacy, load_or_create
+from callbacks.rating import SCALES
 from callbacks.schema import upgrade
 from callbacks.service.core import Context
 from callbacks.settings import DatabaseSettings, OfficeSettings, PolicySettings, Section
 from callbacks.stopping import Stop, stop_on_signals
+from callbacks.vocabulary import Role
 from ivr.settings import CitySettings, VoiceSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
@@ -62,7 +64,11 @@ class Settings(BaseSettings):
     """All of a city's settings: from `--config FILE.toml`, and over it from `HUIFANG_SECTION__KEY`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
     file: ClassVar[Path | None] = None
 
@@ -137,7 +143,9 @@ def _description(location: list[str]) -> str | None:
 def configure_logging() -> None:
     """One line an event on stderr: for people on a terminal, JSON elsewhere."""
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
         processors=[
@@ -190,3 +198,510 @@ def open_office(settings: Settings) -> Office:
 def web_secret(privacy: Privacy) -> bytes:
     """The key that signs the desk's cookies, derived from the key file."""
     return hmac.new(privacy.index_key, b"desk cookies", hashlib.sha256).digest()
+
+
+# -- roles
+
+
+def run_role(office: Office, role: str, stop: Stop) -> None:
+    """Runs one role until `stop`."""
+    structlog.contextvars.bind_contextvars(role=role)
+    {"web": _run_web, "clock": _run_clock, "voice": _run_voice, "sms": _run_sms}[role](office, stop)
+
+
+def create_app(office: Office) -> Any:
+    """The desk's WSGI application."""
+    from scoring.web.desk import DeskDeps, create_desk
+
+    settings = office.settings
+    deps = DeskDeps(
+        sessions=office.context.sessions,
+        read_sessions=make_read_sessions(office.engine),
+        privacy=office.privacy,
+        office=settings.office,
+        policy=settings.policy,
+        scoring=settings.scoring,
+        demo=settings.demo,
+        secret_key=web_secret(office.privacy),
+        now=lambda: datetime.now(UTC),
+    )
+    return create_desk(deps)
+
+
+def _run_web(office: Office, stop: Stop) -> None:
+    from waitress.server import create_server
+
+    web = office.settings.web
+    server = create_server(create_app(office), host=web.host, port=web.port, threads=web.threads)
+    log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
+    stop.on_set(server.close)
+    try:
+        server.run()
+    except OSError:
+        if not stop.is_set():
+            raise
+
+
+def _run_clock(office: Office, stop: Stop) -> None:
+    from callbacks.clock import run_clock
+
+    serve = office.settings.serve
+    assess = (serve.assess_seconds, lambda now: assess_months(office, now))
+    run_clock(office.context, stop, serve.clock_seconds, {"assess": assess})
+
+
+def assess_months(office: Office, now: datetime) -> None:
+    """Computes the records of every month that has something."""
+    from scoring.assessment import compute_month, months_with_entries
+
+    timezone = office.settings.policy.windows.timezone
+    with office.context.sessions() as session:
+        months = months_with_entries(session, timezone, now)
+    for month in months:
+        compute_month(office.context.sessions, month, office.settings.scoring, timezone, now)
+
+
+def _run_voice(office: Office, stop: Stop) -> None:
+    import gc
+
+    from callbacks.service.leases import owner_name
+    from ivr.dialplan import DialPlan
+    from ivr.sip_line import SipLine
+    from ivr.worker import VoiceWorker
+
+    settings = office.settings
+    script = voice_script(settings)
+    line = SipLine(settings.voice)
+    plan = DialPlan(settings.office.area_code, settings.office.own_numbers)
+    worker = VoiceWorker(
+        office.context,
+        line,
+        settings.voice,
+        script,
+        plan,
+        owner=owner_name("voice"),
+        poll_seconds=settings.serve.poll_seconds,
+    )
+    gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
+    worker.run(stop, settings.serve.drain_seconds)
+
+
+def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
+    """The flow, its audio, and the version of its words."""
+    from ivr.flow_load import FLOWS, load_flow, prompt_version
+    from ivr.speech import SpokenPrompts
+    from ivr.worker import Script
+    from prompts.catalogue import load_catalogue
+    from prompts.store import PromptStore
+
+    made = settings.database.key_file.parent / "prompts" / settings.language
+    store = PromptStore(settings.language, recordings=settings.recordings, made=made)
+    store.ensure_office(settings.office.name)
+    flow = load_flow(FLOWS / f"{flow_name}.toml", load_catalogue())
+    return Script(flow, SpokenPrompts(store), prompt_version(flow, load_catalogue(), settings.language))
+
+
+def _run_sms(office: Office, stop: Stop) -> None:
+    from callbacks.service.leases import owner_name
+    from sms.smpp_gateway import SmppGateway
+    from sms.worker import SmsWorker
+
+    settings = office.settings
+    worker = SmsWorker(
+        office.context,
+        SmppGateway(settings.sms),
+        poll_seconds=settings.serve.poll_seconds,
+        submit_timeout=settings.sms.submit_timeout,
+        owner=owner_name("sms"),
+    )
+    worker.run(stop, settings.serve.drain_seconds)
+
+
+def supervise(office: Office, command: list[str], stop: Stop) -> None:
+    """Starts and watches a child per role; a dead child's leases are settled at once."""
+    from callbacks.service.leases import owner_name, settle_leases
+    from callbacks.supervisor import Supervisor
+
+    def on_death(role: str, pid: int) -> None:
+        settled = settle_leases(office.context, datetime.now(UTC), owner=owner_name(role, pid))
+        log.info("leases_settled", role=role, pid=pid, settled=settled)
+
+    roles = [role for role in ROLES if role != "sms" or office.settings.sms.enabled]
+    commands = {role: [*command, "serve", "--role", role] for role in roles}
+    Supervisor(commands, on_death, drain_seconds=office.settings.serve.drain_seconds + 2).run(stop)
+
+
+# -- the command line
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path),
+    envvar="HUIFANG_CONFIG",
+    help="The city's settings (TOML).",
+)
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Huifang 回访: every closed case followed up by telephone and text, scored and ranked."""
+    configure_logging()
+    ctx.obj = config
+
+
+def _settings(ctx: click.Context) -> Settings:
+    return load_settings(ctx.obj)
+
+
+def _with_office(ctx: click.Context, work: Callable[[Office], Any]) -> Any:
+    office = open_office(_settings(ctx))
+    try:
+        return work(office)
+    finally:
+        office.close()
+
+
+@main.command()
+@click.option("--role", type=click.Choice(ROLES), help="Run this role alone.")
+@click.pass_context
+def serve(ctx: click.Context, role: str | None) -> None:
+    """Run the service: web, clock, voice and sms, each a process of its own."""
+    settings = _settings(ctx)
+    check_demo(settings)
+    office = open_office(settings)
+    stop = stop_on_signals()
+    try:
+        if role is not None:
+            run_role(office, role, stop)
+        else:
+            supervise(office, self_command(ctx.obj), stop)
+    finally:
+        office.close()
+
+
+def self_command(config: Path | None) -> list[str]:
+    """How a child of ours is started: this program, with the same settings."""
+    command = [sys.executable, "-m", "app"]
+    return command if config is None else [*command, "--config", str(config)]
+
+
+def check_demo(settings: Settings) -> None:
+    """The demo's preset ignores windows and caps: it may call nobody but a simulated city."""
+    away = [t.name for t in settings.voice.trunks if not t.host.startswith("127.")]
+    if settings.demo and (away or not settings.sms.host.startswith("127.")):
+        what = f"voice.trunks {', '.join(away)}" if away else f"sms.host {settings.sms.host}"
+        raise ConfigError(f"demo = true is only for loopback; {what} isn't. Remove demo, or the preset.")
+
+
+@main.command("import-cases")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--strict", is_flag=True, help="Refuse all when one row is bad.")
+@click.option("--dry-run", is_flag=True, help="Write nothing.")
+@click.pass_context
+def import_cases_command(ctx: click.Context, file: Path, strict: bool, dry_run: bool) -> None:
+    """Import open and closed cases: CSV, xlsx or JSON lines. The same file twice changes nothing."""
+    from callbacks.intake import import_cases
+    from callbacks.intake_files import UnreadableFile
+
+    def work(office: Office) -> None:
+        try:
+            report = import_cases(
+                office.context, file, datetime.now(UTC), strict=strict, dry_run=dry_run, progress=_show_rows
+            )
+        except UnreadableFile as error:
+            raise click.ClickException(str(error)) from None
+        for fault in report.faults:
+            click.echo(f"{file}: {fault}", err=True)
+        done = (
+            ", ".join(f"{number} {word}" for word, number in sorted(report.done.items())) or "nothing to do"
+        )
+        bad = len({fault.line for fault in report.faults})
+        note = " (dry run: nothing written)" if dry_run else ""
+        click.echo(f"{report.rows} rows: {done}; {bad} bad{note}")
+        if strict and report.faults:
+            raise click.ClickException("refused: --strict, and there are faults")
+
+    _with_office(ctx, work)
+
+
+def _show_rows(rows: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{rows} rows", nl=False, err=True)
+
+
+@main.command("import-units")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def import_units_command(ctx: click.Context, file: Path) -> None:
+    """Import the units: code, name, name_en, group, level, parent."""
+    from callbacks.units import import_units
+
+    def work(office: Office) -> None:
+        number, faults = import_units(office.context, file, datetime.now(UTC))
+        for fault in faults:
+            click.echo(f"{file}: {fault}", err=True)
+        if faults:
+            raise click.ClickException("nothing written")
+        click.echo(f"{number} units")
+
+    _with_office(ctx, work)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def ledger(ctx: click.Context, as_json: bool) -> None:
+    """Prove closed = done + open + excluded + cancelled for each unit; status 1 when it doesn't hold."""
+    from callbacks.ledger import read_ledger
+
+    def work(office: Office) -> None:
+        with make_read_sessions(office.engine)() as session:
+            found = read_ledger(session)
+        if as_json:
+            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
+        else:
+            for line in found.lines():
+                click.echo(line)
+        if not found.balanced:
+            ctx.exit(1)
+
+    _with_office(ctx, work)
+
+
+@main.group()
+def config() -> None:
+    """The configuration."""
+
+
+@config.command("check")
+@click.pass_context
+def config_check(ctx: click.Context) -> None:
+    """Check the settings, and warn of what isn't ready for the public."""
+    from prompts.store import PromptStore
+
+    settings = _settings(ctx)
+    check_demo(settings)
+    warnings = []
+    missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()
+    if missing:
+        warnings.append(f"{len(missing)} prompts are speech, not recordings: {', '.join(missing[:4])} …")
+    if not settings.voice.trunks:
+        warnings.append("voice.trunks is empty: nobody can be called")
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo("the settings are right")
+
+
+@main.group()
+def user() -> None:
+    """The desk's users."""
+
+
+@user.command("add")
+@click.argument("login")
+@click.option("--name", required=True)
+@click.option("--role", "role", type=click.Choice([role.value for role in Role]), required=True)
+@click.option("--unit", help="Code of a unit user's unit.")
+@click.password_option()
+@click.pass_context
+def user_add(ctx: click.Context, login: str, name: str, role: str, unit: str | None, password: str) -> None:
+    """Add a user of the desk; the password is asked for."""
+
+    def work(office: Office) -> None:
+        _add_user(office, login, name, Role(role), password, unit)
+        click.echo(f"{login} may sign in as {role}")
+
+    _with_office(ctx, work)
+
+
+def _add_user(
+    office: Office, login: str, name: str, role: Role, password: str, unit: str | None = None
+) -> None:
+    from sqlalchemy import select
+
+    from callbacks.models import Unit
+    from scoring.users import BadUser, add_user
+
+    with office.context.sessions.begin() as session:
+        row = session.scalar(select(Unit).where(Unit.code == unit)) if unit else None
+        if unit and row is None:
+            raise click.ClickException(f"no unit has the code {unit!r}")
+        try:
+            add_user(session, login, name, role, password, row, now=datetime.now(UTC))
+        except BadUser as error:
+            raise click.ClickException(str(error)) from None
+
+
+@main.group("sms")
+def sms_group() -> None:
+    """Texts."""
+
+
+@sms_group.command("parse")
+@click.argument("text")
+@click.option("--scale", type=click.Choice(sorted(SCALES)), default="cn3")
+@click.option("--json", "as_json", is_flag=True)
+def sms_parse(text: str, scale: str, as_json: bool) -> None:
+    """Show how a citizen's reply is read."""
+    from dataclasses import asdict
+
+    from sms.reply import parse
+
+    found = asdict(parse(text, SCALES[scale]))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:10} {value}")
+
+
+@main.command()
+@click.argument("number")
+@click.option("--trunk", required=True, metavar="HOST:PORT", help="Where the call goes, an IPv4 address.")
+@click.option("--flow", "flow_name", default="satisfaction_survey", show_default=True)
+@click.option("--ring", type=click.FloatRange(0.2, 120), default=30.0, show_default=True, help="Seconds.")
+@click.option("--codec", type=click.Choice(["pcma", "pcmu"]), default="pcma", show_default=True)
+@click.option("--caller", default="037963110110", show_default=True, help="The number that is shown.")
+@click.option("--local", default=None, metavar="HOST", help="Our own address; loopback for a loopback trunk.")
+@click.option("--lang", type=click.Choice(["zh-CN", "en"]), default="zh-CN", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def call(
+    number: str,
+    trunk: str,
+    flow_name: str,
+    ring: float,
+    codec: str,
+    caller: str,
+    local: str | None,
+    lang: str,
+    as_json: bool,
+) -> None:
+    """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
+    from dataclasses import asdict
+
+    from ivr.call import place_call
+    from ivr.flow_load import FLOWS, load_flow
+    from ivr.line import Dial, LineError
+    from ivr.speech import SpokenPrompts
+    from prompts.catalogue import load_catalogue
+    from prompts.store import PromptStore
+
+    voice = _test_voice(trunk, caller, codec, local, ring)
+    day = datetime.now(UTC)
+    variables = {"cases": [{"month": day.month, "day": day.day, "category": "other", "round": 1}]}
+    path = FLOWS / f"{flow_name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in FLOWS.glob("*.toml")))
+        raise click.BadParameter(f"no flow is named {flow_name!r}; there is {known}", param_hint="--flow")
+    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=ring + 30)
+    try:
+        flow = load_flow(path, load_catalogue())
+        result = place_call(voice, order, flow, variables, SpokenPrompts(PromptStore(lang)))
+    except LineError as error:
+        raise click.ClickException(str(error)) from None
+    found = asdict(result)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:12} {value}")
+
+
+def _test_voice(trunk: str, caller: str, codec: str, local: str | None, ring: float) -> VoiceSettings:
+    """The settings of one test call: any free ports, one trunk, one codec."""
+    host, _, port = trunk.partition(":")
+    here = local or ("127.0.0.1" if host.startswith("127.") else _address_towards(host))
+    try:
+        return VoiceSettings.model_validate(
+            {
+                "local_host": here,
+                "sip_port": 0,
+                "lines": 1,
+                "codecs": (codec,),
+                "ring_timeout": ring,
+                "total_timeout": ring + 30,
+                "trunks": ({"name": "test", "host": host, "port": port or 5060, "caller_number": caller},),
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise click.ClickException(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+
+
+def _address_towards(host: str) -> str:
+    """Our own address on the way to `host`; nothing is sent."""
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 5060))
+        except OSError as error:
+            raise click.ClickException(f"--trunk {host}: {error.strerror}") from None
+        return str(probe.getsockname()[0])
+
+
+@main.command()
+@click.pass_context
+def city(ctx: click.Context) -> None:
+    """Run the simulated city on loopback: a SIP trunk and an SMSC with citizens behind them."""
+    import threading
+
+    from ivr.city import run_city_trunk
+    from sms.city import run_city_smsc
+
+    settings = _settings(ctx)
+    stop = stop_on_signals()
+    ports: dict[str, int] = {}
+    listening = threading.Event()
+
+    def smsc_ready(port: int) -> None:
+        ports["smsc"] = port
+        listening.set()
+
+    texts = threading.Thread(target=run_city_smsc, args=(settings.smsc, stop, smsc_ready), name="smsc")
+    texts.start()
+    if not listening.wait(10):
+        stop.set()
+        raise click.ClickException(f"smsc.port {settings.smsc.port}: the SMSC didn't start")
+
+    def trunk_ready(port: int) -> None:
+        click.echo(json.dumps({"trunk": port, "smsc": ports["smsc"]}))
+        sys.stdout.flush()
+
+    try:
+        run_city_trunk(settings.city, stop, trunk_ready)
+    finally:
+        stop.set()
+        texts.join(10)
+
+
+@main.command()
+@click.option("--cases", type=click.IntRange(1, 200), default=200, show_default=True)
+@click.option("--no-serve", is_flag=True, help="End when the figures are printed.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures there too.")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path), default=Path("demo-data"), show_default=True
+)
+@click.option("--database", help="SQLAlchemy URL; an SQLite file in --dir otherwise.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8110, show_default=True, help="Of the desk.")
+@click.option("--minutes", type=float, default=12.0, show_default=True, help="Give up after so long.")
+def demo(
+    cases: int,
+    no_serve: bool,
+    json_file: Path | None,
+    folder: Path,
+    database: str | None,
+    port: int,
+    minutes: float,
+) -> None:
+    """The main job in a simulated city: 200 cases called, texted, scored; then the desk."""
+    from scoring.demo import Demo, DemoFailed
+
+    try:
+        Demo(folder, database, port, cases, minutes * 60).run(no_serve, json_file)
+    except DemoFailed as error:
+        raise click.ClickException(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -75,6 +75,19 @@ class Ledger:
         due = self.total("done") + self.total("open")
         return self.total("done") / due if due else None
 
+    def lines(self) -> list[str]:
+        """What `huifang ledger` prints: a line a unit, the sums, and each case that breaks them."""
+        head = f"{'unit':12} {'closed':>7} {'done':>6} {'open':>6} {'excluded':>9} {'cancelled':>10}"
+        rows = [
+            _line(row.unit, row.closed, row.done, row.open, row.excluded, row.cancelled) for row in self.units
+        ]
+        total = _line(
+            "all", *(self.total(name) for name in ("closed", "done", "open", "excluded", "cancelled"))
+        )
+        broken = [f"{b.case} closing {b.closing_no} ({b.unit}): {b.fault}" for b in self.breaches]
+        verdict = "balanced" if self.balanced else f"NOT BALANCED: {len(broken)} cases"
+        return [head, *rows, total, *broken, verdict]
+
     def as_json(self) -> dict[str, Any]:
         """What `huifang ledger --json` prints."""
         columns = ("closed", "done", "open", "excluded", "cancelled")
@@ -86,6 +99,11 @@ class Ledger:
             "units": [{**asdict(row), "balanced": row.balanced} for row in self.units],
             "breaches": [asdict(breach) for breach in self.breaches],
         }
+
+
+def _line(name: str, *numbers: int) -> str:
+    closed, done, is_open, excluded, cancelled = numbers
+    return f"{name:12} {closed:7} {done:6} {is_open:6} {excluded:9} {cancelled:10}"
 
 
 def read_ledger(session: Session) -> Ledger:
