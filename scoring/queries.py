@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from callbacks.database import UtcDateTime
-from callbacks.models import Unit
+from callbacks.models import Callback, Unit
+from callbacks.states import OPEN, State
 from callbacks.vocabulary import UnitGroup
 from scoring.models import AssessmentRecord
 from scoring.queries_filter import Cursor
@@ -80,6 +81,12 @@ def unit_by_code(session: Session, code: str, scope: Scope) -> UnitRow | None:
 
 def unit_row(unit: Unit) -> UnitRow:
     return UnitRow(unit.id, unit.code, unit.name, unit.name_en, unit.group)
+
+
+def running_out(until: datetime) -> ColumnElement[bool]:
+    """Open callbacks whose round, or an agent's days for it, end by `until`."""
+    agents = and_(Callback.state == State.AGENT_QUEUE, Callback.next_at <= until)
+    return and_(Callback.state.in_(OPEN), or_(Callback.deadline <= until, agents))
 
 
 def months(session: Session) -> tuple[str, ...]:

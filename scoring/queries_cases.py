@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Case, CasePhone, Closing, Rating, Unit
-from callbacks.states import OPEN, State
+from callbacks.states import State
 from callbacks.vocabulary import Channel, Exclusion
-from scoring.queries import Page, Scope, one_page
+from scoring.queries import Page, Scope, one_page, running_out
 from scoring.queries_filter import SOON, Filter, Only, Sort
 
 
@@ -155,7 +155,7 @@ def _timely(only: Only | None, times: Times) -> list[ColumnElement[bool]]:
         found += [Callback.closed_at >= times.month[0], Callback.closed_at < times.month[1]]
     match only:
         case Only.RUNNING_OUT:
-            found += [Callback.state.in_(OPEN), Callback.deadline <= times.now + SOON]
+            found.append(running_out(times.now + SOON))
         case Only.RATED_TODAY:
             rated = select(Rating.callback_id).where(Rating.counted, Rating.at >= times.today)
             found.append(Callback.id.in_(rated))

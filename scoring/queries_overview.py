@@ -12,7 +12,7 @@ from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, R
 from callbacks.states import OPEN, State
 from callbacks.vocabulary import Disposition
 from scoring.models import DissatisfactionItem
-from scoring.queries import Scope
+from scoring.queries import Scope, running_out
 from scoring.queries_filter import SOON
 
 _SHORT = 8
@@ -30,12 +30,12 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A callback that a person must take, or that runs out of time."""
+    """A callback that a person must take by `deadline`; `why` is the stored reason for handing it over."""
 
     case: str
     unit: str
     unit_en: str
-    state: State
+    why: str
     since: datetime
     deadline: datetime
 
@@ -77,7 +77,7 @@ def read_overview(
         items_over_a_day=count(items.where(DissatisfactionItem.opened_at <= now - timedelta(days=1))),
         open=count(still_open),
         agent_queue=count(callbacks.where(Callback.state == State.AGENT_QUEUE)),
-        running_out=count(still_open.where(Callback.deadline <= now + SOON)),
+        running_out=count(callbacks.where(running_out(now + SOON))),
         unknown_calls=_unknown_calls(session, scope, today),
         rated_today=count(rated),
         dissatisfied_today=count(rated.where(Rating.value.in_(dissatisfied))),
@@ -123,10 +123,17 @@ def _waiting(session: Session, scope: Scope) -> tuple[Waiting, ...]:
         .join(Case, Case.id == Callback.case_id)
         .join(Unit, Unit.id == Callback.unit_id)
         .where(Callback.state == State.AGENT_QUEUE, *scope.limit(Callback.unit_id))
-        .order_by(Callback.deadline, Callback.id)
+        .order_by(Callback.next_at, Callback.id)
         .limit(_SHORT)
     )
     return tuple(
-        Waiting(number, unit, unit_en, callback.state, callback.state_since, callback.deadline)
+        Waiting(
+            case=number,
+            unit=unit,
+            unit_en=unit_en,
+            why=callback.handed_over or "",
+            since=callback.state_since,
+            deadline=min(callback.next_at, callback.deadline),
+        )
         for callback, number, unit, unit_en in session.execute(query)
     )

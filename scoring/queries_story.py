@@ -259,9 +259,11 @@ def _nodes(session: Session, case: Case, closings: list[Closing]) -> Iterator[Ev
     """The case's nodes; accepted, signed and closed also where the source system sent no node of them."""
     found = list(session.scalars(select(CaseNode).where(CaseNode.case_id == case.id).order_by(CaseNode.at)))
     known = {(node.kind, node.at) for node in found}
+    dues = {closing.closed_at: closing.due_at for closing in closings}
     yield NodeDone(case.accepted_at, None, "")
     for node in found:
-        late = node.kind is NodeKind.CLOSE and case.due_at is not None and node.at > case.due_at
+        due = dues.get(node.at, case.due_at)
+        late = node.kind is NodeKind.CLOSE and due is not None and node.at > due
         yield NodeDone(node.at, node.kind, node.by, late)
     if case.signed_at is not None and not any(kind is NodeKind.SIGN for kind, _ in known):
         yield NodeDone(case.signed_at, NodeKind.SIGN, "")

@@ -38,6 +38,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_ADDRESS_LIMIT = "30 per minute"
 _LOGIN_LIMIT = "10 per minute"
 _SESSION = timedelta(hours=10)
 
@@ -78,12 +79,16 @@ def _logins(app: Flask) -> None:
 
 
 def _limit_logins(app: Flask) -> None:
-    """By address and by login, so that neither many names from one place nor one from many get far."""
+    """By address, and closer by address and login: guessing is slow, and nobody locks another out."""
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
     view = app.view_functions["auth.sign_in"]
-    by_login = limiter.limit(_LOGIN_LIMIT, key_func=lambda: request.form.get("login", "").strip().lower())
-    limited: Callable[..., Any] = limiter.limit(_LOGIN_LIMIT)(by_login(view))
+    by_login = limiter.limit(_LOGIN_LIMIT, key_func=_address_and_login)
+    limited: Callable[..., Any] = limiter.limit(_ADDRESS_LIMIT)(by_login(view))
     app.view_functions["auth.sign_in"] = limited
+
+
+def _address_and_login() -> str:
+    return f"{get_remote_address()} {request.form.get('login', '').strip().lower()[:40]}"
 
 
 def _enforce() -> None:

@@ -162,6 +162,18 @@ REASONS: dict[str, object] = {
     "not_true": _l("答复与实际不符"),
     "other": _l("其他原因"),
 }
+# Why a callback was handed to a person, or moved.
+WHY: dict[str, object] = {
+    "exhausted": _l("次数用完"),
+    "key_0": _l("群众按0要求人工"),
+    "wrong_person": _l("接听人称不是本人"),
+    "not_dialled": _l("号码不可拨打"),
+    "no_usable_number": _l("没有可用号码"),
+    "unclear": _l("回复两次未能识别"),
+    "sensitive": _l("敏感类别"),
+    "opt_out": _l("短信退订"),
+    "unallocated": _l("空号或停机"),
+}
 ENTRIES: dict[str, object] = {
     "rated": _l("评价计入"),
     "changed": _l("评价更改"),

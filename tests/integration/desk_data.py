@@ -177,6 +177,7 @@ class Town:
 
     def callback(self, case: Case, state: State, deadline_days: float = 5) -> Callback:
         assert case.closed_at is not None
+        deadline = self.now + timedelta(days=deadline_days)
         row = Callback(
             case_id=case.id,
             closing_no=1,
@@ -184,12 +185,14 @@ class Town:
             unit_id=case.lead_unit_id,
             state=state,
             state_since=case.closed_at + timedelta(hours=26),
-            next_at=self.now + timedelta(hours=1),
-            deadline=self.now + timedelta(days=deadline_days),
+            next_at=deadline if state is State.AGENT_QUEUE else self.now + timedelta(hours=1),
+            deadline=deadline,
             closed_at=case.closed_at,
             ended_at=case.closed_at + timedelta(hours=26) if state in TERMINAL else None,
             exclusion=case.exclusion if state is State.EXCLUDED else None,
         )
+        if state is State.AGENT_QUEUE:
+            row.handed_over = "exhausted"
         self.add(row)
         return row
 

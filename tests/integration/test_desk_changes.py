@@ -19,7 +19,7 @@ from scoring.users import BadUser, add_user, verify
 from scoring.web.desk import create_desk
 from scoring.web.permissions import ROLES, declared
 from tests.integration.desk_data import NOW, PASSWORD, USERS, Town, add_users, build, desk_deps
-from tests.integration.desk_pages import PAGES, SignIn, sign_in_to, walk
+from tests.integration.desk_pages import PAGES, SignIn, numbers_in, sign_in_to, walk
 
 
 @pytest.fixture
@@ -121,3 +121,33 @@ def test_keyset_pages_go_there_and_back_without_gap_or_double(
     assert [page for page, _ in back] == [page for page, _ in reversed(forward)]
     newest = walk(supervisor, "/dissatisfaction?category=water&sort=newest", "next")
     assert [number for page, _ in newest for number in page] == numbers[::-1]
+
+
+def test_what_a_citizen_writes_is_text_and_nothing_else(
+    supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]
+) -> None:
+    script = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    with sessions.begin() as session:
+        town.session = session
+        case = town.case("LD-SCRIPT-1", "D01", script[:40], "13603797777", 2, summary=script, reply=script)
+        callback = town.callback(case, State.RATED)
+        reply = town.reply(callback, "13603797777", NOW, f"3 {script}", 3, comment=script)
+        town.item(callback, town.rating(callback, 3, NOW, reply=reply), NOW)
+    for page in ("/cases/LD-SCRIPT-1", "/dissatisfaction", "/cases", "/callbacks"):
+        html = supervisor.get(page).text
+        assert "&lt;script&gt;" in html, page
+        assert "<script>" not in html
+        assert "<img src=x" not in html
+
+
+def test_an_agents_days_run_out_before_the_rounds(
+    supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        town.session = session
+        callback = town.callback(town.case("LD-AGENT-1", "D01", "water", "13603796666", 2), State.AGENT_QUEUE)
+        callback.next_at, callback.handed_over = NOW + timedelta(hours=2), "key_0"
+    html = supervisor.get("/").text
+    assert numbers_in(html)[0] == "LD-AGENT-1"
+    assert "群众按0要求人工" in html
+    assert "LD-AGENT-1" in numbers_in(supervisor.get("/callbacks?only=running_out").text)
