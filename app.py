@@ -25,6 +25,7 @@ from pydantic_settings import (
 )
 from sqlalchemy import Engine
 
+import callbacks
 from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.privacy import KeyFileError, Privacy, load_or_create
 from callbacks.rating import SCALES
@@ -40,6 +41,7 @@ from sms.settings import SmscSettings, SmsSettings
 
 ENV_PREFIX = "HUIFANG_"
 ROLES = ("web", "clock", "voice", "sms")
+DEMO_PRESET = Path(callbacks.__file__).parent / "demo.toml"
 log = structlog.get_logger(__name__)
 
 
@@ -695,12 +697,44 @@ def demo(
     minutes: float,
 ) -> None:
     """The main job in a simulated city: 200 cases called, texted, scored; then the desk."""
-    from scoring.demo import Demo, DemoFailed
+    from scoring.demo import DemoFailed, DemoOffice, DemoPlan, run_demo
 
+    url = database or f"sqlite:///{folder / 'huifang.db'}"
+    environment = {
+        "HUIFANG_CONFIG": str(DEMO_PRESET),
+        "HUIFANG_DATABASE__URL": url,
+        "HUIFANG_DATABASE__KEY_FILE": str(folder / "huifang.key"),
+        "HUIFANG_WEB__PORT": str(port),
+        "HUIFANG_SMSC__LOG_FILE": str(folder / "smsc.log"),
+    }
+    os.environ.update(environment)
+
+    def open_demo() -> DemoOffice:
+        office = open_office(load_settings(DEMO_PRESET))
+        return DemoOffice(
+            context=office.context,
+            serve=lambda stop: supervise(office, self_command(None), stop),
+            assess=lambda: assess_months(office, datetime.now(UTC)),
+            sign_in=lambda login, password: _demo_user(office, login, password),
+            close=office.close,
+        )
+
+    plan = DemoPlan(folder, cases, port, database is None, no_serve, json_file, minutes * 60)
     try:
-        Demo(folder, database, port, cases, minutes * 60).run(no_serve, json_file)
+        run_demo(plan, [*self_command(None), "city"], open_demo)
     except DemoFailed as error:
         raise click.ClickException(str(error)) from None
+
+
+def _demo_user(office: Office, login: str, password: str) -> None:
+    """The demo's office head, with this run's password."""
+    from sqlalchemy import delete
+
+    from scoring.models import User
+
+    with office.context.sessions.begin() as session:
+        session.execute(delete(User).where(User.login == login))
+    _add_user(office, login, "示例办主任", Role.OFFICE_HEAD, password)
 
 
 if __name__ == "__main__":

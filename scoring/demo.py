@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import os
+import signal
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,16 +23,194 @@ from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+import callbacks
+from callbacks.intake import import_cases
 from callbacks.models import Callback, Rating, TextMessage, TextState
+from callbacks.service.core import Context
 from callbacks.states import OPEN, TERMINAL
-from callbacks.stopping import Stop
+from callbacks.stopping import PARENT_FD, Stop
+from callbacks.units import import_units
+from scoring.figures import figures
+from scoring.users import random_password
 
+SAMPLES = Path(callbacks.__file__).parent / "samples"
+LOGIN = "demo"
 _POLL = 0.5
 _PLAIN_EVERY = 5.0
+_TIMES = ("assigned_at", "accepted_at", "signed_at", "replied_at", "closed_at", "due_at")
 
 
 class DemoFailed(Exception):
     """The demo can't run or didn't end; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """What was asked for. `own_database`: the file in `folder` is ours to begin anew."""
+
+    folder: Path
+    cases: int
+    port: int
+    own_database: bool
+    no_serve: bool
+    json_file: Path | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOffice:
+    """The office that the demo works with, wired by `app.py`."""
+
+    context: Context
+    serve: Callable[[Stop], None]
+    assess: Callable[[], None]
+    sign_in: Callable[[str, str], None]
+    close: Callable[[], None]
+
+
+def run_demo(plan: DemoPlan, city: Sequence[str], open_office: Callable[[], DemoOffice]) -> None:
+    """City, import, roles, figures, desk. DemoFailed says what to change."""
+    console = Console()
+    _need_free_port(plan.port)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    stop = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set, daemon=True).start())
+    with _city(city) as process:
+        ports = json.loads(wait_until_ready(process, "the simulated city"))
+        os.environ["HUIFANG_SMS__PORT"] = str(ports["smsc"])
+        os.environ["HUIFANG_VOICE__SIP_PORT"] = "0"
+        trunk = {"name": "city", "host": "127.0.0.1", "port": ports["trunk"], "lines": 30}
+        trunk |= {"calls_per_second": 20, "caller_number": "037963110110"}
+        os.environ["HUIFANG_VOICE__TRUNKS"] = json.dumps([trunk])
+        office = _begin(plan, open_office, console)
+        try:
+            _work(plan, office, process, stop, console)
+        finally:
+            office.close()
+
+
+def _need_free_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise DemoFailed(f"port {port}: {error.strerror}; try another: --port {port + 1}") from None
+
+
+@contextmanager
+def _city(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """The city's process, which ends with us, however we end (`callbacks.stopping`)."""
+    read_end, write_end = os.pipe()
+    environment = {
+        **os.environ,
+        PARENT_FD: str(read_end),
+        "HUIFANG_CITY__PORT": "0",
+        "HUIFANG_SMSC__PORT": "0",
+    }
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        pass_fds=[read_end],
+        start_new_session=True,
+    )
+    os.close(read_end)
+    try:
+        yield process
+    finally:
+        os.close(write_end)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _begin(plan: DemoPlan, open_office: Callable[[], DemoOffice], console: Console) -> DemoOffice:
+    """The office with its cases; goes on where a demo was killed, and begins anew after one that ended."""
+    office = open_office()
+    with office.context.sessions() as session:
+        before = standing(session)
+    if before.complete and plan.own_database:
+        office.close()
+        for path in plan.folder.glob("huifang.db*"):
+            path.unlink()
+        console.print("The last demo had ended; this is a new one.")
+        office = open_office()
+    elif before.closed:
+        console.print(f"Going on with {before.closed} cases, {before.ended} of them ended.")
+    now = datetime.now(UTC)
+    units, faults = import_units(office.context, SAMPLES / "units.csv", now)
+    path = plan.folder / "cases.csv"
+    if not before.closed or before.complete:
+        write_cases(path, plan.cases, now)
+    report = import_cases(office.context, path, now)
+    if faults or report.faults:
+        raise DemoFailed(f"the samples are wrong: {[*faults, *report.faults][0]}")
+    console.print(f"{units} units, {report.rows} cases: {dict(report.done)}", highlight=False)
+    return office
+
+
+def write_cases(path: Path, number: int, now: datetime) -> None:
+    """The first `number` sample cases, moved in time so that the last was closed an hour ago."""
+    with (SAMPLES / "cases.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    last = max(datetime.fromisoformat(row["closed_at"]) for row in rows)
+    local = (now + timedelta(hours=8) - timedelta(hours=1)).replace(tzinfo=None)
+    shift = timedelta(days=(local - last).days)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for row in rows[:number]:
+            for name in _TIMES:
+                row[name] = f"{datetime.fromisoformat(row[name]) + shift:%Y-%m-%d %H:%M}"
+            writer.writerow(row)
+
+
+def _work(
+    plan: DemoPlan, office: DemoOffice, city: subprocess.Popen[str], stop: Stop, console: Console
+) -> None:
+    password = random_password()
+    office.sign_in(LOGIN, password)
+    roles = threading.Thread(target=office.serve, args=(stop,), name="supervisor")
+    roles.start()
+    try:
+        console.print(
+            f"The desk: http://127.0.0.1:{plan.port}   login {LOGIN}   password {password}", highlight=False
+        )
+        watch(office.context.sessions, console, stop, plan.seconds, lambda: _need_city(city))
+        if stop.is_set():
+            return
+        office.assess()
+        with office.context.sessions() as session:
+            found = figures(session)
+        print_figures(console, found)
+        if plan.json_file is not None:
+            plan.json_file.write_text(
+                json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            )
+        if not plan.no_serve:
+            console.print(
+                f"\nThe desk runs on http://127.0.0.1:{plan.port} (login {LOGIN}, password {password}). "
+                "Ctrl-C ends it.",
+                highlight=False,
+            )
+            while not stop.wait(1.0):
+                _need_city(city)
+    finally:
+        stop.set()
+        roles.join()
+
+
+def _need_city(city: subprocess.Popen[str]) -> None:
+    if city.poll() is not None:
+        raise DemoFailed(f"the simulated city ended (status {city.returncode})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,6 +13,7 @@ from callbacks.ledger import read_ledger
 from callbacks.models import ASKING, Attempt, Case, Rating, TextMessage, Unit
 from callbacks.vocabulary import Channel
 from scoring.models import AssessmentRecord, DissatisfactionItem
+from scoring.rules import show
 
 
 def figures(session: Session) -> dict[str, Any]:
@@ -71,12 +73,18 @@ def ranking(session: Session) -> dict[str, list[dict[str, Any]]]:
                 "unit": unit.code,
                 "name": unit.name,
                 "score": record.score,
+                "score_shown": _shown(record.score),
                 "item_points": record.item_points,
+                "points_shown": _shown(record.item_points),
                 "listed_apart": record.listed_apart,
                 "month": record.month,
             }
         )
     return groups
+
+
+def _shown(exact: str | None) -> str:
+    return "—" if exact is None else show(Fraction(exact))
 
 
 def dissatisfied(session: Session) -> list[dict[str, Any]]:
