@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Attempt, Callback, Case, CasePhone, Rating, Reply, Unit
@@ -48,11 +48,13 @@ class Counts:
     by_age: dict[Age, int]
     categories: tuple[str, ...]
 
+    def of(self, age: Age | None) -> int:
+        return self.total if age is None else self.by_age[age]
 
-def read_items(session: Session, scope: Scope, chosen: Filter, now: datetime) -> Page[ItemRow]:
+
+def read_items(session: Session, scope: Scope, chosen: Filter, now: datetime, total: int) -> Page[ItemRow]:
     """The page that the filter asks for, the oldest items first unless it says otherwise."""
     conditions = _conditions(scope, chosen, now)
-    total = session.scalar(_joined(select(func.count())).where(*conditions)) or 0
     rows, before, after = one_page(
         session,
         _rows().where(*conditions),
@@ -78,10 +80,9 @@ def each_item(session: Session, scope: Scope, chosen: Filter, now: datetime) -> 
 def count_items(session: Session, scope: Scope, chosen: Filter, now: datetime) -> Counts:
     """Counts for the filter without its age, so that each age's link says what it leads to."""
     conditions = _conditions(scope, chosen, now, but_age=True)
-    by_age = {
-        age: session.scalar(_joined(select(func.count())).where(*conditions, *_aged(age, now))) or 0
-        for age in Age
-    }
+    sums = [func.sum(case((and_(*_aged(age, now)), 1), else_=0)) for age in Age]
+    found = session.execute(_joined(select(*sums)).where(*conditions)).one()
+    by_age = {age: int(number or 0) for age, number in zip(Age, found, strict=True)}
     categories = _joined(select(Case.category).distinct()).where(*scope.limit(Item.unit_id))
     return Counts(sum(by_age.values()), by_age, tuple(session.scalars(categories.order_by(Case.category))))
 
@@ -140,16 +141,16 @@ def _rows() -> Any:
 
 
 def _item(row: Any, scope: Scope) -> ItemRow:
-    opened_at, item_id, state, case, unit, rating, number = row
+    opened_at, item_id, state, of_case, unit, rating, number = row
     return ItemRow(
         id=item_id,
-        case=case.number,
+        case=of_case.number,
         unit_code=unit.code,
         unit=unit.name,
         unit_en=unit.name_en,
         group=unit.group,
-        category=case.category,
-        enterprise=case.enterprise,
+        category=of_case.category,
+        enterprise=of_case.enterprise,
         number=number if scope.numbers else None,
         channel=rating.channel,
         reason=rating.reason,

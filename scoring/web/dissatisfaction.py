@@ -28,8 +28,8 @@ def show() -> str:
     wanted, now = chosen(), deps().now()
     with deps().read_sessions() as session:
         bounds = scope(session)
-        page = read_items(session, bounds, wanted, now)
         counts = count_items(session, bounds, wanted, now)
+        page = read_items(session, bounds, wanted, now, counts.of(wanted.age))
         choices = units(session, bounds, wanted.group)
     return render_template(
         "dissatisfaction.html", page=page, counts=counts, chosen=wanted, units=choices, at=now
