@@ -143,10 +143,12 @@ def _description(location: list[str]) -> str | None:
 
 
 def configure_logging() -> None:
-    """One line an event on stderr: for people on a terminal, JSON elsewhere."""
+    """One line an event: JSON, for people where it's a terminal; on stderr, or in HUIFANG_LOG_FILE."""
+    name = os.environ.get("HUIFANG_LOG_FILE")
+    out = Path(name).open("a", encoding="utf-8") if name else sys.stderr  # noqa: SIM115 (for good)
     renderer: Any = (
         structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
+        if out.isatty()
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
@@ -160,7 +162,7 @@ def configure_logging() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             getattr(logging, os.environ.get("HUIFANG_LOG", "INFO").upper(), logging.INFO)
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(out),
     )
 
 
@@ -706,6 +708,7 @@ def demo(
         "HUIFANG_DATABASE__KEY_FILE": str(folder / "huifang.key"),
         "HUIFANG_WEB__PORT": str(port),
         "HUIFANG_SMSC__LOG_FILE": str(folder / "smsc.log"),
+        "HUIFANG_LOG_FILE": str(folder / "huifang.log"),
     }
     os.environ.update(environment)
 
