@@ -21,7 +21,8 @@ from callbacks.stopping import Stop
 from sms.citizen import reply_to
 from sms.message import decode, encode
 from sms.settings import SmscSettings
-from sms.smpp_link import RBINDFAIL, RINVDSTADR, ROK, BadPdu, LinkLost, SmppLink, text_of
+from sms.smpp_codec import BadPdu, text_of
+from sms.smpp_link import RBINDFAIL, RINVDSTADR, ROK, LinkLost, SmppLink
 
 
 @dataclass(eq=False)

@@ -26,7 +26,8 @@ from sms.events import (
 )
 from sms.message import BrokenText, decode, encode, parts, udh
 from sms.settings import SmsSettings
-from sms.smpp_link import RINVCMDID, RMSGQFUL, ROK, RTHROTTLED, RX_T_APPN, BadPdu, LinkLost, SmppLink, text_of
+from sms.smpp_codec import BadPdu, text_of
+from sms.smpp_link import RINVCMDID, RMSGQFUL, ROK, RTHROTTLED, RX_T_APPN, LinkLost, SmppLink
 from sms.smpp_receipt import comparable, is_receipt, read_receipt
 
 log = structlog.get_logger(__name__)

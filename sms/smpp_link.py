@@ -7,14 +7,12 @@ delivery is answered when its owner says so.
 from __future__ import annotations
 
 import socket
-import struct
-from dataclasses import dataclass
 from typing import Any
 
 from smpplib import smpp
-from smpplib.client import SimpleSequenceGenerator
 
-HEADER = struct.Struct(">LLLL")
+from sms.smpp_codec import HEADER, Sequence, parse
+
 LONGEST = 65536
 
 ROK, RINVCMDID, RSYSERR, RINVDSTADR, RBINDFAIL, RMSGQFUL, RTHROTTLED, RX_T_APPN = (
@@ -24,19 +22,6 @@ ROK, RINVCMDID, RSYSERR, RINVDSTADR, RBINDFAIL, RMSGQFUL, RTHROTTLED, RX_T_APPN 
 
 class LinkLost(Exception):
     """The connection is gone; the message says how."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadPdu:
-    """Bytes that are framed as a PDU and aren't one."""
-
-    sequence: int
-    reason: str
-    is_response: bool  # which is never answered
-
-
-class Sequence(SimpleSequenceGenerator):  # type: ignore[misc]
-    """Sequence numbers of one link; smpplib's PDUs ask their client for them."""
 
 
 class SmppLink:
@@ -84,46 +69,32 @@ class SmppLink:
             del self._out[:sent]
 
     def read(self) -> list[Any]:
-        """The PDUs that have arrived, broken ones as BadPdu; LinkLost at the end, or at an absurd length."""
+        """The PDUs that have arrived, broken ones as BadPdu; LinkLost when none has and none will."""
+        lost, pdus = self._receive(), []
+        while (length := self._next_length()) is not None:
+            if not HEADER.size <= length <= LONGEST:
+                lost = f"a PDU of {length} bytes"
+            if not HEADER.size <= length <= min(LONGEST, len(self._in)):
+                break
+            pdus.append(parse(bytes(self._in[:length])))
+            del self._in[:length]
+        if lost and not pdus:
+            raise LinkLost(lost)
+        return pdus
+
+    def _next_length(self) -> int | None:
+        return int(HEADER.unpack_from(self._in)[0]) if len(self._in) >= HEADER.size else None
+
+    def _receive(self) -> str | None:
+        """Takes what has arrived; how the link ended, if it did."""
         try:
             while chunk := self._socket.recv(65536):
                 self._in += chunk
-            ended = True
         except BlockingIOError:
-            ended = False
+            return None
         except OSError as error:
-            raise LinkLost(error.strerror or str(error)) from None
-        pdus = list(self._take())
-        if ended and not pdus:
-            raise LinkLost("closed by the other end")
-        return pdus
-
-    def _take(self) -> Any:
-        while len(self._in) >= HEADER.size:
-            length, command, _, sequence = HEADER.unpack_from(self._in)
-            if not HEADER.size <= length <= LONGEST:
-                raise LinkLost(f"a PDU of {length} bytes")
-            if len(self._in) < length:
-                return
-            raw = bytes(self._in[:length])
-            del self._in[:length]
-            yield parse(raw, sequence, bool(command & 0x80000000))
+            return error.strerror or str(error)
+        return "closed by the other end"
 
     def close(self) -> None:
         self._socket.close()
-
-
-def parse(raw: bytes, sequence: int, is_response: bool) -> Any:
-    """The PDU in `raw`; BadPdu for whatever its codec stumbles on."""
-    try:
-        pdu = smpp.parse_pdu(raw, client=Sequence(), allow_unknown_opt_params=True)
-    except Exception as error:
-        return BadPdu(sequence, f"{type(error).__name__}: {error}", is_response)
-    return pdu or BadPdu(sequence, "unknown command", is_response)
-
-
-def text_of(value: bytes | str | None) -> str:
-    """A C-octet string field, which the codec gives as bytes."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else value.decode("latin-1")
