@@ -6,6 +6,7 @@ import heapq
 import re
 import time
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 
@@ -57,7 +58,8 @@ class SipLine:
     def __init__(self, settings: VoiceSettings) -> None:
         self._settings = settings
         self._calls: dict[str, _Call] = {}
-        self._deadlines: list[tuple[float, str]] = []
+        self._deadlines: list[tuple[float, int, _Call]] = []
+        self._order = count()
         self._told: list[LineEvent] = []
         self._endpoint = self._open(settings)
 
@@ -109,7 +111,7 @@ class SipLine:
         if trunk.username is not None and trunk.password is not None:
             credentials = Credentials(trunk.username, trunk.password.get_secret_value())
         known = self._calls[order.call] = _Call(order, trunk)
-        heapq.heappush(self._deadlines, (now + order.total_timeout, order.call))
+        self._give_up_at(now + order.total_timeout, known)
         known.sip_call_id = self._endpoint.invite(
             order.call,
             f"sip:{order.number}@{trunk.host}:{trunk.port}",
@@ -178,10 +180,13 @@ class SipLine:
 
     def _pass_deadlines(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, call = heapq.heappop(self._deadlines)
-            known = self._calls.get(call)
-            if known is not None and not known.answered:
+            _, _, known = heapq.heappop(self._deadlines)
+            call = known.order.call
+            if self._calls.get(call) is known and not known.answered:  # not a later one of that name
                 self._give_up(call, "timeout", now)
+
+    def _give_up_at(self, when: float, known: _Call) -> None:
+        heapq.heappush(self._deadlines, (when, next(self._order), known))
 
     def _take(self, event: EndpointEvent, now: float) -> None:
         match event:
@@ -210,7 +215,7 @@ class SipLine:
             self._endpoint.agree(event.call, event.media, known.trunk.host)
         if 180 <= event.status <= 189 and not known.rang:
             known.rang = True
-            heapq.heappush(self._deadlines, (now + known.order.ring_timeout, event.call))
+            self._give_up_at(now + known.order.ring_timeout, known)
             self._told.append(Ringing(event.call, now))
 
     def _accepted(self, event: InviteAccepted, now: float) -> None:

@@ -196,6 +196,17 @@ def test_a_calls_id_serves_once_at_a_time(driver: Driver) -> None:
     driver.until(lambda: len(driver.of(Ended)) == 2)
 
 
+def test_the_times_of_a_call_end_with_it(driver: Driver) -> None:
+    driver.line.dial(order(4, total=1.0))
+    driver.line.hangup("c1")
+    driver.ended()
+    driver.line.dial(order(4, ring=2.0))  # of the same name, within the first one's second
+    driver.until(lambda: len(driver.of(Ended)) == 2)
+    second, ringing = driver.of(Ended)[1], driver.of(Ringing)[-1]
+    assert second.disposition is Disposition.NO_ANSWER
+    assert second.at - ringing.at >= 2.0
+
+
 def test_many_calls_at_once_don_t_mix(driver: Driver) -> None:
     for digit in (1, 2, 3, 0, 8):
         driver.line.dial(order(digit, call=f"c{digit}"))
