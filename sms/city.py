@@ -12,17 +12,19 @@ import json
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from callbacks.stopping import Stop
 from sms.citizen import reply_to
-from sms.message import decode, encode
+from sms.long_reply import LongReplies, Part, part_of
+from sms.message import UCS2, BrokenText, decode, encode
 from sms.settings import SmscSettings
 from sms.smpp_codec import BadPdu, text_of
-from sms.smpp_link import RBINDFAIL, RINVDSTADR, ROK, LinkLost, SmppLink
+from sms.smpp_link import RBINDFAIL, RINVCMDID, RINVDSTADR, ROK, RSUBMITFAIL, LinkLost, SmppLink
 
 
 @dataclass(eq=False)
@@ -47,7 +49,10 @@ class _Bind:
 
 
 class CitySmsc:
-    """The SMSC of `settings`; `run` serves until it's stopped. `port` is where it listens."""
+    """The SMSC of `settings`; `run` serves until it's stopped. `port` is where it listens.
+
+    `refusals` are statuses that submits to a number are answered with; None cuts the link unanswered.
+    """
 
     def __init__(self, settings: SmscSettings) -> None:
         self._settings = settings
@@ -59,7 +64,10 @@ class CitySmsc:
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._binds: dict[SmppLink, _Bind] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._orders: deque[Callable[[], None]] = deque()
         self._waiting: list[_Delivery] = []
+        self._texts = LongReplies()
+        self.refusals: dict[str, int | None] = {}
         self._order = itertools.count()
         self._ids = itertools.count(1)
         self._log: TextIO | None = None
@@ -84,18 +92,27 @@ class CitySmsc:
         with suppress(OSError):
             self._waker.send(b"\0")
 
+    def order(self, work: Callable[[], None]) -> None:
+        """Has `work` done by the loop, for `say` and `drop_links`; any thread may call it."""
+        self._orders.append(work)
+        self.wake()
+
     def turn(self, timeout: float) -> None:
         """One turn of the loop."""
-        now = time.monotonic()
         if self._timers:
-            timeout = min(timeout, max(0.0, self._timers[0][0] - now))
-        for key, events in self._selector.select(timeout):
+            timeout = min(timeout, max(0.0, self._timers[0][0] - time.monotonic()))
+        for bind in self._binds.values():
+            writes = selectors.EVENT_WRITE if bind.link.wants_write else 0
+            self._selector.modify(bind.link, selectors.EVENT_READ | writes)
+        for key, _ in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
             elif key.fileobj is self._woken:
                 self._woken.recv(64)
-            else:
-                self._serve(self._binds[key.fileobj], events)  # type: ignore[index]
+            elif served := self._binds.get(cast(SmppLink, key.fileobj)):
+                self._serve(served)
+        while self._orders:
+            self._orders.popleft()()
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
         self._redeliver(time.monotonic())
@@ -138,8 +155,9 @@ class CitySmsc:
         for delivery in bind.owed.values():
             delivery.link, delivery.again_at = None, 0.0
 
-    def _serve(self, bind: _Bind, _events: int) -> None:
+    def _serve(self, bind: _Bind) -> None:
         try:
+            bind.link.flush()
             for pdu in bind.link.read():
                 self._take(bind, pdu)
         except LinkLost:
@@ -147,7 +165,7 @@ class CitySmsc:
 
     def _take(self, bind: _Bind, pdu: Any) -> None:
         if isinstance(pdu, BadPdu):
-            bind.link.answer(pdu.sequence, "generic_nack", 0x03)
+            bind.link.answer(pdu.sequence, "generic_nack", RINVCMDID)
             return
         match pdu.command:
             case "bind_transceiver":
@@ -162,7 +180,7 @@ class CitySmsc:
                 bind.link.answer(pdu, "unbind_resp")
                 raise LinkLost("unbound")
             case _ if not pdu.is_response():
-                bind.link.answer(pdu.sequence, "generic_nack", 0x03)
+                bind.link.answer(pdu.sequence, "generic_nack", RINVCMDID)
 
     def _bind(self, bind: _Bind, pdu: Any) -> None:
         known = (self._settings.system_id, self._settings.password.get_secret_value())
@@ -175,24 +193,39 @@ class CitySmsc:
     # -- texts out of the product
 
     def _submit(self, bind: _Bind, pdu: Any) -> None:
-        number = text_of(pdu.destination_addr).removeprefix("86")
-        if not number.isdigit() or len(number) != 11:
-            bind.link.answer(pdu, "submit_sm_resp", RINVDSTADR)
+        number, sender = text_of(pdu.destination_addr).removeprefix("86"), text_of(pdu.source_addr)
+        status = RINVDSTADR if not number.isdigit() or len(number) != 11 else self.refusals.get(number, ROK)
+        if status is None:
+            raise LinkLost("cut as told")
+        part, raw = part_of(pdu.esm_class or 0, pdu.short_message or b"", (None, None, None))
+        try:
+            text = decode(raw, UCS2)
+        except BrokenText:
+            status = RSUBMITFAIL
+        if status != ROK:
+            bind.link.answer(pdu, "submit_sm_resp", status)
             return
-        raw, part = pdu.short_message or b"", 1
-        if (pdu.esm_class or 0) & 0x40:
-            part, raw = raw[5], raw[raw[0] + 1 :]
-        text, message_id = decode(raw, 8), f"{next(self._ids):08X}"
-        sender = text_of(pdu.source_addr)
-        self._note(kind="submit", sender=sender, number=number, text=text, part=part, id=message_id)
+        message_id = f"{next(self._ids):08X}"
+        self._note(
+            {"kind": "submit", "from": sender, "to": number, "text": text}
+            | {"part": part.number if part else 1, "id": message_id}
+        )
         receipt = self._receipt(number, sender, message_id)
         if self._settings.receipt_first:
             receipt()
-            bind.link.answer(pdu, "submit_sm_resp", message_id=message_id)
-        else:
-            bind.link.answer(pdu, "submit_sm_resp", message_id=message_id)
+        bind.link.answer(pdu, "submit_sm_resp", message_id=message_id)
+        if not self._settings.receipt_first:
             self._later(self._settings.receipt_delay, receipt)
-        answer = reply_to(text, number)
+        self._read_by_citizen(sender, number, part, raw)
+
+    def _read_by_citizen(self, sender: str, number: str, part: Part | None, raw: bytes) -> None:
+        """A citizen reads a text when all of it has come."""
+        if part is not None:
+            whole = self._texts.add((sender, number, UCS2), part, 0, time.monotonic())
+            if whole is None:
+                return
+            raw = whole.raw
+        answer = reply_to(decode(raw, UCS2), number)
         if answer is not None:
             self._later(self._settings.reply_delay, lambda: self.say(number, sender, answer))
 
@@ -215,7 +248,7 @@ class CitySmsc:
 
     def _owe(self, fields: dict[str, Any], record: dict[str, Any]) -> None:
         delivery = _Delivery(fields, {**record, "delivery": next(self._ids)})
-        self._note(**delivery.record)
+        self._note(delivery.record)
         self._waiting.append(delivery)
         self._redeliver(time.monotonic())
 
@@ -243,12 +276,12 @@ class CitySmsc:
             return
         if pdu.status == ROK:
             self._waiting.remove(delivery)
-            self._note(kind="ack", delivery=delivery.record["delivery"], times=delivery.times)
+            self._note({"kind": "ack", "delivery": delivery.record["delivery"], "times": delivery.times})
 
     def _later(self, seconds: float, work: Callable[[], None]) -> None:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), work))
 
-    def _note(self, **record: Any) -> None:
+    def _note(self, record: dict[str, Any]) -> None:
         if self._log is not None:
             self._log.write(json.dumps({"at": time.time(), **record}, ensure_ascii=False) + "\n")
             self._log.flush()

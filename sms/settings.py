@@ -20,7 +20,9 @@ class SmsSettings(Section):
     host: str = Field("127.0.0.1", max_length=253)
     port: int = Field(2775, ge=1, le=65535)
     system_id: str = Field("huifang", max_length=15)
-    password: SecretStr = Field(SecretStr("secret"), description="at most 8 characters (SMPP 3.4 §5.2.2)")
+    password: SecretStr = Field(
+        SecretStr("secret"), max_length=8, description="at most 8 characters (SMPP 3.4 §5.2.2)"
+    )
     system_type: str = Field("", max_length=12)
     window: int = Field(10, ge=1, le=200, description="submits that may wait for their answers")
     rate_per_second: float = Field(20.0, gt=0, le=2000)

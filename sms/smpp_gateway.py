@@ -7,8 +7,9 @@ import hashlib
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from sms.events import (
     Submitted,
     SubmitUnknown,
 )
+from sms.long_reply import LongReplies, Whole, part_of
 from sms.message import BrokenText, decode, encode, parts, udh
 from sms.settings import SmsSettings
 from sms.smpp_codec import BadPdu, text_of
@@ -38,12 +40,12 @@ _UDH_INDICATOR = 0x40
 
 @dataclass(slots=True)
 class _Pending:
-    """A text whose parts wait for their answers. `ids` are those that came."""
+    """A text whose parts wait for their answers, or to be sent. `ids` are those that came."""
 
     ref: int
     waiting: set[int]
-    ids: dict[int, str]
     deadline: float
+    ids: dict[int, str] = field(default_factory=dict)
     failed: int | None = None
 
 
@@ -60,7 +62,9 @@ class SmppGateway:
         self._heard_at = self._asked_at = 0.0
         self._pending: dict[int, _Pending] = {}  # by ref
         self._by_sequence: dict[int, tuple[int, int]] = {}  # sequence → ref, part
-        self._deliveries: dict[int, int] = {}  # handle → sequence on this link
+        self._held: deque[tuple[int, int, Any]] = deque()  # ref, part, PDU: the window is full
+        self._deliveries: dict[int, tuple[int, ...]] = {}  # handle → sequences on this link
+        self._long_replies = LongReplies()
         self._handles = 0
         self._reference = 0
         self._allowance, self._allowed_at = 1.0, time.monotonic()
@@ -83,7 +87,8 @@ class SmppGateway:
         if not self._bound:
             return 0
         self._refill(time.monotonic())
-        return max(0, min(self._settings.window - len(self._pending), int(self._allowance)))
+        free = self._settings.window - len(self._by_sequence) - len(self._held)
+        return max(0, min(free, int(self._allowance)))
 
     def _refill(self, now: float) -> None:
         """The token bucket of `rate_per_second`; a second's worth at most is saved up."""
@@ -100,8 +105,7 @@ class SmppGateway:
         texts = parts(submission.text)
         self._reference = (self._reference + 1) & 0xFF
         deadline = time.monotonic() + self._settings.submit_timeout
-        pending = _Pending(submission.ref, set(range(1, len(texts) + 1)), {}, deadline)
-        self._pending[submission.ref] = pending
+        self._pending[submission.ref] = _Pending(submission.ref, set(range(1, len(texts) + 1)), deadline)
         self._allowance -= len(texts)
         for number, text in enumerate(texts, start=1):
             header = udh(self._reference, len(texts), number) if len(texts) > 1 else b""
@@ -118,15 +122,20 @@ class SmppGateway:
                 registered_delivery=1,
                 short_message=header + encode(text),
             )
-            self._by_sequence[pdu.sequence] = (submission.ref, number)
-            if not self._send(lambda link, pdu=pdu: link.send(pdu)):  # type: ignore[misc]
-                return
+            self._held.append((submission.ref, number, pdu))
+        self._send_held()
+
+    def _send_held(self) -> None:
+        """The window bounds what is unanswered on the wire: parts, not texts."""
+        while self._held and len(self._by_sequence) < self._settings.window:
+            ref, number, pdu = self._held.popleft()
+            self._by_sequence[pdu.sequence] = (ref, number)
+            self._send(lambda link, pdu=pdu: link.send(pdu))  # type: ignore[misc]
 
     def acknowledge(self, handle: int, ok: bool) -> None:
-        sequence = self._deliveries.pop(handle, None)
-        if sequence is not None:
-            status = ROK if ok else RX_T_APPN
-            self._send(lambda link: link.answer(sequence, "deliver_sm_resp", status))
+        status = ROK if ok else RX_T_APPN
+        for sequence in self._deliveries.pop(handle, ()):
+            self._send(lambda link, each=sequence: link.answer(each, "deliver_sm_resp", status))  # type: ignore[misc]
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -168,6 +177,7 @@ class SmppGateway:
             due.append(self._connect_at)
         else:
             due.append(self._bind_deadline if not self._bound else self._enquire_at)
+            due.append(self._long_replies.deadline)
         return max(0.0, min(due) - now)
 
     @property
@@ -182,10 +192,11 @@ class SmppGateway:
             if now >= self._bind_deadline:
                 self._drop("no answer to the bind")
             return
-        if any(now >= pending.deadline for pending in self._pending.values()):
-            for pending in [p for p in self._pending.values() if now >= p.deadline]:
-                self._forget(pending)
-                self._events.append(SubmitUnknown(pending.ref))
+        for pending in [p for p in self._pending.values() if now >= p.deadline]:
+            self._forget(pending)
+            self._events.append(SubmitUnknown(pending.ref))
+        self._send_held()
+        self._events += [self._reply(whole) for whole in self._long_replies.overdue(now)]
         if now >= self._enquire_at:
             if self._asked_at > self._heard_at:
                 self._drop("no answer to enquire_link")
@@ -248,18 +259,22 @@ class SmppGateway:
             self._events.append(SubmitUnknown(pending.ref))
         self._by_sequence.clear()
         self._deliveries.clear()
+        self._long_replies.clear()
         self._events.append(LinkDown(reason))
 
     def _read(self) -> None:
         if self._link is None:
             return
+        link = self._link
         try:
-            self._link.flush()
-            pdus = self._link.read()
+            link.flush()
+            pdus = link.read()
         except LinkLost as error:
             self._drop(str(error))
             return
         for pdu in pdus:
+            if self._link is not link:  # lost meanwhile; what it delivered comes again on the next
+                return
             self._heard_at = time.monotonic()
             self._take(pdu)
 
@@ -303,13 +318,21 @@ class SmppGateway:
         ref, number = known
         pending = self._pending[ref]
         pending.waiting.discard(number)
-        if pdu.status == ROK:
+        if pdu.status == ROK and pdu.command == "submit_sm_resp":
             pending.ids[number] = comparable(text_of(pdu.message_id), self._own_id_form)
         else:
             pending.failed = pdu.status
+            pending.waiting -= self._unhold(ref)  # a text that won't be whole isn't continued
         if not pending.waiting:
             self._forget(pending)
             self._events.append(self._result(pending))
+        self._send_held()
+
+    def _unhold(self, ref: int) -> set[int]:
+        """Takes the parts of a text that weren't sent yet out of the queue; their numbers."""
+        numbers = {number for of, number, _ in self._held if of == ref}
+        self._held = deque(held for held in self._held if held[0] != ref)
+        return numbers
 
     @property
     def _own_id_form(self) -> str:
@@ -318,42 +341,55 @@ class SmppGateway:
 
     def _result(self, pending: _Pending) -> GatewayEvent:
         if pending.failed is None:
-            return Submitted(pending.ref, tuple(pending.ids[number] for number in sorted(pending.ids)))
+            ids = (pending.ids[number] for number in sorted(pending.ids))
+            return Submitted(pending.ref, tuple(dict.fromkeys(filter(None, ids))))
         permanent = pending.failed not in _TRANSIENT or bool(pending.ids)  # half a text isn't sent again
         return SubmitFailed(pending.ref, permanent, f"0x{pending.failed:08X}")
 
     def _forget(self, pending: _Pending) -> None:
         self._pending.pop(pending.ref, None)
+        self._unhold(pending.ref)
         for sequence in [s for s, (ref, _) in self._by_sequence.items() if ref == pending.ref]:
             del self._by_sequence[sequence]
 
     def _delivered(self, pdu: Any) -> None:
-        self._handles += 1
-        handle = self._handles
-        self._deliveries[handle] = pdu.sequence
-        if is_receipt(pdu.esm_class):
-            receipt = read_receipt(pdu)
-            if receipt is None:
-                self._complain("receipt_without_id", repr(pdu.short_message)[:80])
-                self.acknowledge(handle, ok=True)
-                return
-            message_id, status, error = receipt
-            written = comparable(message_id, self._settings.message_id)
-            self._events.append(ReceiptArrived(handle, written, status, error))
+        if is_receipt(pdu):
+            self._receipt(pdu)
             return
-        self._events.append(self._reply(handle, pdu))
+        key = (text_of(pdu.source_addr), text_of(pdu.destination_addr), pdu.data_coding or 0)
+        sar = (pdu.sar_msg_ref_num, pdu.sar_total_segments, pdu.sar_segment_seqnum)
+        part, raw = part_of(pdu.esm_class or 0, pdu.short_message or pdu.message_payload or b"", sar)
+        whole: Whole | None = Whole(key, raw, (pdu.sequence,))
+        if part is not None:
+            whole = self._long_replies.add(key, part, pdu.sequence, time.monotonic())
+        if whole is not None:
+            self._events.append(self._reply(whole))
 
-    def _reply(self, handle: int, pdu: Any) -> ReplyArrived:
-        raw = pdu.short_message or getattr(pdu, "message_payload", None) or b""
-        source, destination = text_of(pdu.source_addr), text_of(pdu.destination_addr)
+    def _receipt(self, pdu: Any) -> None:
+        receipt = read_receipt(pdu)
+        if receipt is None:
+            self._complain("receipt_without_id", repr(pdu.short_message)[:80])
+            self.acknowledge(self._handle((pdu.sequence,)), ok=True)
+            return
+        message_id, status, error = receipt
+        written = comparable(message_id, self._settings.message_id)
+        self._events.append(ReceiptArrived(self._handle((pdu.sequence,)), written, status, error))
+
+    def _reply(self, whole: Whole) -> ReplyArrived:
+        source, destination, data_coding = whole.key
         try:
-            text: str | None = decode(raw, pdu.data_coding or 0)
+            text: str | None = decode(whole.raw, data_coding)
         except BrokenText as error:
             self._complain("broken_text", str(error))
             text = None
-        parts_of_it = (source.encode(), destination.encode(), bytes([pdu.data_coding or 0]), raw)
-        digest = hashlib.sha256(b"\0".join(parts_of_it)).hexdigest()
-        return ReplyArrived(handle, source, destination, text, raw, digest)
+        told_by = (source.encode(), destination.encode(), bytes([data_coding]), whole.raw)
+        digest = hashlib.sha256(b"\0".join(told_by)).hexdigest()
+        return ReplyArrived(self._handle(whole.sequences), source, destination, text, whole.raw, digest)
+
+    def _handle(self, sequences: tuple[int, ...]) -> int:
+        self._handles += 1
+        self._deliveries[self._handles] = sequences
+        return self._handles
 
     def _complain(self, what: str, detail: str) -> None:
         """Counted always, logged the first time: a broken peer doesn't fill the disk."""

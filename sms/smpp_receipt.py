@@ -28,24 +28,30 @@ _WORDS = {
     "UNKNOWN": ReceiptStatus.UNKNOWN,
     "REJECTD": ReceiptStatus.REJECTED,
 }
-_TEXT = re.compile(rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)(?:.*?err:(?P<err>\S+))?", re.DOTALL)
+_TYPES = frozenset({0x04, 0x20})  # delivery receipt; intermediate notification
+_TEXT = re.compile(
+    rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)(?:.*?err:(?P<err>\S+))?", re.DOTALL | re.IGNORECASE
+)
 
 
-def is_receipt(esm_class: int | None) -> bool:
-    """Whether a deliver_sm is one (§5.2.12: message type in bits 5–2)."""
-    return (esm_class or 0) & 0x3C == 0x04
+def is_receipt(pdu: Any) -> bool:
+    """Whether a deliver_sm is one, final or between (§5.2.12: message type in bits 5–2).
+
+    Some gateways leave the type out; only a receipt names the message that it is about.
+    """
+    return (pdu.esm_class or 0) & 0x3C in _TYPES or bool(pdu.receipted_message_id)
 
 
 def read_receipt(pdu: Any) -> tuple[str, ReceiptStatus, str] | None:
     """Message id, status and error of a receipt; None where it names no message."""
-    match = _TEXT.search(pdu.short_message or b"")
-    identity = getattr(pdu, "receipted_message_id", None)
-    message_id = identity.rstrip(b"\0") if identity else match["id"] if match else b""
-    state = _STATES.get(getattr(pdu, "message_state", None) or 0)
-    if state is None and match:
-        state = _WORDS.get(match["stat"].decode("ascii", "replace"))
+    match = _TEXT.search(pdu.short_message or pdu.message_payload or b"")
+    identity = (pdu.receipted_message_id or b"").rstrip(b"\0")
+    message_id = identity or (match["id"] if match else b"")
     if not message_id:
         return None
+    state = _STATES.get(pdu.message_state or 0)
+    if state is None and match:
+        state = _WORDS.get(match["stat"].decode().upper())
     error = match["err"].decode("latin-1") if match and match["err"] else ""
     return message_id.decode("latin-1"), state or ReceiptStatus.UNKNOWN, error
 

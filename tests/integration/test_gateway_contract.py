@@ -26,6 +26,7 @@ from sms.gateway import Gateway
 from sms.settings import SmscSettings, SmsSettings
 from sms.simulated_gateway import SimulatedGateway
 from sms.smpp_gateway import SmppGateway
+from sms.smpp_link import RINVDSTADR, RTHROTTLED
 
 SENDER = "106380110"
 SILENT = "13803790001"
@@ -36,16 +37,22 @@ class Peer(Protocol):
 
     gateway: Gateway
 
-    def say(self, source: str, text: str, raw: bytes | None = None) -> None: ...
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None:
+        """A citizen writes."""
+
+    def fault(self, number: str, how: str) -> None:
+        """Texts to `number` are answered with `reject` or `throttle`, or `lose` the link."""
 
 
 class Simulated:
     def __init__(self) -> None:
         self.gateway = SimulatedGateway()
-        self.gateway.answers["13803790404"] = "reject"
 
     def say(self, source: str, text: str, raw: bytes | None = None) -> None:
         self.gateway.say(source, SENDER, text, raw)
+
+    def fault(self, number: str, how: str) -> None:
+        self.gateway.answers[number] = how
 
 
 class OverSmpp:
@@ -54,8 +61,10 @@ class OverSmpp:
 
     def say(self, source: str, text: str, raw: bytes | None = None) -> None:
         fields: dict[str, Any] = {} if raw is None else {"short_message": raw}
-        self.smsc._later(0, lambda: self.smsc.say(source, SENDER, text, **fields))
-        self.smsc.wake()
+        self.smsc.order(lambda: self.smsc.say(source, SENDER, text, **fields))
+
+    def fault(self, number: str, how: str) -> None:
+        self.smsc.refusals[number] = {"reject": RINVDSTADR, "throttle": RTHROTTLED, "lose": None}[how]
 
 
 @pytest.fixture
@@ -115,11 +124,25 @@ def test_a_long_text_has_an_id_a_part(peer: Peer) -> None:
     assert len(answer.message_ids) == len(set(answer.message_ids)) == 3
 
 
-def test_a_refused_text_fails_for_good(peer: Peer) -> None:
-    number = "13803790404" if isinstance(peer, Simulated) else "1380379"  # the city refuses what is no number
-    peer.gateway.submit(Submission(8, SENDER, number, "x"))
+@pytest.mark.parametrize("how", ["reject", "throttle"])
+def test_a_refusal_is_for_good_or_for_the_moment(peer: Peer, how: str) -> None:
+    peer.fault(SILENT, how)
+    peer.gateway.submit(Submission(8, SENDER, SILENT, "x"))
     [failed] = of(collect(peer.gateway, lambda events: bool(of(events, SubmitFailed))), SubmitFailed)
-    assert (failed.ref, failed.permanent) == (8, True)
+    assert (failed.ref, failed.permanent) == (8, how == "reject")
+    assert failed.status
+    assert peer.gateway.in_flight == 0
+
+
+def test_a_submit_without_an_answer_is_unknown_once(peer: Peer) -> None:
+    peer.fault(SILENT, "lose")
+    peer.gateway.submit(Submission(9, SENDER, SILENT, "x"))
+    events = collect(peer.gateway, lambda events: bool(of(events, SubmitUnknown)))
+    events += collect(peer.gateway, lambda _: peer.gateway.room > 0)  # the link comes back by itself
+    peer.gateway.submit(Submission(10, SENDER, "13803790002", "x"))
+    events += collect(peer.gateway, lambda events: bool(of(events, Submitted)))
+    assert [event.ref for event in of(events, SubmitUnknown)] == [9]
+    assert [event.ref for event in of(events, Submitted)] == [10]
 
 
 def test_a_reply_that_is_not_stored_comes_again_with_the_same_digest(peer: Peer) -> None:
@@ -145,28 +168,21 @@ def test_wake_ends_a_wait(peer: Peer) -> None:
     peer.gateway.poll(30)  # the test's own time limit would end it otherwise
 
 
-def test_a_lost_link_makes_its_submits_unknown_and_comes_back(smsc: CitySmsc) -> None:
-    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05))
-    collect(gateway, lambda events: bool(of(events, LinkUp)))
-    smsc._submit = lambda bind, pdu: smsc.drop_links()  # the answer never comes
-    gateway.submit(Submission(9, SENDER, SILENT, "x"))
-    del smsc._submit
-    events = collect(gateway, lambda events: bool(of(events, SubmitUnknown)) and bool(of(events, LinkUp)))
-    assert [event.ref for event in of(events, SubmitUnknown)] == [9]
-    assert gateway.in_flight == 0 and gateway.room > 0
-    gateway.close()
+def test_closing_twice_is_harmless(peer: Peer) -> None:
+    peer.gateway.close()
+    peer.gateway.close()
+    peer.gateway.wake()
 
 
 def test_what_was_not_acknowledged_comes_again_after_a_reconnect(smsc: CitySmsc) -> None:
     gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05))
     collect(gateway, lambda events: bool(of(events, LinkUp)))
-    smsc._later(0, lambda: smsc.say(SILENT, SENDER, "3"))
-    smsc.wake()
+    smsc.order(lambda: smsc.say(SILENT, SENDER, "3"))
     [first] = of(collect(gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
-    smsc._later(0, smsc.drop_links)
-    smsc.wake()
+    smsc.order(smsc.drop_links)
     events = collect(gateway, lambda events: bool(of(events, ReplyArrived)))
     [again] = of(events, ReplyArrived)
+    assert again.digest == first.digest
     gateway.acknowledge(first.handle, ok=True)  # of the old link: answers nothing
     gateway.acknowledge(again.handle, ok=True)
     gateway.close()
