@@ -37,11 +37,8 @@ def parse(raw: bytes) -> Any:
     """The PDU in `raw`, a whole frame; BadPdu for whatever can't be read."""
     _, command, status, sequence = HEADER.unpack_from(raw)
     is_response = bool(command & 0x80000000)
-    name = extract_command(raw)
-    if name is None:
-        return BadPdu(sequence, f"unknown command 0x{command:08X}", is_response)
     try:
-        pdu = smpp.make_pdu(name, client=Sequence())
+        pdu = smpp.make_pdu(extract_command(raw), client=Sequence())
         body = raw[HEADER.size :]
         end = _mandatory_end(pdu, body) if body else 0
         if end == 0 and not is_response and pdu.params_order:
