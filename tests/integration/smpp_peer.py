@@ -1,0 +1,103 @@
+"""The far end of an SMPP link, held in the test's own hands: it answers what and when the test says."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+from sms.events import GatewayEvent, LinkUp, Submission
+from sms.settings import SmsSettings
+from sms.smpp_codec import text_of
+from sms.smpp_gateway import SmppGateway
+from sms.smpp_link import LinkLost, SmppLink
+
+SENDER = "106380110"
+CITIZEN = "13803790001"
+
+
+class Peer:
+    """A listening SMSC and the gateway that connects to it, turned by the same thread."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(10)
+        port = self._listener.getsockname()[1]
+        base = {"port": port, "reconnect_first": 0.05, "rate_per_second": 2000}
+        self.gateway = SmppGateway(SmsSettings(**(base | settings)))
+        self.link: SmppLink | None = None
+        self.events: list[GatewayEvent] = []
+        self._unread: list[Any] = []
+
+    def close(self) -> None:
+        self.gateway.close()
+        self._listener.close()
+        if self.link is not None:
+            self.link.close()
+
+    def bind(self) -> None:
+        """Takes the gateway's next connection and binds it."""
+        if self.link is not None:
+            self.link.close()
+        self.events += self.gateway.poll(0)
+        while self.gateway._link is None:
+            self.events += self.gateway.poll(0.05)
+        self.link, self._unread = SmppLink(self._listener.accept()[0]), []
+        bind = self.expect("bind_transceiver")
+        self.link.answer(bind, "bind_transceiver_resp", system_id="peer")
+        self.until(LinkUp)
+
+    def expect(self, command: str) -> Any:
+        """The next PDU from the gateway, which is a `command`."""
+        pdu = self.next_pdu()
+        assert pdu.command == command, f"{pdu.command} instead of {command}"
+        return pdu
+
+    def next_pdu(self) -> Any:
+        deadline = time.monotonic() + 10
+        while not self._unread:
+            assert time.monotonic() < deadline, f"nothing came; events {self.events}"
+            self.events += self.gateway.poll(0.01)
+            self._unread += self.link.read()
+        return self._unread.pop(0)
+
+    def quiet(self) -> bool:
+        """Whether the gateway has nothing more to say after a few turns."""
+        for _ in range(5):
+            self.events += self.gateway.poll(0.01)
+            self._unread += self.link.read()
+        return not self._unread
+
+    def lost(self) -> str:
+        """How the gateway ended the connection."""
+        deadline = time.monotonic() + 10
+        while True:
+            assert time.monotonic() < deadline
+            self.events += self.gateway.poll(0.01)
+            try:
+                self._unread += self.link.read()
+            except LinkLost as error:
+                return str(error)
+
+    def until(self, kind: type, count: int = 1) -> Any:
+        """The last of `count` events of a kind, taken out of those that came."""
+        deadline = time.monotonic() + 10
+        while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+            assert time.monotonic() < deadline, f"only {self.events}"
+            self.events += self.gateway.poll(0.01)
+        self.events = [event for event in self.events if not isinstance(event, kind)]
+        return found[-1]
+
+    def submit(self, ref: int, text: str = "您好") -> None:
+        self.gateway.submit(Submission(ref, SENDER, CITIZEN, text))
+
+    def deliver(self, **fields: Any) -> int:
+        """Sends a deliver_sm; its sequence number."""
+        base = {"source_addr": CITIZEN, "destination_addr": SENDER, "data_coding": 8}
+        pdu = self.link.make("deliver_sm", **(base | fields))
+        self.link.send(pdu)
+        return int(pdu.sequence)
+
+
+def address(pdu: Any) -> tuple[str, str]:
+    return text_of(pdu.source_addr), text_of(pdu.destination_addr)
