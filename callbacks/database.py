@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
@@ -113,6 +113,11 @@ def in_transaction(sessions: sessionmaker[Session], work: Callable[[Session], T]
             if left == 0 or not _is_retryable(error):
                 raise
     raise AssertionError("unreachable")
+
+
+def is_away(error: DBAPIError) -> bool:
+    """No connection, locked, disk full: worth another try later. Anything else is a fault of ours."""
+    return error.connection_invalidated or isinstance(error, OperationalError)
 
 
 def _is_retryable(error: DBAPIError) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from callbacks.database import is_away
+
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = 0.1
@@ -75,13 +77,8 @@ class Writer:
             try:
                 return job()
             except DBAPIError as error:
-                if self._closing.is_set() or not _is_away(error):
+                if self._closing.is_set() or not is_away(error):
                     raise
                 log.error("database_away", again_in=pause, error=type(error.orig).__name__)
             self._closing.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """OperationalError: no connection, locked, disk full; worth another try."""
-    return error.connection_invalidated or type(error).__name__ == "OperationalError"

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 import callbacks
@@ -37,6 +37,7 @@ SAMPLES = Path(callbacks.__file__).parent / "samples"
 LOGIN = "demo"
 _POLL = 0.5
 _PLAIN_EVERY = 5.0
+_RECEIPTS_TAKE = timedelta(seconds=10)
 _TIMES = ("assigned_at", "accepted_at", "signed_at", "replied_at", "closed_at", "due_at")
 
 
@@ -230,10 +231,12 @@ class Standing:
 def standing(session: Session) -> Standing:
     """Read in one transaction."""
     states = select(func.count()).select_from(Callback)
-    unsent = (TextState.QUEUED, TextState.SUBMITTING, TextState.SUBMITTED)
+    unsent = (TextState.QUEUED, TextState.SUBMITTING)
+    recent = datetime.now(UTC) - _RECEIPTS_TAKE  # older ones lost their receipt with a city that was killed
+    unreceipted = and_(TextMessage.state == TextState.SUBMITTED, TextMessage.submitted_at > recent)
     unsettled = (
         select(func.count()).select_from(Rating).where(Rating.counted, Rating.settled_at.is_(None)),
-        select(func.count()).select_from(TextMessage).where(TextMessage.state.in_(unsent)),
+        select(func.count()).select_from(TextMessage).where(TextMessage.state.in_(unsent) | unreceipted),
     )
     return Standing(
         closed=session.scalar(states) or 0,

@@ -69,7 +69,7 @@ class CitySmsc:
         self._texts = LongReplies()
         self.refusals: dict[str, int | None] = {}
         self._order = itertools.count()
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(int(time.time()) << 16 & 0xFFFFFFFF)  # never an id of before
         self._log: TextIO | None = None
         if settings.log_file is not None:
             self._log = settings.log_file.open("a", encoding="utf-8")
@@ -205,7 +205,7 @@ class CitySmsc:
         if status != ROK:
             bind.link.answer(pdu, "submit_sm_resp", status)
             return
-        message_id = f"{next(self._ids):08X}"
+        message_id = f"{next(self._ids) & 0xFFFFFFFF:08X}"
         self._note(
             {"kind": "submit", "from": sender, "to": number, "text": text}
             | {"part": part.number if part else 1, "id": message_id}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from callbacks.database import is_away
 from callbacks.numbers import normalise
 from callbacks.rating import Scale
 from callbacks.service.core import Context
@@ -98,6 +99,9 @@ class SmsWorker:
         try:
             self._write(event, datetime.now(UTC))
         except DBAPIError as error:
+            if not is_away(error) and not isinstance(event, ReceiptArrived | ReplyArrived):
+                log.exception("write_failed")  # its lease will expire, and the text is unknown then
+                return True
             log.error("database_away", error=type(error.orig).__name__)
             if isinstance(event, ReceiptArrived | ReplyArrived):
                 self._gateway.acknowledge(event.handle, ok=False)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import (
@@ -47,6 +47,7 @@ def submitted(
             return False
         text.state, text.owner = TextState.SUBMITTED, None
         _end_submitting(session, text, AttemptState.AWAITING, now)
+        _free_ids(session, gateway, provider_ids)
         session.add_all(
             TextPart(text_id=text.id, part=number, gateway=gateway, provider_id=provider_id)
             for number, provider_id in enumerate(provider_ids, start=1)
@@ -57,6 +58,14 @@ def submitted(
         return True
 
     return ctx.run(work)
+
+
+def _free_ids(session: Session, gateway: str, provider_ids: Sequence[str]) -> None:
+    """A gateway that began its ids anew gives some a second time: receipts are for the newer text."""
+    reused = delete(TextPart).where(TextPart.gateway == gateway, TextPart.provider_id.in_(provider_ids))
+    session.execute(reused)
+    old = Receipt.gateway == gateway, Receipt.provider_id.in_(provider_ids), Receipt.applied_at.is_not(None)
+    session.execute(delete(Receipt).where(*old))
 
 
 def not_submitted(ctx: Context, text_id: int, token: int, error: str, permanent: bool, now: datetime) -> bool:

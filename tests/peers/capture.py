@@ -1,0 +1,103 @@
+"""A capture of loopback by tcpdump, and what a test counts in it: INVITEs and submits as they were sent."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.peers.peers import need
+
+# UDP whose payload begins with "INVI", and all of TCP but a desk's and PostgreSQL's big answers aren't many.
+_FILTER = "(udp and udp[8:4] = 0x494e5649) or tcp"
+_ETHERNET = 14
+
+
+@contextmanager
+def capture(path: Path) -> Iterator[None]:
+    """Captures to `path` while the block runs."""
+    program = shutil.which("tcpdump") or "/usr/bin/tcpdump"
+    need("tcpdump", Path(program).exists())
+    command = [program, "-i", "lo", "-U", "-s", "0", "-B", "16384", "-w", str(path), _FILTER]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        while "listening on" not in (line := process.stderr.readline()):
+            assert line, "tcpdump ended"
+        yield
+        time.sleep(0.5)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def packets(path: Path) -> Iterator[bytes]:
+    """The captured packets from their IP header on; packets that lo shows twice are given once."""
+    data = path.read_bytes()
+    offset = 24
+    while offset + 16 <= len(data):
+        _, _, size, _ = struct.unpack_from("<IIII", data, offset)
+        yield data[offset + 16 + _ETHERNET : offset + 16 + size]
+        offset += 16 + size
+
+
+def invited(path: Path, caller: str) -> set[str]:
+    """The Call-IDs of INVITEs without a To tag, of those that show `caller`."""
+    found = set()
+    for packet in packets(path):
+        if packet[9] != 17:
+            continue
+        payload = packet[(packet[0] & 15) * 4 + 8 :].decode("utf-8", "replace")
+        headers = dict(line.split(":", 1) for line in payload.split("\r\n")[1:] if ":" in line)
+        if ";tag=" not in headers.get("To", "") and caller in headers.get("From", ""):
+            found.add(headers["Call-ID"].strip())
+    return found
+
+
+def submits(path: Path) -> list[tuple[str, str]]:
+    """Destination and text of each submit_sm's first part, of the streams that are SMPP."""
+    streams: dict[tuple[bytes, bytes], dict[int, bytes]] = defaultdict(dict)
+    for packet in packets(path):
+        if packet[9] != 6:
+            continue
+        ip = (packet[0] & 15) * 4
+        sequence = struct.unpack_from(">I", packet, ip + 4)[0]
+        total = struct.unpack_from(">H", packet, 2)[0]
+        payload = packet[ip + (packet[ip + 12] >> 4) * 4 : total]
+        if payload:
+            streams[packet[12:20], packet[ip : ip + 4]][sequence] = payload
+    found = []
+    for segments in streams.values():
+        stream = b"".join(segments[sequence] for sequence in sorted(segments))
+        if stream[4:8] == b"\0\0\0\x09":  # begins with bind_transceiver
+            found += list(_submits(stream))
+    return found
+
+
+def _submits(stream: bytes) -> Iterator[tuple[str, str]]:
+    while len(stream) >= 16:
+        length, command = struct.unpack_from(">II", stream)
+        if command == 4:
+            yield from _first_part(stream[16:length])
+        stream = stream[length:]
+
+
+def _first_part(body: bytes) -> Iterator[tuple[str, str]]:
+    """SMPP 3.4 §4.4.1: strings end with a zero, integers are single bytes."""
+    _service, rest = body.split(b"\0", 1)
+    _source, rest = rest[2:].split(b"\0", 1)
+    destination, rest = rest[2:].split(b"\0", 1)
+    esm_class, rest = rest[0], rest[3:]
+    _schedule, rest = rest.split(b"\0", 1)
+    _validity, rest = rest.split(b"\0", 1)
+    message = rest[5 : 5 + rest[4]]
+    part = 1
+    if esm_class & 0x40:
+        part, message = message[5], message[message[0] + 1 :]
+    if part == 1:
+        yield destination.decode(), message.decode("utf-16-be")
