@@ -338,7 +338,17 @@ def supervise(office: Office, command: list[str], stop: Stop) -> None:
 # -- the command line
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Takes `--config FILE` after the command too, where most people write it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--config" in args[1:-1]:
+            place = args.index("--config")
+            args = [*args[place : place + 2], *args[:place], *args[place + 2 :]]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "config",
@@ -707,10 +717,13 @@ def demo(
         "HUIFANG_DATABASE__URL": url,
         "HUIFANG_DATABASE__KEY_FILE": str(folder / "huifang.key"),
         "HUIFANG_WEB__PORT": str(port),
+        "HUIFANG_POLICY__ROUND_DEADLINE": f"PT{70 + cases // 3}S",
         "HUIFANG_SMSC__LOG_FILE": str(folder / "smsc.log"),
         "HUIFANG_LOG_FILE": str(folder / "huifang.log"),
     }
     os.environ.update(environment)
+    folder.mkdir(parents=True, exist_ok=True)
+    configure_logging()
 
     def open_demo() -> DemoOffice:
         office = open_office(load_settings(DEMO_PRESET))

@@ -25,8 +25,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import callbacks
 from callbacks.intake import import_cases
-from callbacks.models import Callback, Rating, TextMessage, TextState
-from callbacks.service.core import Context
+from callbacks.models import Attempt, Callback, Rating, TextMessage, TextState
+from callbacks.service.core import LIVE, Context
 from callbacks.states import OPEN, TERMINAL
 from callbacks.stopping import PARENT_FD, Stop
 from callbacks.units import import_units
@@ -81,7 +81,7 @@ def run_demo(plan: DemoPlan, city: Sequence[str], open_office: Callable[[], Demo
         ports = json.loads(wait_until_ready(process, "the simulated city"))
         os.environ["HUIFANG_SMS__PORT"] = str(ports["smsc"])
         os.environ["HUIFANG_VOICE__SIP_PORT"] = "0"
-        trunk = {"name": "city", "host": "127.0.0.1", "port": ports["trunk"], "lines": 30}
+        trunk = {"name": "city", "host": "127.0.0.1", "port": ports["trunk"], "lines": 60}
         trunk |= {"calls_per_second": 20, "caller_number": "037963110110"}
         os.environ["HUIFANG_VOICE__TRUNKS"] = json.dumps([trunk])
         office = _begin(plan, open_office, console)
@@ -236,6 +236,7 @@ def standing(session: Session) -> Standing:
     unreceipted = and_(TextMessage.state == TextState.SUBMITTED, TextMessage.submitted_at > recent)
     unsettled = (
         select(func.count()).select_from(Rating).where(Rating.counted, Rating.settled_at.is_(None)),
+        select(func.count()).select_from(Attempt).where(Attempt.state.in_(LIVE)),
         select(func.count()).select_from(TextMessage).where(TextMessage.state.in_(unsent) | unreceipted),
     )
     return Standing(
