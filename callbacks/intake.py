@@ -201,7 +201,7 @@ def _add_nodes(session: Session, case: Case, row: CaseRow) -> bool:
     for kind, name, by in _NODES:
         at: datetime | None = getattr(row, name)
         if at is not None and (kind, at) not in known:
-            session.add(CaseNode(case_id=case.id, kind=kind, at=at, by=by or row.lead_unit))
+            session.add(CaseNode(case_id=case.id, kind=kind, at=at, by=by or case.lead_unit.name))
             added = True
     return added
 

@@ -1,4 +1,4 @@
-"""`make lock`: resolves the dependencies, keeps uv.lock free of download addresses, exports what pip installs.
+"""`make lock`: resolves the dependencies, without download addresses, and exports what pip installs.
 
 Versions and hashes are locked; where a file is fetched from is the installing machine's own setting.
 """
