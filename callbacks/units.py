@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def import_units(ctx: Context, path: Path, now: datetime) -> tuple[int, list[Fau
     """Adds or renames the units of `path`, by code; nothing is written when a row is wrong."""
     rows = list(read_rows(path))
     faults = [fault for row in rows for fault in _faults(row, {r.values.get("code", "") for r in rows})]
+    faults += ctx.run(lambda session: _taken(session, rows))
     if faults:
         return 0, faults
 
@@ -38,6 +40,20 @@ def import_units(ctx: Context, path: Path, now: datetime) -> tuple[int, list[Fau
         return len(rows)
 
     return ctx.run(work), []
+
+
+def _taken(session: Session, rows: Sequence[RawRow]) -> list[Fault]:
+    """Codes that stand twice in the file, and names that another code has, there or in the database."""
+    named = {unit.name: unit.code for unit in session.scalars(select(Unit))}
+    seen: dict[str, int] = {}
+    found = []
+    for row in rows:
+        code, name = row.values.get("code", ""), row.values.get("name", "")
+        if code and seen.setdefault(code, row.line) != row.line:
+            found.append(Fault(row.line, "code", f"{code!r} stands in line {seen[code]} already"))
+        if name and named.setdefault(name, code) != code:
+            found.append(Fault(row.line, "name", f"{name!r} is the unit with the code {named[name]!r}"))
+    return found
 
 
 def _faults(row: RawRow, codes: set[str]) -> list[Fault]:
