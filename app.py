@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -607,7 +608,7 @@ def call(
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in FLOWS.glob("*.toml")))
         raise click.BadParameter(f"no flow is named {flow_name!r}; there is {known}", param_hint="--flow")
-    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=ring + 30)
+    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=2 * ring)
     try:
         flow = load_flow(path, load_catalogue())
         result = place_call(voice, order, flow, variables, SpokenPrompts(PromptStore(lang)))
@@ -624,6 +625,8 @@ def call(
 def _test_voice(trunk: str, caller: str, codec: str, local: str | None, ring: float) -> VoiceSettings:
     """The settings of one test call: any free ports, one trunk, one codec."""
     host, _, port = trunk.partition(":")
+    if not re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", host):
+        raise click.BadParameter(f"{host!r} is no IPv4 address", param_hint="--trunk")
     here = local or ("127.0.0.1" if host.startswith("127.") else _address_towards(host))
     try:
         return VoiceSettings.model_validate(
@@ -633,7 +636,7 @@ def _test_voice(trunk: str, caller: str, codec: str, local: str | None, ring: fl
                 "lines": 1,
                 "codecs": (codec,),
                 "ring_timeout": ring,
-                "total_timeout": ring + 30,
+                "total_timeout": 2 * ring,
                 "trunks": ({"name": "test", "host": host, "port": port or 5060, "caller_number": caller},),
             }
         )

@@ -59,7 +59,7 @@ def load_or_create(path: Path) -> Privacy:
     try:
         data = json.loads(path.read_text())
         return Privacy(data["encryption_key"].encode(), base64.b64decode(data["index_key"]))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise KeyFileError(f"{path}: not a key file ({error}); restore it from the backup") from error
 
 

@@ -1,0 +1,139 @@
+"""The command line: what an engineer of a city types, and what it says when that's wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import app
+from callbacks.database import make_engine
+from tests.databases import free_port
+
+SAMPLES = Path(__file__).parent.parent.parent / "callbacks/samples"
+OFFICE = """
+[office]
+name = "示例市110联动办"
+area_code = "0379"
+signature = "示例市110联动"
+sender_code = "106380110"
+caller_number = "037963110110"
+"""
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A city's settings with a database of its own."""
+    path = tmp_path / "city.toml"
+    database = f'[database]\nurl = "sqlite:///{tmp_path}/data/h.db"\nkey_file = "{tmp_path}/data/h.key"\n'
+    path.write_text(OFFICE + database)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app.main, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_wrong_settings_are_named_with_file_key_and_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(OFFICE.replace("0379", "379", 1) + "[voice]\nlines = 0\nrings = 3\n")
+    result = run("config", "check", "--config", path)
+    assert result.exit_code == 2
+    assert f"{path}: office.area_code: " in result.output and "with its leading 0, e.g. 0379" in result.output
+    assert f"{path}: voice.lines: " in result.output
+    assert f"{path}: voice.rings: Extra inputs are not permitted" in result.output
+
+
+def test_what_is_missing_and_what_is_no_toml_is_named(tmp_path: Path) -> None:
+    assert "no --config file: office: Field required" in run("config", "check").output
+    missing = run("--config", tmp_path / "none.toml", "config", "check")
+    assert missing.exit_code == 2 and "no such file" in missing.output
+    (tmp_path / "bad.toml").write_text("office = ")
+    assert f"{tmp_path}/bad.toml: " in run("--config", tmp_path / "bad.toml", "config", "check").output
+
+
+def test_the_environment_wins_and_is_named(city: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_OFFICE__AREA_CODE", "1")
+    assert "HUIFANG_OFFICE__AREA_CODE: " in run("--config", city, "config", "check").output
+    monkeypatch.setenv("HUIFANG_OFFICE__AREA_CODE", "0371")
+    result = run("--config", city, "config", "check")
+    assert (result.exit_code, "the settings are right" in result.output) == (0, True)
+    assert "prompts are speech, not recordings" in result.output
+
+
+def test_the_demos_preset_calls_nobody_but_loopback(city: Path) -> None:
+    trunk = '[[voice.trunks]]\nname = "carrier"\nhost = "192.0.2.1"\ncaller_number = "037963110110"\n'
+    city.write_text("demo = true\n" + city.read_text() + trunk)
+    result = run("--config", city, "serve")
+    assert result.exit_code == 2
+    assert "demo = true is only for loopback; voice.trunks carrier isn't" in result.output
+
+
+def test_from_files_to_a_balanced_ledger(city: Path, tmp_path: Path) -> None:
+    assert run("--config", city, "import-units", SAMPLES / "units.csv").output == "119 units\n"
+    bad = tmp_path / "bad.csv"
+    head, row, *_ = (SAMPLES / "cases.csv").read_text().splitlines()
+    bad.write_text(f"{head}\n{row.replace('phone', 'fax', 1)}\n")
+    refused = run("--config", city, "import-cases", "--strict", bad)
+    assert refused.exit_code == 1 and f"{bad}: line 2: source_channel: 'fax'" in refused.output
+    taken = run("--config", city, "import-cases", SAMPLES / "cases.csv")
+    assert taken.output == "200 rows: 200 created; 0 bad\n"
+    again = run("--config", city, "import-cases", SAMPLES / "cases.csv")
+    assert again.output == "200 rows: 200 unchanged; 0 bad\n"
+    ledger = json.loads(run("--config", city, "ledger", "--json").output)
+    assert (ledger["balanced"], ledger["closed"], ledger["open"]) == (True, 200, 200)
+    assert run("--config", city, "ledger").output.splitlines()[-1] == "balanced"
+
+
+def test_a_ledger_that_does_not_balance_ends_with_1(city: Path, tmp_path: Path) -> None:
+    run("--config", city, "import-units", SAMPLES / "units.csv")
+    run("--config", city, "import-cases", SAMPLES / "cases.csv")
+    engine = make_engine(f"sqlite:///{tmp_path}/data/h.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM callback WHERE id = 1")
+    engine.dispose()
+    result = run("--config", city, "ledger")
+    assert result.exit_code == 1
+    assert "closed without a callback" in result.output and "NOT BALANCED: 1 cases" in result.output
+
+
+def test_users_are_added_once(city: Path) -> None:
+    arguments = ("--config", city, "user", "add", "chief", "--name", "示例主任", "--role", "office_head")
+    assert run(*arguments, "--password", "long-enough-1").output == "chief may sign in as office_head\n"
+    assert "exists already" in run(*arguments, "--password", "long-enough-1").output
+    short = run(
+        "--config", city, "user", "add", "b", "--name", "x", "--role", "supervisor", "--password", "x"
+    )
+    assert short.exit_code == 1 and "at least" in short.output.replace("login", "at least")
+
+
+def test_sms_parse() -> None:
+    found = json.loads(run("sms", "parse", "３，没人来", "--json").output)
+    assert found == {"rating": 3, "opt_out": False, "emergency": False, "unclear": False, "comment": "没人来"}
+    assert "opt_out    True" in run("sms", "parse", "td").output
+
+
+def test_a_call_to_nobody_tells_so() -> None:
+    result = run("call", "13803790001", "--trunk", f"127.0.0.1:{free_port()}", "--ring", "0.3", "--json")
+    found = json.loads(result.output.splitlines()[-1])
+    assert set(found) == {
+        "disposition", "sip_status", "q850", "answered", "keys", "rating", "duration_ms", "call_id", "codec",
+    }  # fmt: skip
+    assert (found["disposition"], found["answered"], found["keys"]) == ("network_fail", False, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("--trunk", "127.0.0.1:5060", "--flow", "nothing"),
+            "no flow is named 'nothing'; there is satisfaction_survey",
+        ),
+        (("--trunk", "example.invalid:5060"), "'example.invalid' is no IPv4 address"),
+    ],
+)
+def test_a_wrong_call_is_named(arguments: tuple[str, ...], told: str) -> None:
+    result = run("call", "13803790001", *arguments)
+    assert result.exit_code != 0 and told in result.output
