@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import app
 from callbacks.database import make_engine
-from tests.databases import free_port
+from tests.loopback_city import quick_city, running_city
 
 SAMPLES = Path(__file__).parent.parent.parent / "callbacks/samples"
 OFFICE = """
@@ -115,13 +115,15 @@ def test_sms_parse() -> None:
     assert "opt_out    True" in run("sms", "parse", "td").output
 
 
-def test_a_call_to_nobody_tells_so() -> None:
-    result = run("call", "13803790001", "--trunk", f"127.0.0.1:{free_port()}", "--ring", "0.3", "--json")
+def test_a_call_tells_what_came_of_it() -> None:
+    with running_city(quick_city()) as city:
+        result = run("call", "13803790008", "--trunk", f"127.0.0.1:{city.port}", "--json")  # 8: unallocated
     found = json.loads(result.output.splitlines()[-1])
     assert set(found) == {
         "disposition", "sip_status", "q850", "answered", "keys", "rating", "duration_ms", "call_id", "codec",
     }  # fmt: skip
-    assert (found["disposition"], found["answered"], found["keys"]) == ("network_fail", False, [])
+    assert (found["disposition"], found["sip_status"], found["q850"]) == ("unallocated", 404, 1)
+    assert (found["answered"], found["keys"], found["rating"]) == (False, [], None)
 
 
 @pytest.mark.parametrize(
