@@ -7,9 +7,7 @@ import hashlib
 import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -22,31 +20,18 @@ from sms.events import (
     ReplyArrived,
     Submission,
     SubmitFailed,
-    Submitted,
-    SubmitUnknown,
 )
 from sms.long_reply import LongReplies, Whole, part_of
-from sms.message import BrokenText, decode, encode, parts, udh
+from sms.message import UCS2, BrokenText, decode, encode, parts, udh
 from sms.settings import SmsSettings
 from sms.smpp_codec import BadPdu, text_of
-from sms.smpp_link import RINVCMDID, RMSGQFUL, ROK, RTHROTTLED, RX_T_APPN, LinkLost, SmppLink
+from sms.smpp_link import RINVCMDID, ROK, RX_T_APPN, LinkLost, SmppLink
 from sms.smpp_receipt import comparable, is_receipt, read_receipt
+from sms.smpp_submits import OpenSubmits
 
 log = structlog.get_logger(__name__)
 
-_TRANSIENT = frozenset({RTHROTTLED, RMSGQFUL})
 _UDH_INDICATOR = 0x40
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A text whose parts wait for their answers, or to be sent. `ids` are those that came."""
-
-    ref: int
-    waiting: set[int]
-    deadline: float
-    ids: dict[int, str] = field(default_factory=dict)
-    failed: int | None = None
 
 
 class SmppGateway:
@@ -60,9 +45,8 @@ class SmppGateway:
         self._pause = settings.reconnect_first
         self._connect_at = 0.0
         self._heard_at = self._asked_at = 0.0
-        self._pending: dict[int, _Pending] = {}  # by ref
-        self._by_sequence: dict[int, tuple[int, int]] = {}  # sequence → ref, part
-        self._held: deque[tuple[int, int, Any]] = deque()  # ref, part, PDU: the window is full
+        # Answers write ids in hexadecimal where receipts write them otherwise; else both stay as they are.
+        self._submits = OpenSubmits(settings.window, "text" if settings.message_id == "text" else "hex")
         self._deliveries: dict[int, tuple[int, ...]] = {}  # handle → sequences on this link
         self._long_replies = LongReplies()
         self._handles = 0
@@ -80,15 +64,14 @@ class SmppGateway:
 
     @property
     def in_flight(self) -> int:
-        return len(self._pending)
+        return len(self._submits)
 
     @property
     def room(self) -> int:
         if not self._bound:
             return 0
         self._refill(time.monotonic())
-        free = self._settings.window - len(self._by_sequence) - len(self._held)
-        return max(0, min(free, int(self._allowance)))
+        return max(0, min(self._submits.free, int(self._allowance)))
 
     def _refill(self, now: float) -> None:
         """The token bucket of `rate_per_second`; a second's worth at most is saved up."""
@@ -104,32 +87,16 @@ class SmppGateway:
             return
         texts = parts(submission.text)
         self._reference = (self._reference + 1) & 0xFF
-        deadline = time.monotonic() + self._settings.submit_timeout
-        self._pending[submission.ref] = _Pending(submission.ref, set(range(1, len(texts) + 1)), deadline)
         self._allowance -= len(texts)
+        pdus = []
         for number, text in enumerate(texts, start=1):
             header = udh(self._reference, len(texts), number) if len(texts) > 1 else b""
-            pdu = self._link.make(
-                "submit_sm",
-                source_addr_ton=0,
-                source_addr_npi=1,
-                source_addr=submission.source,
-                dest_addr_ton=1,
-                dest_addr_npi=1,
-                destination_addr=f"86{submission.destination}",
-                esm_class=_UDH_INDICATOR if header else 0,
-                data_coding=8,
-                registered_delivery=1,
-                short_message=header + encode(text),
-            )
-            self._held.append((submission.ref, number, pdu))
-        self._send_held()
+            pdus.append(_part(self._link, submission, header, text))
+        self._submits.add(submission.ref, pdus, time.monotonic() + self._settings.submit_timeout)
+        self._send_submits()
 
-    def _send_held(self) -> None:
-        """The window bounds what is unanswered on the wire: parts, not texts."""
-        while self._held and len(self._by_sequence) < self._settings.window:
-            ref, number, pdu = self._held.popleft()
-            self._by_sequence[pdu.sequence] = (ref, number)
+    def _send_submits(self) -> None:
+        for pdu in self._submits.sendable():
             self._send(lambda link, pdu=pdu: link.send(pdu))  # type: ignore[misc]
 
     def acknowledge(self, handle: int, ok: bool) -> None:
@@ -172,12 +139,11 @@ class SmppGateway:
             self._woken.recv(4096)
 
     def _next_timer(self, now: float) -> float:
-        due = [pending.deadline for pending in self._pending.values()]
+        due = [self._submits.deadline, self._long_replies.deadline]
         if self._link is None:
             due.append(self._connect_at)
         else:
             due.append(self._bind_deadline if not self._bound else self._enquire_at)
-            due.append(self._long_replies.deadline)
         return max(0.0, min(due) - now)
 
     @property
@@ -192,10 +158,8 @@ class SmppGateway:
             if now >= self._bind_deadline:
                 self._drop("no answer to the bind")
             return
-        for pending in [p for p in self._pending.values() if now >= p.deadline]:
-            self._forget(pending)
-            self._events.append(SubmitUnknown(pending.ref))
-        self._send_held()
+        self._events += self._submits.overdue(now)
+        self._send_submits()
         self._events += [self._reply(whole) for whole in self._long_replies.overdue(now)]
         if now >= self._enquire_at:
             if self._asked_at > self._heard_at:
@@ -254,10 +218,7 @@ class SmppGateway:
             self._put_off()
         else:
             self._connect_at = again_in
-        for pending in list(self._pending.values()):
-            self._forget(pending)
-            self._events.append(SubmitUnknown(pending.ref))
-        self._by_sequence.clear()
+        self._events += self._submits.lost()
         self._deliveries.clear()
         self._long_replies.clear()
         self._events.append(LinkDown(reason))
@@ -311,46 +272,13 @@ class SmppGateway:
         self._events.append(LinkUp())
 
     def _submit_answered(self, pdu: Any) -> None:
-        known = self._by_sequence.pop(pdu.sequence, None)
-        if known is None or known[0] not in self._pending:
+        if not self._submits.knows(pdu.sequence):
             self._complain("late_answer", f"{pdu.command} {pdu.sequence}")
             return
-        ref, number = known
-        pending = self._pending[ref]
-        pending.waiting.discard(number)
-        if pdu.status == ROK and pdu.command == "submit_sm_resp":
-            pending.ids[number] = comparable(text_of(pdu.message_id), self._own_id_form)
-        else:
-            pending.failed = pdu.status
-            pending.waiting -= self._unhold(ref)  # a text that won't be whole isn't continued
-        if not pending.waiting:
-            self._forget(pending)
-            self._events.append(self._result(pending))
-        self._send_held()
-
-    def _unhold(self, ref: int) -> set[int]:
-        """Takes the parts of a text that weren't sent yet out of the queue; their numbers."""
-        numbers = {number for of, number, _ in self._held if of == ref}
-        self._held = deque(held for held in self._held if held[0] != ref)
-        return numbers
-
-    @property
-    def _own_id_form(self) -> str:
-        """Answers write hexadecimal where receipts are told to differ; else both are compared as they are."""
-        return "text" if self._settings.message_id == "text" else "hex"
-
-    def _result(self, pending: _Pending) -> GatewayEvent:
-        if pending.failed is None:
-            ids = (pending.ids[number] for number in sorted(pending.ids))
-            return Submitted(pending.ref, tuple(dict.fromkeys(filter(None, ids))))
-        permanent = pending.failed not in _TRANSIENT or bool(pending.ids)  # half a text isn't sent again
-        return SubmitFailed(pending.ref, permanent, f"0x{pending.failed:08X}")
-
-    def _forget(self, pending: _Pending) -> None:
-        self._pending.pop(pending.ref, None)
-        self._unhold(pending.ref)
-        for sequence in [s for s, (ref, _) in self._by_sequence.items() if ref == pending.ref]:
-            del self._by_sequence[sequence]
+        result = self._submits.answered(pdu)
+        if result is not None:
+            self._events.append(result)
+        self._send_submits()
 
     def _delivered(self, pdu: Any) -> None:
         if is_receipt(pdu):
@@ -396,3 +324,20 @@ class SmppGateway:
         self.counters[what] = self.counters.get(what, 0) + 1
         if self.counters[what] == 1:
             log.warning(what, gateway=self.name, host=self._settings.host, detail=detail)
+
+
+def _part(link: SmppLink, submission: Submission, header: bytes, text: str) -> Any:
+    """One submit_sm: UCS-2, and a receipt is asked for."""
+    return link.make(
+        "submit_sm",
+        source_addr_ton=0,
+        source_addr_npi=1,
+        source_addr=submission.source,
+        dest_addr_ton=1,
+        dest_addr_npi=1,
+        destination_addr=f"86{submission.destination}",
+        esm_class=_UDH_INDICATOR if header else 0,
+        data_coding=UCS2,
+        registered_delivery=1,
+        short_message=header + encode(text),
+    )

@@ -66,7 +66,7 @@ class World:
         base = {"port": 0, "receipt_delay": 0.02, "reply_delay": 0.02, "redeliver_after": 0.2}
         self.smsc = CitySmsc(SmscSettings(log_file=self.log_file, **(base | settings)))
         self.stop = Stop()
-        self.thread = threading.Thread(target=self.smsc.run, args=(self.stop,))
+        self.thread = threading.Thread(target=self.smsc.run, args=(self.stop,), daemon=True)
         self.thread.start()
         self.gateway = self.connect()
 

@@ -56,7 +56,7 @@ class Carrier:
             env={**os.environ, "NODE_PATH": str(modules)},
         )
         self._told: list[dict[str, Any]] = []
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = int(self.told("listening")["port"])
         self.gateway = SmppGateway(SmsSettings(port=self.port, reconnect_first=0.05, submit_timeout=5))
