@@ -1,0 +1,61 @@
+"""What the pages for newcomers say is true: commands, targets, files and tables are there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+import app
+import scoring.models  # noqa: F401 (its tables)
+from callbacks.models import Base
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/architecture.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.name)
+def test_the_commands_exist(page: Path) -> None:
+    text = page.read_text()
+    for match in re.finditer(r"huifang(?: --config \S+)? ([a-z-]+)(?: ([a-z]+))?", text):
+        command = app.main.commands.get(match[1])
+        if match[1] == "com":
+            continue
+        assert command is not None, match[0]
+        if isinstance(command, click.Group) and match[2]:
+            assert match[2] in command.commands, match[0]
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)", text):
+        if target not in ("and",):
+            assert f"\n{target}:" in makefile, target
+
+
+def test_the_tables_that_the_plan_names_exist() -> None:
+    named = re.findall(r"`([a-z]+_[a-z_]+)`", (ROOT / "docs/architecture.md").read_text())
+    tables = set(Base.metadata.tables)
+    for name in ("callback_move", "text_message", "attempt_callback"):
+        assert name in named and name in tables
+
+
+def test_the_example_settings_are_right() -> None:
+    settings = app.load_settings(ROOT / "deploy/huifang.toml")
+    assert settings.voice.trunks[0].name == "carrier"
+    assert not settings.demo
+
+
+def test_the_locked_versions_are_those_of_the_project() -> None:
+    """Whoever adds a dependency runs `make lock`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[\[><=;]", each)[0].lower() for each in project["dependencies"]}
+    locked = re.findall(r"^([a-z0-9-]+)==", (ROOT / "deploy/requirements.txt").read_text(), re.MULTILINE)
+    assert wanted <= {name.lower() for name in locked}
+    assert "://" not in (ROOT / "uv.lock").read_text()
