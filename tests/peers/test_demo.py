@@ -59,7 +59,8 @@ def test_killed_in_its_middle_and_started_again(tmp_path: Path) -> None:
     first = demo(tmp_path, 30)
     sessions = make_read_sessions(make_engine(f"sqlite:///{tmp_path}/demo/huifang.db"))
     wait_until(lambda: rated(sessions) >= 6 and talking(sessions) >= 2)
-    os.kill(first.pid, signal.SIGKILL)
+    for pid in [first.pid, *children(first.pid)]:  # the roles and the city too: nobody says goodbye
+        os.kill(pid, signal.SIGKILL)
     first.communicate()
     ended_well(demo(tmp_path, 30))
     found = json.loads((tmp_path / "out.json").read_text())
@@ -70,6 +71,14 @@ def test_killed_in_its_middle_and_started_again(tmp_path: Path) -> None:
         assert all(number == 1 for number in counted.values())
         none_was_redialled(list(session.scalars(select(Attempt).order_by(Attempt.id))))
     sessions.kw["bind"].dispose()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def none_was_redialled(attempts: list[Attempt]) -> None:
