@@ -42,24 +42,33 @@ class Catalogue:
         """A spoken text with its variables still in braces."""
         return _look_up(self.spoken, prompt, language)
 
-    def category(self, category: str, language: str) -> str:
-        """How a category is called; one that the city added is `other`."""
-        return self.categories.get(category, self.categories["other"])[language]
-
     def faults(self) -> list[str]:
-        """Missing languages, differing variables, and Chinese texts that need more than one message."""
+        """Missing languages, wrong variables, and Chinese texts that need more than one message."""
         found = []
-        for section, entries in (("spoken", self.spoken), ("written", self.written)):
+        for section, entries, known in (
+            ("spoken", self.spoken, _SPOKEN_VARIABLES),
+            ("written", self.written, frozenset(_LONGEST)),
+        ):
             for name, entry in entries.items():
-                found += [f"{section}.{name}: no {lang}" for lang in LANGUAGES if lang not in entry]
-                used = [variables_of(entry[lang]) for lang in LANGUAGES if lang in entry]
-                if any(each != used[0] for each in used):
-                    found.append(f"{section}.{name}: the languages use different variables")
+                found += [f"{section}.{name}: {fault}" for fault in _entry_faults(entry, known)]
         for name, entry in self.written.items():
             units = text_units(_filled(entry.get("zh-CN", ""))) + SIGNATURE_UNITS
             if units > ONE_TEXT:
                 found.append(f"written.{name}: {units} UTF-16 units with the signature, at most {ONE_TEXT}")
+        for section, words in (("categories", self.categories), *self.ratings.items()):
+            for name, entry in words.items():
+                found += [f"{section}.{name}: no {lang}" for lang in LANGUAGES if lang not in entry]
         return found
+
+
+def _entry_faults(entry: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+    faults = [f"no {lang}" for lang in LANGUAGES if lang not in entry]
+    used = [variables_of(entry[lang]) for lang in LANGUAGES if lang in entry]
+    if any(each != used[0] for each in used):
+        faults.append("the languages use different variables")
+    for name in sorted(frozenset().union(*used) - known):
+        faults.append(f"unknown variable {{{name}}}; there are {', '.join(sorted(known))}")
+    return faults
 
 
 def _look_up(section: Mapping[str, Mapping[str, Any]], name: str, language: str) -> str:
@@ -68,6 +77,8 @@ def _look_up(section: Mapping[str, Mapping[str, Any]], name: str, language: str)
     except KeyError:
         raise CatalogueError(f"no text {name!r} in {language}") from None
 
+
+_SPOKEN_VARIABLES = frozenset({"office", "month", "day", "category", "rating"})
 
 # As long as a variable gets, to measure a template by.
 _LONGEST = {
@@ -83,7 +94,10 @@ _LONGEST = {
 
 
 def _filled(pattern: str) -> str:
-    return pattern.format_map(_LONGEST)
+    return "".join(
+        text + (_LONGEST.get(name, "") if name else "")
+        for text, name, _, _ in string.Formatter().parse(pattern)
+    )
 
 
 def variables_of(pattern: str) -> frozenset[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from prompts.catalogue import LANGUAGES, Catalogue
 
@@ -60,11 +59,6 @@ def _variable_piece(catalogue: Catalogue, name: str, language: str, variables: M
     if name in ("month", "day"):
         return f"number.{value}"
     return f"{name}.{value}"
-
-
-def date_variables(day: date) -> dict[str, str]:
-    """`month` and `day` for a spoken or written date."""
-    return {"month": str(day.month), "day": str(day.day)}
 
 
 def all_pieces(catalogue: Catalogue, language: str) -> list[Piece]:

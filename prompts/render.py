@@ -19,9 +19,10 @@ _RECIPE = "3"  # rendered anew when what `for_telephone` does changes
 _PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
 
 
-def identity(piece: Piece, voice: str) -> str:
-    """What an audio is of: the hash of its text, pace, voice and recipe."""
-    text = "\0".join((piece.text, str(piece.slow), voice, _RECIPE))
+def identity(piece: Piece, language: str, speech: Speech) -> str:
+    """What an audio is of: the hash of its text as it's spoken, its pace, voice and recipe."""
+    spoken, voice = speech.spelling(piece.text, language), speech.voice(language)
+    text = "\0".join((spoken, str(piece.slow), voice, _RECIPE))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -31,7 +32,7 @@ def render_pieces(folder: Path, pieces: list[Piece], language: str, speech: Spee
     manifest = read_manifest(folder)
     rendered = []
     for piece in pieces:
-        wanted = identity(piece, speech.voice(language))
+        wanted = identity(piece, language, speech)
         path = folder / f"{piece.id}.wav"
         if manifest.get(piece.id, {}).get("of") == wanted and path.exists():
             continue
@@ -56,7 +57,9 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _write_manifest(folder: Path, manifest: dict[str, dict[str, Any]]) -> None:
     text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    part = folder / "manifest.part"
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(folder / "manifest.json")
 
 
 def office_piece(name: str) -> Piece:

@@ -130,12 +130,14 @@ class NotAPrompt(Exception):
 
 
 def write_wav(path: Path, samples: Samples) -> None:
-    """Mono, 16 bit, 8 kHz."""
-    with wave.open(str(path), "wb") as file:
+    """Mono, 16 bit, 8 kHz; whole or not at all, since another process may read it."""
+    part = path.with_suffix(".part")
+    with wave.open(str(part), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(samples.astype("<i2").tobytes())
+    part.replace(path)
 
 
 def read_wav(path: Path) -> Samples:

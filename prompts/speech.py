@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.int16]
 
-# `cmn-latn-pinyin` reads hanzi; Debian's own espeak-ng 1.51 reads them as "Chinese letter".
+# `cmn-latn-pinyin` reads hanzi and pinyin alike; Debian's own espeak-ng 1.51 reads them as "Chinese letter".
 VOICES = {"zh-CN": "cmn-latn-pinyin", "en": "en-us"}
 _WORDS_A_MINUTE = {"zh-CN": 225, "en": 165}
 _SLOW = 0.8
 _DIGITS = dict(zip("0123456789", "零幺二三四五六七八九", strict=True))
+
+# What espeak-ng's dictionary misreads, in pinyin: 重 as zhòng, and 日给 as the one word rìjǐ.
+_PINYIN = {"重听": "chong2 ting1", "日给您": "日 gei3 nin2"}
 
 
 class SpeechError(Exception):
@@ -28,6 +31,9 @@ class Speech(Protocol):
 
     def voice(self, language: str) -> str:
         """What speaks, engine and voice: part of an audio's identity."""
+
+    def spelling(self, text: str, language: str) -> str:
+        """The text as it's given to the engine: part of an audio's identity too."""
 
     def say(self, text: str, language: str, *, slow: bool = False) -> tuple[Samples, int]:
         """Mono samples and their rate in Hz."""
@@ -55,12 +61,15 @@ class EspeakSpeech:
     def voice(self, language: str) -> str:
         return f"espeak-ng {VOICES[language]}"
 
+    def spelling(self, text: str, language: str) -> str:
+        return as_spoken(text, language)
+
     def say(self, text: str, language: str, *, slow: bool = False) -> tuple[Samples, int]:
         if self._library.espeak_SetVoiceByName(VOICES[language].encode()) != 0:
             raise SpeechError(f"espeak-ng has no voice {VOICES[language]}")
         rate = int(_WORDS_A_MINUTE[language] * (_SLOW if slow else 1))
         self._library.espeak_SetParameter(_RATE_PARAMETER, rate, 0)
-        raw = as_spoken(text, language).encode() + b"\0"
+        raw = self.spelling(text, language).encode() + b"\0"
         self._chunks.clear()
         status = self._library.espeak_Synth(raw, len(raw), 0, 0, 0, _CHARS_UTF8, None, None)
         if status != 0 or self._library.espeak_Synchronize() != 0:
@@ -76,7 +85,9 @@ class EspeakSpeech:
 
 
 def as_spoken(text: str, language: str) -> str:
-    """Numbers of three or more digits (110) one by one, as they're said on the telephone."""
+    """Numbers of three or more digits (110) one by one, as on the telephone; what is misread, in pinyin."""
     if language != "zh-CN":
         return re.sub(r"\d{3,}", lambda m: " ".join(m[0]), text)
+    for words, pinyin in _PINYIN.items():
+        text = text.replace(words, pinyin)
     return re.sub(r"\d{3,}", lambda m: "".join(_DIGITS[digit] for digit in m[0]), text)

@@ -57,13 +57,15 @@ class PromptStore:
         """Renders the office's name into `made`, unless it's recorded or there already."""
         if self._recordings is not None and (self._recordings / "office.wav").exists():
             return
-        engine = speech or EspeakSpeech()
-        wanted = identity(office_piece(name), engine.voice(self.language))
-        if read_manifest(AUDIO / self.language).get("office", {}).get("of") == wanted:
+        engine, office = speech or EspeakSpeech(), office_piece(name)
+        wanted = identity(office, self.language, engine)
+        earlier = self._made is not None and (self._made / "office.wav").exists()  # it would be found first
+        if not earlier and read_manifest(AUDIO / self.language).get("office", {}).get("of") == wanted:
             return
         if self._made is None:
             raise PromptMissing(f"office: no folder to render {name!r} into")
-        render_pieces(self._made, [office_piece(name)], self.language, engine)
+        if render_pieces(self._made, [office], self.language, engine):
+            self._samples.pop("office", None)
 
     def unrecorded(self) -> list[str]:
         """The fixed pieces that are speech and not recordings, for `config check` to warn of."""
@@ -74,6 +76,7 @@ class PromptStore:
     def stale(self, speech: Speech) -> list[str]:
         """The committed pieces whose text is no longer the catalogue's."""
         manifest = read_manifest(AUDIO / self.language)
-        voice = speech.voice(self.language)
         pieces = all_pieces(self.catalogue, self.language)
-        return [p.id for p in pieces if manifest.get(p.id, {}).get("of") != identity(p, voice)]
+        return [
+            p.id for p in pieces if manifest.get(p.id, {}).get("of") != identity(p, self.language, speech)
+        ]

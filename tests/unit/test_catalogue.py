@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,12 +20,14 @@ def test_the_catalogue_has_no_faults() -> None:
 
 # domain.md §8.2's own counts, with a ten-character signature
 UNITS = {"eval": 67, "clarify": 56, "thanks": 54, "reason": 53, "verifying": 46, "re_eval": 61, "closed": 52}
-UNITS |= {"optout": 43, "emergency": 50, "removed": 41, "prenotice": 62}
+UNITS |= {"optout": 43, "emergency": 50, "removed": 41, "prenotice": 62, "handler_todo": 49}
+UNITS |= {"handler_urge": 38, "handler_supervise": 40, "handler_rectify": 51}
 
 
 @pytest.mark.parametrize(("template", "units"), UNITS.items())
 def test_units(template: str, units: int) -> None:
     values = {"month": "12", "day": "20", "tail": "0823", "caller": "0379-63110110", "hotline": "110联动热线"}
+    values |= {"kind": "企业诉求", "sign_by": "8月23日18时", "due_by": "8月30日"}
     text = CATALOGUE.text(template, "zh-CN", **values)
     assert text_units(f"【示例市110联动】{text}") == units
 
@@ -37,13 +40,42 @@ def test_a_text_that_grew_is_named() -> None:
 
 
 def test_a_missing_language_or_variable_is_named() -> None:
-    broken = {**CATALOGUE.spoken, "invalid": {"zh-CN": "{a}"}, "no_input": {"zh-CN": "{a}", "en": "b"}}
+    broken = {**CATALOGUE.spoken, "invalid": {"zh-CN": "x"}, "no_input": {"zh-CN": "{day}", "en": "b"}}
     faults = replace(CATALOGUE, spoken=broken).faults()
     assert faults == ["spoken.invalid: no en", "spoken.no_input: the languages use different variables"]
+    gas = {"gas": {"en": "gas"}}
+    assert replace(CATALOGUE, categories=gas).faults() == ["categories.gas: no zh-CN"]
     with pytest.raises(CatalogueError, match="tail"):
         CATALOGUE.text("verifying", "zh-CN")
     with pytest.raises(CatalogueError, match="nothing"):
         CATALOGUE.text("nothing", "en")
+
+
+def test_an_unknown_variable_is_named() -> None:
+    spoken = {**CATALOGUE.spoken, "invalid": {"zh-CN": "{name}您好", "en": "Hello {name}"}}
+    written = {**CATALOGUE.written, "optout": {"zh-CN": "{phone}已停止", "en": "{phone} stopped"}}
+    faults = replace(CATALOGUE, spoken=spoken, written=written).faults()
+    assert [fault.partition(";")[0] for fault in faults] == [
+        "spoken.invalid: unknown variable {name}",
+        "written.optout: unknown variable {phone}",
+    ]
+
+
+def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path) -> None:
+    for text in ("spoken = ", "[speeches]"):
+        path = tmp_path / "catalogue.toml"
+        path.write_text(text)
+        with pytest.raises(CatalogueError, match=r"catalogue\.toml"):
+            load_catalogue.__wrapped__(path)
+
+
+def test_the_slow_question_is_the_question_and_the_ninth_key() -> None:
+    """domain.md §8.1: the same choices in the same order, so the second hearing shifts nobody's answer."""
+    for language in LANGUAGES:
+        quick, slow = (CATALOGUE.speech(p, language) for p in ("q_rating", "q_rating_slow"))
+        assert [d for d in slow if d.isdigit()] == ["1", "2", "3", "9", "0"]
+        assert [d for d in quick if d.isdigit()] == ["1", "2", "3", "0"]
+    assert CATALOGUE.spoken["q_rating_slow"]["slow"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -64,6 +96,11 @@ def test_a_date_is_joined_of_numbers() -> None:
 def test_110_is_said_digit_by_digit() -> None:
     assert as_spoken("请拨打110，按1", "zh-CN") == "请拨打幺幺零，按1"
     assert as_spoken("dial 110, press 1", "en") == "dial 1 1 0, press 1"
+
+
+def test_what_the_engine_misreads_is_spelt() -> None:
+    assert as_spoken("重听请按星号键", "zh-CN") == "chong2 ting1请按星号键"
+    assert as_spoken("已重新办理", "zh-CN") == "已重新办理"
 
 
 def test_variables_are_those_in_braces() -> None:
