@@ -7,10 +7,11 @@ seconds of one clock. `deadline` is when the driver must hand in a Timeout.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from callbacks.rating import SCALES
+from ivr.flow_data import Branch, Choice, Flow, Node, State
 from ivr.flow_events import (
     ChangeRating,
     FlowCommand,
@@ -31,113 +32,11 @@ from ivr.flow_events import (
     WrongPerson,
 )
 
+__all__ = ["Flow", "FlowSession"]
+
 # A prompt that never starts or never ends isn't waited for longer than this.
 _START_GUARD = 5.0
 _END_GUARD = 2.0
-
-CONDITIONS = frozenset(
-    {
-        "first_case",
-        "more_cases",
-        "category",
-        "second_round",
-        "again",
-        "rated",
-        "changed",
-        "dissatisfied",
-        "in_hours",
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A prompt, taken when all of `when` hold."""
-
-    prompt: str
-    when: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way on, taken when all of `when` hold; `advance` goes to the call's next case."""
-
-    to: str
-    when: tuple[str, ...] = ()
-    advance: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """What a silence or a wrong key leads to: `say` and `next`, or `then` at the `most`th time."""
-
-    next: str
-    say: str | None = None
-    most: int = 1
-    then: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a key means, and where it leads."""
-
-    next: str
-    rating: int | None = None
-    resolved: bool | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Says (`prompts`), asks (`asks`, `keys`, `wait` and branches), branches (`ways`) or ends (`end`)."""
-
-    name: str
-    prompts: tuple[Option, ...] = ()
-    asks: bool = False
-    ways: tuple[Way, ...] = ()
-    end: str | None = None
-    does: str | None = None
-    wait: float = 0.0
-    silent: Branch | None = None
-    invalid: Branch | None = None
-    keys: Mapping[str, Choice] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """A dialogue as data. A call keeps the version that it began with."""
-
-    name: str
-    version: str
-    start: str
-    case_over: str
-    call_seconds: float
-    case_seconds: float
-    nodes: Mapping[str, Node]
-
-
-@dataclass(slots=True)
-class State:
-    """Where a session is: all of it is JSON."""
-
-    node: str
-    began: float
-    case_began: float
-    case: int = 0
-    token: str = ""
-    plays: int = 0
-    prompt: str = ""
-    started_at: float | None = None  # the present prompt's first frame
-    ends_at: float | None = None  # its last, known or expected
-    playing: bool = False
-    after: str | None = None  # where a branch's own prompt leads
-    deadline: float | None = None
-    asked: dict[str, int] = field(default_factory=dict)
-    silences: dict[str, int] = field(default_factory=dict)
-    mistakes: dict[str, int] = field(default_factory=dict)
-    rating: int | None = None
-    changed: bool = False
-    over: bool = False
 
 
 class FlowSession:
@@ -150,7 +49,9 @@ class FlowSession:
     def start(
         cls, flow: Flow, variables: Mapping[str, Any], now: float
     ) -> tuple[FlowSession, list[FlowCommand]]:
-        """A new session, and the first things to do."""
+        """A new session, and the first things to do. ValueError when the call is on another scale."""
+        if (scale := variables.get("scale", flow.scale)) != flow.scale:
+            raise ValueError(f"{flow.name} asks on the scale {flow.scale}, not {scale}")
         session = cls(flow, variables, State(flow.start, now, now))
         return session, list(session._enter(flow.start, now))
 
@@ -159,8 +60,8 @@ class FlowSession:
         """When a Timeout is due; None when the dialogue is over."""
         if self.state.over:
             return None
-        limits = [self.state.began + self.flow.call_seconds, self.state.case_began + self.flow.case_seconds]
-        return min([*limits, *([] if self.state.deadline is None else [self.state.deadline])])
+        limits = [self._call_ends, self._case_ends, self.state.deadline]
+        return min(limit for limit in limits if limit is not None)
 
     @property
     def over(self) -> bool:
@@ -201,6 +102,15 @@ class FlowSession:
             raise ValueError(f"a session of {data['flow']} {data['version']}, not {flow.name} {flow.version}")
         return cls(flow, data["variables"], State(**data["state"]))
 
+    @property
+    def _call_ends(self) -> float:
+        return self.state.began + self.flow.call_seconds
+
+    @property
+    def _case_ends(self) -> float | None:
+        """None where the call is ending anyway: a goodbye is neither cut off nor said twice."""
+        return None if self._node.end is not None else self.state.case_began + self.flow.case_seconds
+
     # -- moving
 
     @property
@@ -234,6 +144,7 @@ class FlowSession:
         yield from self._enter(way.to, now)
 
     def _next_case(self, now: float) -> None:
+        self.state.earlier_dissatisfied = self._is("any_dissatisfied")
         self.state.case += 1
         self.state.case_began = now
         self.state.rating, self.state.changed = None, False
@@ -257,11 +168,11 @@ class FlowSession:
 
     def _timeout(self, now: float) -> Iterator[FlowCommand]:
         state = self.state
-        if now >= state.began + self.flow.call_seconds:
+        if now >= self._call_ends:
             state.over = True
             yield HangUp("too_long")
-        elif now >= state.case_began + self.flow.case_seconds:
-            state.case_began = now  # what's left to say has its own time
+        elif self._case_ends is not None and now >= self._case_ends:
+            state.case_began = now  # what is still to be said has its own time
             yield from self._hush()
             yield from self._enter(self.flow.case_over, now)
         elif state.playing:  # the line lost the prompt's end: go on as if it had come
@@ -330,7 +241,6 @@ class FlowSession:
 
     def _is(self, condition: str) -> bool:
         state, cases = self.state, self.variables["cases"]
-        scale = SCALES[self.variables.get("scale", "cn3")]
         match condition:
             case "first_case":
                 return state.case == 0
@@ -344,10 +254,10 @@ class FlowSession:
                 return state.asked.get(state.node, 0) > 0
             case "rated":
                 return state.rating is not None
-            case "changed":
-                return state.changed
             case "dissatisfied":
-                return state.rating in scale.dissatisfied
+                return state.rating in SCALES[self.flow.scale].dissatisfied
+            case "any_dissatisfied":
+                return state.earlier_dissatisfied or self._is("dissatisfied")
             case "in_hours":
                 return bool(self.variables.get("in_hours", False))
         raise AssertionError(f"unknown condition {condition}")
@@ -361,5 +271,5 @@ class FlowSession:
             "category": case.get("category") or "other",
         }
         if self.state.rating is not None:
-            values["rating"] = f"{self.variables.get('scale', 'cn3')}.{self.state.rating}"
+            values["rating"] = f"{self.flow.scale}.{self.state.rating}"
         return tuple(sorted(values.items()))

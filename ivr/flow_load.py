@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ivr.flow import CONDITIONS, Branch, Choice, Flow, Node, Option, Way
+from callbacks.rating import SCALES
+from ivr.flow_data import CONDITIONS, Branch, Choice, Flow, Node, Option, Way
 from prompts.catalogue import Catalogue
 
 FLOWS = Path(__file__).parent / "flows"
@@ -52,6 +53,7 @@ def _flow(data: dict[str, Any]) -> Flow:
     return Flow(
         name=data["name"],
         version=data["version"],
+        scale=data.get("scale", "cn3"),
         start=data["start"],
         case_over=data["case_over"],
         call_seconds=float(data["call_seconds"]),
@@ -106,11 +108,24 @@ def _faults(flow: Flow, data: dict[str, Any], catalogue: Catalogue) -> Iterator[
             yield f"nodes.{name}: {fault}"
     for prompt in sorted(prompts_of(flow) - set(catalogue.spoken)):
         yield f"prompt {prompt!r} is not in the catalogue"
+    yield from _scale_faults(flow)
     for entry in ("start", "case_over"):
         if getattr(flow, entry) not in flow.nodes:
             yield f"{entry}: there is no node {getattr(flow, entry)!r}"
             return
     yield from _graph_faults(flow)
+
+
+def _scale_faults(flow: Flow) -> Iterator[str]:
+    """A question for a rating offers the whole scale: no answer is left out, and none is made up."""
+    if flow.scale not in SCALES:
+        yield f"scale {flow.scale!r}; one of {', '.join(SCALES)}"
+        return
+    values = sorted(SCALES[flow.scale].labels)
+    for name, node in flow.nodes.items():
+        offered = sorted(choice.rating for choice in node.keys.values() if choice.rating is not None)
+        if offered and offered != values:
+            yield f"nodes.{name}: offers the ratings {offered}; {flow.scale} has {values}"
 
 
 def _node_faults(node: Node, flow: Flow) -> Iterator[str]:
@@ -167,21 +182,27 @@ def _graph_faults(flow: Flow) -> Iterator[str]:
     for name in sorted(reached):
         if not any(flow.nodes[each].end for each in _closure(flow, {name})):
             yield f"nodes.{name}: no way from here ends"
-        if name in _closure(flow, set(_unasked(flow, name)), through_questions=False):
-            yield f"nodes.{name}: a loop in which nobody is asked"
+        if name in _closure(flow, set(_unanswered(flow, name)), answered=False):
+            yield f"nodes.{name}: a loop that goes on without an answer; give most and then"
 
 
-def _unasked(flow: Flow, name: str) -> list[str]:
-    """Where a node leads by itself. A way that advances to the next case is bounded by the cases."""
+def _unanswered(flow: Flow, name: str) -> list[str]:
+    """Where a node leads, time and again, when nobody answers: by itself, by silence or by wrong keys.
+
+    A way that advances is bounded by the call's cases, a branch with `then` by its `most`.
+    """
     node = flow.nodes[name]
-    return [] if node.asks else [way.to for way in node.ways if not way.advance]
+    if not node.asks:
+        return [way.to for way in node.ways if not way.advance]
+    branches = [branch for branch in (node.silent, node.invalid) if branch is not None]
+    return [branch.next if branch.then is None else branch.then for branch in branches]
 
 
-def _closure(flow: Flow, names: set[str], *, through_questions: bool = True) -> set[str]:
+def _closure(flow: Flow, names: set[str], *, answered: bool = True) -> set[str]:
     found, waiting = set(names), list(names)
     while waiting:
         name = waiting.pop()
-        onward = targets(flow.nodes[name]) if through_questions else iter(_unasked(flow, name))
+        onward = targets(flow.nodes[name]) if answered else iter(_unanswered(flow, name))
         new = {target for target in onward if target in flow.nodes} - found
         found |= new
         waiting += new

@@ -36,12 +36,13 @@ SECONDS = 5.0  # how long every prompt lasts
 class Caller:
     """A driver in virtual time, and the citizen at the other end."""
 
-    def __init__(self, cases: int = 1, **case: object) -> None:
+    def __init__(self, cases: int = 1, in_hours: bool = False, **case: object) -> None:
         self.now = 100.0
         self.told: list[FlowCommand] = []
         one = {"month": 11, "day": 3, "category": "water", "round": 1, **case}
         self.token, self.started, self.ended = "", 0.0, 0.0
-        self.session, commands = FlowSession.start(SURVEY, {"cases": [one] * cases}, self.now)
+        variables = {"cases": [one] * cases, "in_hours": in_hours}
+        self.session, commands = FlowSession.start(SURVEY, variables, self.now)
         self._take(commands)
 
     def _take(self, commands: list[FlowCommand]) -> None:
@@ -85,6 +86,18 @@ class Caller:
     def hang_up(self) -> None:
         self.give(HungUp())
 
+    def stray(self, kind: str, token: str) -> None:
+        """An event twice, of an earlier prompt, or out of order."""
+        match kind:
+            case "started":
+                self.give(PromptStarted(token, self.now, SECONDS))
+            case "finished":
+                self.give(PromptFinished(token, self.now))
+            case "early key":
+                self.give(Key("3", self.now - 60))
+            case "early timeout":
+                self.give(Timeout())
+
 
 def shown(command: FlowCommand) -> str:
     if isinstance(command, Play):
@@ -106,6 +119,8 @@ def run(text: str) -> str:
             options[word] = int(value)
         elif line == "no category":
             options["category"] = None
+        elif line == "in hours":
+            options["in_hours"] = True
     caller = Caller(**options)
     out = [*head, *(f"< {shown(command)}" for command in caller.told)]
     for line in text.splitlines():
@@ -148,6 +163,11 @@ steps = st.one_of(
     st.sampled_from([1.0, SECONDS]).map(lambda seconds: ("hear", seconds)),
     st.just(("silence",)),
     st.floats(0.1, 200).map(lambda seconds: ("wait", seconds)),
+    st.tuples(
+        st.just("stray"),
+        st.sampled_from(["started", "finished", "early key", "early timeout"]),
+        st.sampled_from(["p1", "p2", "p9"]),
+    ),
 )
 
 
@@ -167,6 +187,21 @@ def test_any_caller_is_heard_out_and_rated_once_a_case(cases: int, script: list[
         assert len(stored) == len(set(stored))
     assert caller.told[-1] == ends[0] or isinstance(caller.told[-1], StopPlay)
     assert caller.ended - began <= SURVEY.call_seconds + SECONDS + 1  # the last prompt may be heard out
+
+
+@settings(max_examples=50)
+@given(st.lists(steps, max_size=20))
+def test_after_the_hang_up_nothing_is_done(script: list[tuple]) -> None:
+    caller = Caller()
+    for name, *arguments in script:
+        getattr(caller, name)(*arguments)
+    caller.hang_up()
+    told = len(caller.told)
+    for step in ("hear", "silence", "hang_up"):
+        getattr(caller, step)()
+    caller.key("1")
+    assert caller.session.over and caller.session.deadline is None
+    assert len(caller.told) == told
 
 
 def test_no_call_lasts_longer_than_480_seconds() -> None:
@@ -204,6 +239,12 @@ def test_the_prompt_version_follows_the_words() -> None:
     assert prompt_version(SURVEY, other, "zh-CN") != prompt_version(SURVEY, CATALOGUE, "zh-CN")
 
 
+def test_a_call_on_another_scale_is_refused() -> None:
+    """Key 3 is 不满意 in these words; stored on cn5 it would be 基本满意."""
+    with pytest.raises(ValueError, match="asks on the scale cn3, not cn5"):
+        FlowSession.start(SURVEY, {"scale": "cn5", "cases": []}, 0.0)
+
+
 FLOW = """
 name = "t"
 version = "1"
@@ -229,7 +270,21 @@ WRONG = [
         QUESTION + 'invalid = { next = "a", most = 2 }\nkeys = { 1 = { next = "z" } }',
         "invalid: most = 2 needs then",
     ),
-    ('say = "invalid"\nnext = "a"', "nodes.a: a loop in which nobody is asked"),
+    ('say = "invalid"\nnext = "a"', "nodes.a: a loop that goes on without an answer"),
+    (
+        'ask = "q_rating"\nwait = 5\nsilent = { next = "a" }\ninvalid = { next = "z" }\n'
+        'keys = { "*" = { next = "a" } }',
+        "nodes.a: a loop that goes on without an answer",
+    ),
+    (
+        QUESTION + 'invalid = { next = "b", most = 2, then = "b" }\nkeys = { "*" = { next = "z" } }\n'
+        '[nodes.b]\nnext = "a"',
+        "nodes.a: a loop that goes on without an answer",
+    ),
+    (
+        QUESTION + 'invalid = { next = "z" }\nkeys = { 1 = { rating = 1, next = "z" } }',
+        "nodes.a: offers the ratings [1]; cn3 has [1, 2, 3]",
+    ),
     ('say = "invalid"\nnext = "z"\n[nodes.b]\nsay = "invalid"\nnext = "z"', "nodes.b: nothing leads here"),
     ('say = "invalid"\nnext = "z"\nsays = 1', "nodes.a: unknown says"),
     ('say = [{ prompt = "invalid", when = ["moon"] }]\nnext = "z"', "unknown condition 'moon'"),
