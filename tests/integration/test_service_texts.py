@@ -327,3 +327,15 @@ def test_a_landline_is_never_texted(desk: Desk) -> None:
     desk.plan()
     assert desk.state(callback_id) is State.CALL_QUEUED
     assert desk.texts() == []
+
+
+def test_a_gateway_that_begins_its_ids_anew_gives_its_receipts_to_the_newer_text(desk: Desk) -> None:
+    desk.close(MOBILE)
+    desk.close("13803790002")
+    desk.plan()
+    first, second = claim(desk)
+    submitted(desk.ctx, first.text_id, first.token, GATEWAY, ["A1"], desk.now)
+    receipt_came(desk.ctx, GATEWAY, "A1", "delivered", "000", desk.now)
+    assert submitted(desk.ctx, second.text_id, second.token, GATEWAY, ["A1"], desk.later(hours=1))
+    receipt_came(desk.ctx, GATEWAY, "A1", "delivered", "000", desk.now)
+    assert [text.state for text in desk.texts()] == [TextState.DELIVERED, TextState.DELIVERED]
