@@ -291,6 +291,14 @@ def _run_voice(office: Office, stop: Stop) -> None:
     worker.run(stop, settings.serve.drain_seconds)
 
 
+def check_scale(settings: Settings, scale: str) -> None:
+    """A survey's keys mean what its own scale says; another would count 不满意 as something else."""
+    if settings.policy.scale != scale:
+        raise ConfigError(
+            f"policy.scale: {settings.policy.scale}, but the survey asks on {scale}; set {scale}"
+        )
+
+
 def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
     """The flow, its audio, and the version of its words."""
     from ivr.flow_load import FLOWS, load_flow, prompt_version
@@ -303,6 +311,7 @@ def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> 
     store = PromptStore(settings.language, recordings=settings.recordings, made=made)
     store.ensure_office(settings.office.name)
     flow = load_flow(FLOWS / f"{flow_name}.toml", load_catalogue())
+    check_scale(settings, flow.scale)
     return Script(flow, SpokenPrompts(store), prompt_version(flow, load_catalogue(), settings.language))
 
 
@@ -492,10 +501,13 @@ def config() -> None:
 @click.pass_context
 def config_check(ctx: click.Context) -> None:
     """Check the settings, and warn of what isn't ready for the public."""
+    from ivr.flow_load import FLOWS, load_flow
+    from prompts.catalogue import load_catalogue
     from prompts.store import PromptStore
 
     settings = _settings(ctx)
     check_demo(settings)
+    check_scale(settings, load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue()).scale)
     warnings = []
     missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()
     if missing:

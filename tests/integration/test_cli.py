@@ -63,6 +63,15 @@ def test_the_environment_wins_and_is_named(city: Path, monkeypatch: pytest.Monke
     assert "prompts are speech, not recordings" in result.output
 
 
+def test_a_scale_that_the_survey_does_not_ask_on_is_refused(
+    city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUIFANG_POLICY__SCALE", "cn5")
+    result = run("--config", city, "config", "check")
+    assert result.exit_code == 2
+    assert "policy.scale: cn5, but the survey asks on cn3" in result.output
+
+
 def test_the_demos_preset_calls_nobody_but_loopback(city: Path) -> None:
     trunk = '[[voice.trunks]]\nname = "carrier"\nhost = "192.0.2.1"\ncaller_number = "037963110110"\n'
     city.write_text("demo = true\n" + city.read_text() + trunk)
