@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from callbacks.settings import Section
 from callbacks.vocabulary import Disposition
 from ivr.events import Codec
 
 __all__ = ["CauseOverride", "CitySettings", "TrunkSettings", "VoiceSettings"]
-
-
-class Section(BaseModel):
-    """A section of the configuration: unknown keys are errors, values don't change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CauseOverride(Section):
