@@ -162,7 +162,7 @@ class FlowSession:
         if self.state.after is not None:
             yield from self._enter(self.state.after, at)
         elif self._node.asks:
-            self.state.deadline = at + self._node.wait
+            self.state.deadline = at + (self._node.wait or 0.0)
         else:
             yield from self._leave(at)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# How a dialogue ends, apart from "too_long", which no node says.
+OUTCOMES = frozenset({"done", "no_answer", "handed_over", "wrong_person"})
 CONDITIONS = frozenset(
     {
         "first_case",
@@ -59,15 +61,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Says (`prompts`), asks (`asks`, `keys`, `wait` and branches), branches (`ways`) or ends (`end`)."""
+    """Says or asks its `prompts` (with `keys`, `wait` and branches), leads on (`ways`) or ends (`end`)."""
 
     name: str
     prompts: tuple[Option, ...] = ()
+    says: bool = False
     asks: bool = False
     ways: tuple[Way, ...] = ()
     end: str | None = None
     does: str | None = None
-    wait: float = 0.0
+    wait: float | None = None
     silent: Branch | None = None
     invalid: Branch | None = None
     keys: Mapping[str, Choice] = field(default_factory=dict)

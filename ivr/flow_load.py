@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from callbacks.rating import SCALES
-from ivr.flow_data import CONDITIONS, Branch, Choice, Flow, Node, Option, Way
+from ivr.flow_data import CONDITIONS, OUTCOMES, Flow, Node
+from ivr.flow_file import FlowError, read_flow
 from prompts.catalogue import Catalogue
 
 FLOWS = Path(__file__).parent / "flows"
 _KEYS = frozenset("0123456789*#")
-_NODE_FIELDS = frozenset({"say", "ask", "next", "end", "does", "wait", "silent", "invalid", "keys"})
 _DOES = frozenset({"hand_over", "wrong_person"})
-
-
-class FlowError(Exception):
-    """A flow is wrong; each line names file, node and what would be right."""
 
 
 def load_flow(path: Path, catalogue: Catalogue) -> Flow:
     """The flow in `path`, checked."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        flow = _flow(data)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise FlowError(f"{path}: {type(error).__name__} {error}") from error
-    if faults := list(_faults(flow, data, catalogue)):
+        flow = read_flow(path.read_text(encoding="utf-8"))
+        faults = check_flow(flow, catalogue)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlowError(f"{path}: {error}") from error
+    except FlowError as error:
+        faults = str(error).splitlines()
+    if faults:
         raise FlowError("\n".join(f"{path}: {fault}" for fault in faults))
     return flow
 
@@ -42,72 +38,26 @@ def prompt_version(flow: Flow, catalogue: Catalogue, language: str) -> str:
 
 def prompts_of(flow: Flow) -> set[str]:
     """Every prompt that the flow can play."""
-    found = set()
-    for node in flow.nodes.values():
-        found |= {option.prompt for option in node.prompts}
-        found |= {branch.say for branch in (node.silent, node.invalid) if branch and branch.say}
-    return found
+    return {prompt for node in flow.nodes.values() for prompt in _prompts(node)}
 
 
-def _flow(data: dict[str, Any]) -> Flow:
-    return Flow(
-        name=data["name"],
-        version=data["version"],
-        scale=data.get("scale", "cn3"),
-        start=data["start"],
-        case_over=data["case_over"],
-        call_seconds=float(data["call_seconds"]),
-        case_seconds=float(data["case_seconds"]),
-        nodes={name: _node(name, node) for name, node in data["nodes"].items()},
-    )
+def _prompts(node: Node) -> Iterator[str]:
+    yield from (option.prompt for option in node.prompts)
+    yield from (branch.say for branch in (node.silent, node.invalid) if branch and branch.say)
 
 
-def _node(name: str, data: dict[str, Any]) -> Node:
-    return Node(
-        name=name,
-        prompts=_options(data.get("ask", data.get("say", []))),
-        asks="ask" in data,
-        ways=_ways(data.get("next", [])),
-        end=data.get("end"),
-        does=data.get("does"),
-        wait=float(data.get("wait", 0)),
-        silent=_branch(data.get("silent")),
-        invalid=_branch(data.get("invalid")),
-        keys={str(key): _choice(choice) for key, choice in data.get("keys", {}).items()},
-    )
+def check_flow(flow: Flow, catalogue: Catalogue) -> list[str]:
+    """What would leave a call without words, without an answer or without an end, by node."""
+    return list(_faults(flow, catalogue))
 
 
-def _options(data: Any) -> tuple[Option, ...]:
-    if isinstance(data, str):
-        return (Option(data),)
-    return tuple(Option(each["prompt"], tuple(each.get("when", ()))) for each in data)
-
-
-def _ways(data: Any) -> tuple[Way, ...]:
-    if isinstance(data, str):
-        return (Way(data),)
-    return tuple(Way(each["to"], tuple(each.get("when", ())), each.get("advance", False)) for each in data)
-
-
-def _branch(data: Mapping[str, Any] | None) -> Branch | None:
-    if data is None:
-        return None
-    return Branch(data["next"], data.get("say"), int(data.get("most", 1)), data.get("then"))
-
-
-def _choice(data: Mapping[str, Any]) -> Choice:
-    return Choice(data["next"], data.get("rating"), data.get("resolved"), data.get("reason"))
-
-
-def _faults(flow: Flow, data: dict[str, Any], catalogue: Catalogue) -> Iterator[str]:
+def _faults(flow: Flow, catalogue: Catalogue) -> Iterator[str]:
     for name, node in flow.nodes.items():
-        if unknown := set(data["nodes"][name]) - _NODE_FIELDS:
-            known = ", ".join(sorted(_NODE_FIELDS))
-            yield f"nodes.{name}: unknown {', '.join(sorted(unknown))}; there are {known}"
         for fault in _node_faults(node, flow):
             yield f"nodes.{name}: {fault}"
-    for prompt in sorted(prompts_of(flow) - set(catalogue.spoken)):
-        yield f"prompt {prompt!r} is not in the catalogue"
+        for prompt in _prompts(node):
+            if prompt not in catalogue.spoken:
+                yield f"nodes.{name}: prompt {prompt!r} is not in the catalogue"
     yield from _scale_faults(flow)
     for entry in ("start", "case_over"):
         if getattr(flow, entry) not in flow.nodes:
@@ -117,7 +67,7 @@ def _faults(flow: Flow, data: dict[str, Any], catalogue: Catalogue) -> Iterator[
 
 
 def _scale_faults(flow: Flow) -> Iterator[str]:
-    """A question for a rating offers the whole scale: no answer is left out, and none is made up."""
+    """A question offers all its answers: none is left out, and none is made up (domain.md §3.5)."""
     if flow.scale not in SCALES:
         yield f"scale {flow.scale!r}; one of {', '.join(SCALES)}"
         return
@@ -126,34 +76,53 @@ def _scale_faults(flow: Flow) -> Iterator[str]:
         offered = sorted(choice.rating for choice in node.keys.values() if choice.rating is not None)
         if offered and offered != values:
             yield f"nodes.{name}: offers the ratings {offered}; {flow.scale} has {values}"
+        if len({choice.resolved for choice in node.keys.values()} - {None}) == 1:
+            yield f"nodes.{name}: offers only one answer to whether it's resolved"
 
 
 def _node_faults(node: Node, flow: Flow) -> Iterator[str]:
     for target in targets(node):
         if target not in flow.nodes:
             yield f"leads to {target!r}, which is no node"
-    for conditions in [o.when for o in node.prompts] + [w.when for w in node.ways]:
-        for condition in conditions:
-            if condition not in CONDITIONS:
-                yield f"unknown condition {condition!r}; there are {', '.join(sorted(CONDITIONS))}"
     for what, options in (("prompt", node.prompts), ("way on", node.ways)):
-        if options and options[-1].when:
-            yield f"the last {what} has a condition, so there may be none"
+        yield from _condition_faults(what, [option.when for option in options])
+    if any(way.advance and "more_cases" not in way.when for way in node.ways):
+        yield "advance needs the condition more_cases, or there may be no next case"
+    match sum((node.asks, bool(node.ways), node.end is not None)):
+        case 0:
+            yield "has no way out; give ask, next or end"
+        case 2 | 3:
+            yield "has more than one of ask, next and end, so its way out is unclear"
     if node.asks:
         yield from _question_faults(node)
-    elif not node.ways and node.end is None:
-        yield "has no way out; give next or end"
+    elif node.keys or node.silent or node.invalid or node.wait is not None:
+        yield "keys, wait, silent and invalid are a question's; give ask"
+    if node.end is not None and node.end not in OUTCOMES:
+        yield f"end {node.end!r}; one of {', '.join(sorted(OUTCOMES))}"
     if node.does is not None and node.does not in _DOES:
         yield f"does {node.does!r}; one of {', '.join(sorted(_DOES))}"
 
 
+def _condition_faults(what: str, options: list[tuple[str, ...]]) -> Iterator[str]:
+    """The first whose conditions hold is taken: there always is one, and each can be it."""
+    for condition in (condition for option in options for condition in option):
+        if condition not in CONDITIONS:
+            yield f"unknown condition {condition!r}; there are {', '.join(sorted(CONDITIONS))}"
+    if options and options[-1]:
+        yield f"the last {what} has a condition, so there may be none"
+    if not all(options[:-1]):
+        yield f"a {what} before the last has no condition, so the last is never taken"
+
+
 def _question_faults(node: Node) -> Iterator[str]:
+    if node.says:
+        yield "has say and ask; a question says what it asks"
     if node.silent is None or node.invalid is None:
         yield "a question needs the branches silent and invalid"
     if not node.keys:
         yield "a question needs keys"
-    if not 0 < node.wait <= 30:
-        yield f"waits {node.wait:g} s; more than 0 and at most 30"
+    if node.wait is None or not 0 < node.wait <= 30:
+        yield f"waits {node.wait} s; more than 0 and at most 30"
     for key in node.keys:
         if key not in _KEYS:
             yield f"key {key!r}; one of {''.join(sorted(_KEYS))}"

@@ -24,7 +24,7 @@ from ivr.flow_events import (
     StoreRating,
     Timeout,
 )
-from ivr.flow_load import FLOWS, FlowError, load_flow, prompt_version
+from ivr.flow_load import FLOWS, load_flow, prompt_version
 from prompts.catalogue import load_catalogue
 
 CATALOGUE = load_catalogue()
@@ -159,7 +159,7 @@ def test_transcript(path: Path) -> None:
 
 
 steps = st.one_of(
-    st.sampled_from("0123456789*#").map(lambda key: ("key", key)),
+    st.sampled_from("0123456789*#ABCD").map(lambda key: ("key", key)),
     st.sampled_from([1.0, SECONDS]).map(lambda seconds: ("hear", seconds)),
     st.just(("silence",)),
     st.floats(0.1, 200).map(lambda seconds: ("wait", seconds)),
@@ -243,60 +243,3 @@ def test_a_call_on_another_scale_is_refused() -> None:
     """Key 3 is 不满意 in these words; stored on cn5 it would be 基本满意."""
     with pytest.raises(ValueError, match="asks on the scale cn3, not cn5"):
         FlowSession.start(SURVEY, {"scale": "cn5", "cases": []}, 0.0)
-
-
-FLOW = """
-name = "t"
-version = "1"
-start = "a"
-case_over = "z"
-call_seconds = 60
-case_seconds = 60
-[nodes.z]
-say = "thanks_good"
-end = "done"
-[nodes.a]
-"""
-QUESTION = 'ask = "q_rating"\nwait = 5\nsilent = { next = "z" }\n'
-
-WRONG = [
-    # what stands in node a, and the words that name the fault
-    ('say = "no_such_prompt"\nnext = "z"', "prompt 'no_such_prompt' is not in the catalogue"),
-    ('say = "invalid"\nnext = "q"', "nodes.a: leads to 'q', which is no node"),
-    ('say = "invalid"', "nodes.a: has no way out"),
-    (QUESTION + 'keys = { 1 = { next = "z" } }', "nodes.a: a question needs the branches silent and invalid"),
-    (QUESTION + 'invalid = { next = "z" }', "nodes.a: a question needs keys"),
-    (
-        QUESTION + 'invalid = { next = "a", most = 2 }\nkeys = { 1 = { next = "z" } }',
-        "invalid: most = 2 needs then",
-    ),
-    ('say = "invalid"\nnext = "a"', "nodes.a: a loop that goes on without an answer"),
-    (
-        'ask = "q_rating"\nwait = 5\nsilent = { next = "a" }\ninvalid = { next = "z" }\n'
-        'keys = { "*" = { next = "a" } }',
-        "nodes.a: a loop that goes on without an answer",
-    ),
-    (
-        QUESTION + 'invalid = { next = "b", most = 2, then = "b" }\nkeys = { "*" = { next = "z" } }\n'
-        '[nodes.b]\nnext = "a"',
-        "nodes.a: a loop that goes on without an answer",
-    ),
-    (
-        QUESTION + 'invalid = { next = "z" }\nkeys = { 1 = { rating = 1, next = "z" } }',
-        "nodes.a: offers the ratings [1]; cn3 has [1, 2, 3]",
-    ),
-    ('say = "invalid"\nnext = "z"\n[nodes.b]\nsay = "invalid"\nnext = "z"', "nodes.b: nothing leads here"),
-    ('say = "invalid"\nnext = "z"\nsays = 1', "nodes.a: unknown says"),
-    ('say = [{ prompt = "invalid", when = ["moon"] }]\nnext = "z"', "unknown condition 'moon'"),
-    ('say = [{ prompt = "invalid", when = ["rated"] }]\nnext = "z"', "the last prompt has a condition"),
-    ("say = ", "Invalid value"),
-]
-
-
-@pytest.mark.parametrize(("node", "fault"), WRONG)
-def test_a_wrong_flow_is_named(tmp_path: Path, node: str, fault: str) -> None:
-    path = tmp_path / "wrong.toml"
-    path.write_text(FLOW + node)
-    with pytest.raises(FlowError) as error:
-        load_flow(path, CATALOGUE)
-    assert fault in str(error.value) and str(path) in str(error.value)
