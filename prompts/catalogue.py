@@ -13,6 +13,7 @@ from typing import Any
 LANGUAGES = ("zh-CN", "en")
 SIGNATURE_UNITS = 10
 ONE_TEXT = 70
+_MONTHS = 12
 _FILE = Path(__file__).parent / "catalogue.toml"
 
 
@@ -58,6 +59,9 @@ class Catalogue:
         for section, words in (("categories", self.categories), *self.ratings.items()):
             for name, entry in words.items():
                 found += [f"{section}.{name}: no {lang}" for lang in LANGUAGES if lang not in entry]
+        for lang, names in self.months.items():
+            if len(names) != _MONTHS:
+                found.append(f"months.{lang}: {len(names)}, not {_MONTHS}")
         return found
 
 
@@ -116,5 +120,5 @@ def load_catalogue(path: Path = _FILE) -> Catalogue:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         return Catalogue(**data)
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise CatalogueError(f"{path}: {error}") from error

@@ -149,6 +149,10 @@ def read_wav(path: Path) -> Samples:
                 raise NotAPrompt(
                     f"{path}: {form[0]} channels, {8 * form[1]} bit, {form[2]} Hz; not mono, 16, 8000"
                 )
-            return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
-    except (wave.Error, EOFError) as error:
-        raise NotAPrompt(f"{path}: {error}") from error
+            number = file.getnframes()
+            raw = file.readframes(number)
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last: a chunk longer than its file
+        raise NotAPrompt(f"{path}: {error or 'not a WAV file'}") from error
+    if not raw or len(raw) != 2 * number:
+        raise NotAPrompt(f"{path}: {len(raw)} bytes of sound, where its head tells of {2 * number}")
+    return np.frombuffer(raw, dtype="<i2").astype(np.int16)

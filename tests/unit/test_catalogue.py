@@ -45,6 +45,7 @@ def test_a_missing_language_or_variable_is_named() -> None:
     assert faults == ["spoken.invalid: no en", "spoken.no_input: the languages use different variables"]
     gas = {"gas": {"en": "gas"}}
     assert replace(CATALOGUE, categories=gas).faults() == ["categories.gas: no zh-CN"]
+    assert replace(CATALOGUE, months={"en": ["January"]}).faults() == ["months.en: 1, not 12"]
     with pytest.raises(CatalogueError, match="tail"):
         CATALOGUE.text("verifying", "zh-CN")
     with pytest.raises(CatalogueError, match="nothing"):
@@ -62,9 +63,11 @@ def test_an_unknown_variable_is_named() -> None:
 
 
 def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path) -> None:
-    for text in ("spoken = ", "[speeches]"):
-        path = tmp_path / "catalogue.toml"
-        path.write_text(text)
+    path = tmp_path / "catalogue.toml"
+    with pytest.raises(CatalogueError, match=r"catalogue\.toml"):
+        load_catalogue.__wrapped__(path)
+    for text in (b"spoken = ", b"[speeches]", b"\xff"):
+        path.write_bytes(text)
         with pytest.raises(CatalogueError, match=r"catalogue\.toml"):
             load_catalogue.__wrapped__(path)
 
