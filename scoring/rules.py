@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
-from math import sqrt
+from math import floor, sqrt
 
 from scoring.settings import ScoringSettings
 
@@ -85,8 +85,11 @@ class Assessment:
 
 
 def ratio(numerator: Fraction, denominator: Fraction) -> Fraction | None:
-    """None, never 0 or 1, where there is nothing to divide by."""
-    return numerator / denominator if denominator else None
+    """None, never 0 or 1, where there is nothing to divide by.
+
+    Corrections of an earlier month (domain.md §4.1) can leave less than nothing: that is no rate either.
+    """
+    return numerator / denominator if denominator > 0 else None
 
 
 def clamp(value: Fraction, low: Fraction, high: Fraction) -> Fraction:
@@ -122,7 +125,7 @@ def satisfaction_index(c: Counts, settings: ScoringSettings) -> Fraction | None:
 def assess(c: Counts, settings: ScoringSettings) -> Assessment:
     """The components, points of those that don't apply given pro rata to the others, and the score."""
     components = _redistributed(_components(c, settings))
-    if not c.rated:
+    if c.rated <= 0:
         return Assessment(c, components, None, "not_rated")
     base = sum((component.value for component in components), Fraction(0))
     deductions = min(c.deductions, settings.deduction_cap)
@@ -178,9 +181,9 @@ def band(score: Fraction) -> str:
 
 def wilson(successes: Fraction, n: Fraction) -> tuple[float, float] | None:
     """The 95 % interval of a rate; None without observations."""
-    if not n:
+    if n <= 0:
         return None
-    p, count = float(successes / n), float(n)
+    p, count = float(clamp(successes / n, Fraction(0), Fraction(1))), float(n)
     centre = p + _Z95**2 / (2 * count)
     spread = _Z95 * sqrt(p * (1 - p) / count + _Z95**2 / (4 * count**2))
     scale = 1 + _Z95**2 / count
@@ -188,10 +191,14 @@ def wilson(successes: Fraction, n: Fraction) -> tuple[float, float] | None:
 
 
 def nonresponse_bounds(c: Counts) -> tuple[Fraction, Fraction] | None:
-    """What 满意率 would be if all who didn't answer were dissatisfied, or satisfied (domain.md §3.2)."""
-    silent = c.due - c.rated_raw
+    """What 满意率 would be if all who didn't answer were dissatisfied, or satisfied (domain.md §3.2).
+
+    A late answer counts in the month it arrives, its callback in an earlier one's `due`: so a month can have
+    more ratings than callbacks, and then nobody was silent.
+    """
+    silent = max(c.due - c.rated_raw, Fraction(0))
     base = c.rated + silent
-    return (c.positive / base, (c.positive + silent) / base) if base else None
+    return (c.positive / base, (c.positive + silent) / base) if base > 0 else None
 
 
 def shrunk(c: Counts, group: Sequence[Counts], settings: ScoringSettings) -> Fraction | None:
@@ -222,9 +229,9 @@ def _rank_key(a: Assessment, group: Sequence[Counts], settings: ScoringSettings)
 
 
 def show(value: Fraction, places: int = 2) -> str:
-    """Half-up, for people: 179.00, 48.07."""
-    exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return str(exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
+    """Half-up (away from zero), for people: 179.00, 48.07. Rounded once, from the exact value."""
+    rounded = floor(abs(value) * 10**places + Fraction(1, 2))
+    return str(Decimal(-rounded if value < 0 else rounded).scaleb(-places))
 
 
 def percent(value: Fraction) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from callbacks.settings import Section
 from callbacks.vocabulary import UnitGroup
@@ -15,10 +15,16 @@ from callbacks.vocabulary import UnitGroup
 
 def _exact(value: object) -> object:
     """TOML's 0.5 or "1/2", exactly."""
-    return Fraction(str(value)) if isinstance(value, str | int | float) else value
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f'{value!r} is no number; write 0.5 or "1/2"') from None
 
 
-Exact = Annotated[Fraction, BeforeValidator(_exact)]
+Exact = Annotated[Fraction, BeforeValidator(_exact), Field(ge=0)]
+_TOTAL = Fraction(200)
 
 
 class PointSettings(Section):
@@ -30,12 +36,21 @@ class PointSettings(Section):
     signed: Exact = Fraction(20)
     rectified: Exact = Fraction(20)
 
+    @model_validator(mode="after")
+    def _whole(self) -> PointSettings:
+        parts = (self.satisfaction, self.resolution, self.on_time, self.signed, self.rectified)
+        if sum(parts) != _TOTAL:
+            raise ValueError(f"the points sum to {sum(parts)}; they must sum to {_TOTAL}")
+        return self
+
 
 class ScoringSettings(Section):
     """`unreached_policy` other than exclude is printed on every report."""
 
     points: PointSettings = PointSettings()
-    rework_credit: Exact = Field(Fraction(1, 2), description="ρ: what a rating mended by rework is worth")
+    rework_credit: Exact = Field(
+        Fraction(1, 2), le=1, description="ρ: what a rating mended by rework is worth"
+    )
     min_rated: int = Field(5, ge=1)
     rank_by: Literal["score", "wilson", "shrunk"] = "score"
     shrink_k: int = Field(5, ge=0)
@@ -46,6 +61,12 @@ class ScoringSettings(Section):
     bonus_cap: Exact = Fraction(5)
     sign_within: timedelta = Field(timedelta(hours=24), description="from 交办 to 签收, for 按时签收率")
     unreached_policy: Literal["exclude"] = "exclude"
+
+    @model_validator(mode="after")
+    def _every_group_has_points(self) -> ScoringSettings:
+        if missing := [group.value for group in UnitGroup if group not in self.item_points]:
+            raise ValueError(f"item_points lacks {', '.join(missing)}; every group has its points")
+        return self
 
     @property
     def version(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from math import floor
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,23 @@ def test_worked_examples(month: Counts, weight: int, score: F, shown: str, point
     assert show(result.item_points(F(weight))) == points
 
 
+COMPONENTS = [
+    # counts, 80·S, 40·RES, 40·T, 20·A, 20·Q
+    (A, (70, 35, 36, 18, 20)),
+    (B, (60, 30, 32, 20, 0)),  # its one second callback was dissatisfied again
+    (C, (F(520, 7), 40, 40, 18, 20)),  # 74.2857…; no second callback: Q is 1
+    (DECEMBER, (50, 30, 24, 20, 20)),
+    (JANUARY, (80, 40, 20, 20, 20)),  # S would be 1.25 and is held at 1
+]
+
+
+@pytest.mark.parametrize(("month", "values"), COMPONENTS)
+def test_components_of_the_worked_examples(month: Counts, values: tuple[F, ...]) -> None:
+    result = assess(month, SETTINGS)
+    assert tuple(c.value for c in result.components) == values
+    assert [c.points for c in result.components] == [80, 40, 40, 20, 20]
+
+
 def test_december_and_january_are_small_samples() -> None:
     assert [assess(m, SETTINGS).listed_apart for m in (A, DECEMBER, JANUARY)] == [
         None,
@@ -104,6 +122,22 @@ def test_intervals_and_bounds() -> None:
     assert wilson(F(0), F(0)) is None
 
 
+def test_more_answers_than_callbacks_leave_nobody_silent() -> None:
+    """Three callbacks ended, and a late answer of last month's came in."""
+    month = counts(due=3, ended=3, rated_raw=4, rated=4, positive=3)
+    assert nonresponse_bounds(month) == (F(3, 4), F(3, 4))
+    assert nonresponse_bounds(counts(due=0)) is None
+
+
+def test_corrections_of_an_earlier_month_make_no_rate_of_nothing() -> None:
+    """A removal that is booked in a month in which nobody answered leaves fewer than no ratings."""
+    month = counts(closed=2, closed_on_time=2, signed_on_time=2, removed=1, rated=-1, positive=-1)
+    assert assess(month, SETTINGS).score is None
+    assert satisfaction_rate(month) is None and wilson(month.positive, month.rated) is None
+    # A dissatisfied answer of last month is removed now: more satisfied ones than answers are all of them.
+    assert wilson(F(5), F(4)) == wilson(F(4), F(4))
+
+
 def test_shrunk_towards_the_departments_mean() -> None:
     assert show(shrunk(B, [B, C], SETTINGS) or F(0), 4) == "0.7821"
     assert show(shrunk(C, [B, C], SETTINGS) or F(0), 4) == "0.8889"
@@ -119,6 +153,48 @@ def test_equals_share_a_rank_and_small_samples_have_none() -> None:
         name: assess(c, SETTINGS) for name, c in {"a": C, "b": A, "c": A, "d": B, "e": DECEMBER}.items()
     }
     assert ranks(results, SETTINGS) == {"a": 1, "b": 2, "c": 2, "d": 4}
+
+
+RANKED_BY = [
+    # setting, ranks of three units
+    ("score", {"big": 2, "small": 1, "poor": 3}),
+    ("wilson", {"big": 1, "small": 2, "poor": 3}),  # 95 of 100 is surer than 5 of 5
+    ("shrunk", {"big": 1, "small": 2, "poor": 3}),  # as is what is drawn towards the mean
+]
+
+
+@pytest.mark.parametrize(("by", "expected"), RANKED_BY)
+def test_what_the_rank_goes_by_is_a_setting(by: str, expected: dict[str, int]) -> None:
+    settings = ScoringSettings(rank_by=by)  # type: ignore[arg-type]
+    months = {
+        "big": counts(rated=100, rated_raw=100, positive=95, weight_first=95),
+        "small": counts(rated=5, rated_raw=5, positive=5, weight_first=5),
+        "poor": counts(rated=50, rated_raw=50, positive=10, weight_first=10),
+    }
+    assert ranks({name: assess(month, settings) for name, month in months.items()}, settings) == expected
+
+
+CAPPED = [
+    # deductions, bonus, what they change of unit A's 179
+    (2, 0, -2),
+    (41, 0, -40),  # at most 40
+    (0, 9, 5),  # at most 5
+    (41, 9, -35),
+]
+
+
+@pytest.mark.parametrize(("deductions", "bonus", "change"), CAPPED)
+def test_deductions_and_bonus_are_capped(deductions: int, bonus: int, change: int) -> None:
+    month = A + counts(deductions=deductions, bonus=bonus)
+    assert assess(month, SETTINGS).score == 179 + change
+
+
+def test_a_score_is_never_above_200() -> None:
+    month = counts(
+        closed=5, closed_on_time=5, signed_on_time=5, rated=5, rated_raw=5, weight_first=5, resolved=5,
+        resolved_answered=5, bonus=5,
+    )  # fmt: skip
+    assert assess(month, SETTINGS).score == 200
 
 
 def test_the_formula_that_dongguan_published() -> None:
@@ -188,6 +264,27 @@ def test_a_score_is_a_function_of_the_sums(parts: list[Counts], shuffle) -> None
     mixed = list(parts)
     shuffle.shuffle(mixed)
     assert assess(sum(parts, Counts()), SETTINGS) == assess(sum(mixed, Counts()), SETTINGS)
+
+
+@given(st.fractions(-1000, 1000))
+def test_what_is_shown_is_rounded_once_and_half_up(value: F) -> None:
+    shown = F(show(value))
+    assert abs(shown - value) <= F(1, 200)
+    assert abs(shown) == F(floor(abs(value) * 100 + F(1, 2)), 100)
+
+
+SHOWN = [
+    (F("0.005"), "0.01"),
+    (F("-0.005"), "-0.01"),  # away from zero, as in a ledger
+    (F(1, 200) - F(1, 10**40), "0.00"),  # rounded once: not to 0.005 first
+    (F(1346, 7), "192.29"),
+    (F(0), "0.00"),
+]
+
+
+@pytest.mark.parametrize(("value", "shown"), SHOWN)
+def test_show(value: F, shown: str) -> None:
+    assert show(value) == shown
 
 
 @given(months())
