@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from callbacks.rating import SCALES, Scale
 
@@ -73,6 +74,23 @@ class WindowSettings(Section):
     evening: Span = _span("18:00", "20:30")
     holidays: frozenset[date] = frozenset()
     workdays: frozenset[date] = frozenset()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; e.g. Asia/Shanghai") from None
+        return name
+
+    @model_validator(mode="after")
+    def _leave_time(self) -> WindowSettings:
+        if not self.sms:
+            raise ValueError("sms has no span; texts are switched off by policy.texts = false")
+        if not self.voice and not self.voice_weekend:
+            raise ValueError("voice and voice_weekend have no span: nobody could ever be called")
+        return self
 
 
 class CapSettings(Section):

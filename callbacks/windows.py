@@ -40,7 +40,7 @@ def slots_of(day: date, channel: Channel, windows: WindowSettings) -> list[Slot]
     else:
         spans = windows.sms
     zone = ZoneInfo(windows.timezone)
-    return [_slot(day, span, zone) for span in spans]
+    return [_slot(day, span, zone) for span in sorted(spans, key=lambda span: span.start)]
 
 
 def _slot(day: date, span: Span, zone: ZoneInfo) -> Slot:
@@ -84,5 +84,6 @@ def day_part(at: datetime, windows: WindowSettings) -> str:
 
 def is_evening_or_rest_day(at: datetime, windows: WindowSettings) -> bool:
     """18:00–20:30 or a weekend: one of a round's attempts must be there (domain.md §1)."""
-    local = at.astimezone(ZoneInfo(windows.timezone))
-    return windows.evening.start <= local.time() < windows.evening.end or is_rest_day(local.date(), windows)
+    day = local_day(at, windows)
+    evening = _slot(day, windows.evening, ZoneInfo(windows.timezone))
+    return evening.start <= at < evening.end or is_rest_day(day, windows)

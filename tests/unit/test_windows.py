@@ -1,0 +1,184 @@
+"""When a call or a text may begin: holidays, make-up workdays, whole days, day-parts (domain.md §1).
+
+Times are local (Asia/Shanghai); 2026-11-23 is a Monday.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from callbacks.settings import Span, WindowSettings
+from callbacks.vocabulary import Channel
+from callbacks.windows import (
+    NeverOpen,
+    day_part,
+    half_day,
+    is_evening_or_rest_day,
+    is_open,
+    is_rest_day,
+    local_day,
+    next_open,
+    slots_of,
+)
+
+CITY = ZoneInfo("Asia/Shanghai")
+WHOLE_DAY = (Span(start="00:00", end="00:00"),)
+# National Day: Thursday and Friday off, the Sunday before is worked for one of them.
+YEAR = WindowSettings(holidays={"2026-10-01", "2026-10-02"}, workdays={"2026-09-27"})
+
+
+def at(text: str) -> datetime:
+    """`"11-23 10:00"` in the city's time."""
+    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=CITY).astimezone(UTC)
+
+
+REST = [
+    # day, rests?
+    ("2026-11-23", False),  # a Monday
+    ("2026-11-28", True),  # a Saturday
+    ("2026-11-29", True),
+    ("2026-10-01", True),  # a Thursday, but a holiday
+    ("2026-09-27", False),  # a Sunday that is worked
+    ("2026-09-26", True),  # the Saturday before it isn't
+]
+
+
+@pytest.mark.parametrize(("day", "rests"), REST)
+def test_rest_days(day: str, rests: bool) -> None:
+    assert is_rest_day(date.fromisoformat(day), YEAR) is rests
+
+
+def test_a_day_that_is_both_is_worked() -> None:
+    both = WindowSettings(holidays={"2026-10-01"}, workdays={"2026-10-01"})
+    assert not is_rest_day(date(2026, 10, 1), both)
+
+
+NO_WEEKENDS = YEAR.model_copy(update={"voice_weekend": ()})
+OPENINGS = [
+    # channel, windows, now, next opening
+    (Channel.VOICE, YEAR, "11-23 10:00", "11-23 10:00"),  # open: now
+    (Channel.VOICE, YEAR, "11-23 12:00", "11-23 14:00"),  # the noon rest
+    (Channel.VOICE, YEAR, "11-23 20:30", "11-24 09:00"),
+    (Channel.VOICE, YEAR, "11-27 20:30", "11-28 09:30"),  # into the weekend, which begins later
+    (Channel.VOICE, NO_WEEKENDS, "11-27 20:30", "11-30 09:00"),  # no calls at weekends, by setting
+    (Channel.VOICE, YEAR, "10-01 09:00", "10-01 09:30"),  # a holiday is like a weekend
+    (Channel.VOICE, NO_WEEKENDS, "09-30 20:30", "10-05 09:00"),  # holidays, then a weekend
+    (Channel.VOICE, NO_WEEKENDS, "09-26 10:00", "09-27 09:00"),  # the worked Sunday
+    (Channel.SMS, YEAR, "10-01 21:00", "10-02 08:00"),  # texts go on holidays too
+]
+
+
+@pytest.mark.parametrize(("channel", "windows", "now", "opens"), OPENINGS)
+def test_the_next_opening(channel: Channel, windows: WindowSettings, now: str, opens: str) -> None:
+    assert next_open(at(now), channel, windows) == at(opens)
+
+
+def test_a_whole_day_has_no_gap_at_midnight() -> None:
+    windows = WindowSettings(sms=WHOLE_DAY)
+    for when in ("11-23 00:00", "11-23 12:34", "11-23 23:59", "11-24 00:00"):
+        assert is_open(at(when), Channel.SMS, windows)
+    [slot] = slots_of(date(2026, 11, 23), Channel.SMS, windows)
+    assert (slot.start, slot.end) == (at("11-23 00:00"), at("11-24 00:00"))
+
+
+def test_a_span_may_end_at_midnight() -> None:
+    windows = WindowSettings(sms=[Span(start="22:00", end="00:00")])
+    assert is_open(at("11-23 23:59"), Channel.SMS, windows)
+    assert not is_open(at("11-24 00:00"), Channel.SMS, windows)
+
+
+def test_the_order_in_the_settings_does_not_matter() -> None:
+    late_first = WindowSettings(voice=tuple(reversed(YEAR.voice)))
+    assert next_open(at("11-23 08:00"), Channel.VOICE, late_first) == at("11-23 09:00")
+
+
+def test_windows_without_any_time_are_named() -> None:
+    days = {date(2026, 11, 23) + timedelta(days=n) for n in range(60)}
+    windows = WindowSettings(voice_weekend=(), holidays=days)
+    with pytest.raises(NeverOpen, match="no time for voice within 60 days of 2026-11-23"):
+        next_open(at("11-23 10:00"), Channel.VOICE, windows)
+
+
+WRONG = [
+    # settings, what is said
+    ({"voice": [{"start": "12:00", "end": "09:00"}]}, "end 09:00:00 is not after start 12:00:00"),
+    ({"voice": [{"start": "12:00", "end": "12:00"}]}, "is not after start"),
+    ({"timezone": "Asia/Nowhere"}, "is no time zone; e.g. Asia"),
+    ({"holidays": ["2026-02-30"]}, "date"),
+    ({"sms": []}, "policy.texts = false"),
+    ({"voice": [], "voice_weekend": []}, "nobody could ever be called"),
+]
+
+
+@pytest.mark.parametrize(("given_", "told"), WRONG)
+def test_wrong_windows_are_refused_at_the_start(given_: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        WindowSettings.model_validate(given_)
+
+
+PARTS = [
+    # time, part of the day, second half?, evening or rest day?
+    ("11-23 09:00", "morning", False, False),
+    ("11-23 12:59", "morning", False, False),  # the noon rest still belongs to the morning
+    ("11-23 13:00", "afternoon", True, False),
+    ("11-23 17:59", "afternoon", True, False),
+    ("11-23 18:00", "evening", True, True),
+    ("11-23 20:29", "evening", True, True),
+    ("11-23 20:30", "evening", True, False),  # after the last call of the day
+    ("11-28 10:00", "morning", False, True),  # a Saturday
+    ("10-01 10:00", "morning", False, True),  # a holiday
+    ("09-27 10:00", "morning", False, False),  # a Sunday that is worked
+]
+
+
+@pytest.mark.parametrize(("when", "part", "second", "prime"), PARTS)
+def test_parts_of_the_day(when: str, part: str, second: bool, prime: bool) -> None:
+    now = at(when)
+    assert day_part(now, YEAR) == part
+    assert half_day(now, YEAR) == (local_day(now, YEAR), second)
+    assert is_evening_or_rest_day(now, YEAR) is prime
+
+
+def test_an_evening_may_last_to_midnight() -> None:
+    windows = WindowSettings(evening=Span(start="18:00", end="00:00"))
+    assert is_evening_or_rest_day(at("11-23 23:00"), windows)
+    assert not is_evening_or_rest_day(at("11-23 17:00"), windows)
+
+
+def test_a_day_is_the_citys_not_utcs() -> None:
+    assert local_day(at("11-24 00:30"), YEAR) == date(2026, 11, 24)
+    assert at("11-24 00:30").date() == date(2026, 11, 23)
+
+
+minutes = st.integers(0, 60 * 24 * 60).map(lambda m: at("09-01 00:00") + timedelta(minutes=m))
+clock = st.integers(0, 47).map(lambda half: f"{half // 2:02}:{half % 2 * 30:02}")
+spans = st.lists(
+    st.tuples(clock, clock).filter(lambda ends: ends[0] < ends[1] or ends[1] == "00:00"),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=150)
+@given(now=minutes, week=spans, weekend=spans, channel=st.sampled_from([Channel.VOICE, Channel.SMS]))
+def test_the_next_opening_is_open_and_the_first(
+    now: datetime, week: list[tuple[str, str]], weekend: list[tuple[str, str]], channel: Channel
+) -> None:
+    windows = YEAR.model_copy(
+        update={
+            "voice": tuple(Span(start=start, end=end) for start, end in week),
+            "voice_weekend": tuple(Span(start=start, end=end) for start, end in weekend),
+            "sms": tuple(Span(start=start, end=end) for start, end in weekend),
+        }
+    )
+    opens = next_open(now, channel, windows)
+    assert opens >= now and is_open(opens, channel, windows)
+    assert opens == now or not is_open(now, channel, windows)
+    for before in range(int((opens - now) / timedelta(minutes=30))):  # spans begin at half hours
+        assert not is_open(now + before * timedelta(minutes=30), channel, windows)
