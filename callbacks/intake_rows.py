@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,8 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from callbacks.intake_files import RawRow
-from callbacks.numbers import is_never_dialled, kind_of, normalise
+from callbacks.intake_times import read_time
+from callbacks.numbers import NumberKind, is_emergency, kind_of, normalise
 from callbacks.vocabulary import Exclusion, SourceChannel
 
 T = TypeVar("T")
@@ -37,12 +39,14 @@ COLUMNS = (
     "exclusion",
     "status",
 )
+_LIST = re.compile(r"[;；,，、\n]")
 _TRUE = frozenset({"1", "true", "yes", "y", "是", "有"})
 _FALSE = frozenset({"", "0", "false", "no", "n", "否", "无"})
 _CHANNELS = {
     "电话": "phone",
     "110电话": "phone",
     "网站": "website",
+    "网络": "website",
     "短信": "sms",
     "微博": "weibo",
     "来信来访": "visit",
@@ -139,16 +143,21 @@ class _Reader:
         return self.take(field, _flag, False)
 
     def when(self, field: str) -> datetime | None:
-        return self.take(field, lambda text: _time(text, self.border.timezone), None)
+        return self.take(field, lambda text: read_time(text, self.border.timezone), None)
 
     def unit(self, text: str) -> str:
         if text not in self.border.units:
             raise ValueError(f"no unit has the code or name {text!r}")
         return self.border.units[text]
 
+    def citizen_phones(self, text: str) -> tuple[str, ...]:
+        """The numbers in their order. An entry without any digit (无, 不详) says that there is none."""
+        return _each(text, self.citizen_phone, lambda part: any(sign.isdecimal() for sign in part))
+
     def citizen_phone(self, text: str) -> str:
-        number = normalise(text, self.border.area_code)
-        if is_never_dialled(number, self.border.own_numbers):
+        """The national form. What can't be called is kept: a person takes such a case (domain.md §5)."""
+        number = normalise(_bounded(text, 32), self.border.area_code)
+        if is_emergency(number) or number in self.border.own_numbers:
             raise ValueError(f"{text} is a number that is never called; leave it empty when there is none")
         return number
 
@@ -189,7 +198,7 @@ def _read(reader: _Reader) -> CaseRow:
         assisting_units=reader.take("assisting_units", lambda t: _each(t, reader.unit), ()),
         summary=reader.text("summary", 4000),
         reply=reader.text("reply", 4000),
-        citizen_phones=reader.take("citizen_phone", lambda t: _each(t, reader.citizen_phone), ()),
+        citizen_phones=reader.take("citizen_phone", reader.citizen_phones, ()),
         handler_phone=reader.take("handler_phone", lambda t: _handler(t, reader.border.area_code), None),
         accepted_at=accepted_at or epoch,
         assigned_at=reader.when("assigned_at"),
@@ -224,17 +233,6 @@ def _flag(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
-def _time(text: str, timezone: str) -> datetime:
-    """ISO 8601; a time without a zone is the office's. A day alone is refused: half a clock is no clock."""
-    try:
-        at = datetime.fromisoformat(text.replace("/", "-"))
-    except ValueError:
-        raise ValueError(f"{text!r} is no time; write 2026-11-20 09:30") from None
-    if len(text) <= len("2026-11-20"):
-        raise ValueError(f"{text!r} has no time of day; write 2026-11-20 09:30")
-    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(timezone))
-
-
 def _word(enum: type[E], text: str, chinese: Mapping[str, str]) -> E:
     try:
         return enum(chinese.get(text, text.lower()))
@@ -242,21 +240,21 @@ def _word(enum: type[E], text: str, chinese: Mapping[str, str]) -> E:
         raise ValueError(f"{text!r}; one of {', '.join(member.value for member in enum)}") from None
 
 
-def _each(text: str, read: Callable[[str], str]) -> tuple[str, ...]:
-    """A list by semicolons, each once, in its order."""
-    parts = [part.strip() for part in text.replace("；", ";").split(";")]
-    return tuple(dict.fromkeys(read(part) for part in parts if part))
+def _each(text: str, read: Callable[[str], str], wanted: Callable[[str], object] = bool) -> tuple[str, ...]:
+    """A list by semicolons or commas, each once, in its order."""
+    parts = [part.strip() for part in _LIST.split(text)]
+    return tuple(dict.fromkeys(read(part) for part in parts if wanted(part)))
 
 
 def _handler(text: str, area_code: str) -> str:
     number = normalise(text, area_code)
-    if kind_of(number) == "unusable":
+    if kind_of(number) is NumberKind.UNUSABLE:
         raise ValueError("no telephone number that can be texted or called")
     return number
 
 
 def _closing_no(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 999:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 999:
         raise ValueError(f"{text!r}; a whole number from 1")
     return int(text)
 
