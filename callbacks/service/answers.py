@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.events import Rated, RatingChanged, RatingSettled, ResolutionGiven
 from callbacks.models import Attempt, AttemptCallback, Callback, Rating, TextMessage
 from callbacks.service.closing import cancel_queued_text
-from callbacks.service.core import LIVE, Context, move
+from callbacks.service.core import LIVE, Context, close_question, move
 from callbacks.states import OPEN, TAKES_LATE_ANSWER, Trigger
 from callbacks.vocabulary import Channel
 
@@ -105,16 +105,17 @@ def settle_ratings(ctx: Context, session: Session, now: datetime, limit: int) ->
     ratings = list(session.scalars(query))
     for rating in ratings:
         rating.settled_at = now
-        _close_question(session, rating.callback_id)
+        _close_questions(session, rating.callback_id, now)
         session.flush()
         dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
         ctx.publish(session, RatingSettled(rating.id, dissatisfied, now))
     return ratings
 
 
-def _close_question(session: Session, callback_id: int) -> None:
-    query = update(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.open)
-    session.execute(query.values(open=False))
+def _close_questions(session: Session, callback_id: int, now: datetime) -> None:
+    query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.open)
+    for text in session.scalars(query):
+        close_question(session, text, now)
 
 
 def _new_rating(ctx: Context, callback: Callback, answer: Answer, now: datetime, *, counted: bool) -> Rating:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.models import ASKING, Callback, Case, Closing, TextMessage, TextState
-from callbacks.service.core import Context, move
+from callbacks.service.core import Context, close_question, move
 from callbacks.states import OPEN, State, Trigger
 
 
@@ -53,4 +53,5 @@ def cancel_queued_text(session: Session, callback_id: int, now: datetime) -> Non
         TextMessage.state == TextState.QUEUED,
     )
     for text in session.scalars(query):
-        text.state, text.open, text.ended_at = TextState.CANCELLED, False, now
+        text.state, text.ended_at = TextState.CANCELLED, now
+        close_question(session, text, now)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
@@ -26,7 +26,7 @@ from callbacks.models import (
 from callbacks.policy import PastCall, Phone, View
 from callbacks.privacy import Privacy
 from callbacks.settings import OfficeSettings, PolicySettings
-from callbacks.states import TERMINAL, Trigger, next_state
+from callbacks.states import TERMINAL, State, Trigger, next_state
 from callbacks.vocabulary import Channel
 
 T = TypeVar("T")
@@ -137,6 +137,17 @@ def has_open_text(session: Session, number_index: str, callback_id: int) -> bool
         TextMessage.callback_id != callback_id,
     )
     return bool(session.scalar(select(found)))
+
+
+def close_question(session: Session, text: TextMessage, now: datetime) -> None:
+    """The question takes no more answers; a case that waits to ask the same number is looked at again."""
+    if not text.open:
+        return
+    text.open = False
+    session.flush()
+    cases = select(CasePhone.case_id).where(CasePhone.number_index == text.number_index)
+    waiting = Callback.state == State.PENDING, Callback.next_at > now, Callback.case_id.in_(cases)
+    session.execute(update(Callback).where(*waiting).values(next_at=now))
 
 
 def calls_of(session: Session, callback: Callback) -> list[PastCall]:

@@ -21,7 +21,7 @@ from callbacks.numbers import mask
 from callbacks.service.answers import Answer, change, counted_rating, keep_uncounted, rate
 from callbacks.service.claims import hand_over
 from callbacks.service.closing import cancel_queued_text
-from callbacks.service.core import Context, audit, is_suppressed, lock_callbacks, move
+from callbacks.service.core import Context, audit, close_question, is_suppressed, lock_callbacks, move
 from callbacks.service.texts import queue_answer
 from callbacks.states import OPEN, TAKES_LATE_ANSWER, State, Trigger
 from callbacks.vocabulary import Channel
@@ -142,7 +142,7 @@ def _opted_out(
     now: datetime,
 ) -> str:
     suppress_texts(session, reply.number_index, now)
-    question.open = False
+    close_question(session, question, now)
     if callback.state in OPEN:
         if ctx.policy.after_opt_out == "refused":
             move(ctx, session, callback, Trigger.REFUSE, now, detail="opt_out")

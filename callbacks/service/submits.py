@@ -18,7 +18,7 @@ from callbacks.models import (
     TextPart,
     TextState,
 )
-from callbacks.service.core import Context, lock_callbacks, move
+from callbacks.service.core import Context, close_question, lock_callbacks, move
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Disposition
 
@@ -129,8 +129,8 @@ def _end_submitting(
 
 def fail_text(ctx: Context, session: Session, text: TextMessage, error: str, now: datetime) -> None:
     """Failed for good: the question is closed, and the call is next."""
-    text.state, text.error, text.ended_at, text.open = TextState.FAILED, error[:120], now, False
-    text.owner = None
+    text.state, text.error, text.ended_at, text.owner = TextState.FAILED, error[:120], now, None
+    close_question(session, text, now)
     _end_submitting(session, text, AttemptState.ENDED, now, Disposition.NETWORK_FAIL)
     if text.kind in ASKING:
         for callback in lock_callbacks(session, [text.callback_id or 0]):

@@ -23,7 +23,7 @@ from callbacks.models import (
     TextState,
 )
 from callbacks.policy import Hold, may_begin
-from callbacks.service.core import Context, is_line_busy, is_suppressed, lock_callbacks, move
+from callbacks.service.core import Context, close_question, is_line_busy, is_suppressed, lock_callbacks, move
 from callbacks.service.submits import fail_text, set_live
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
@@ -144,7 +144,8 @@ def _submit(
         return False
     callback = lock_callbacks(session, [text.callback_id or 0])[0]
     if callback.state not in (State.SMS_QUEUED, State.AWAIT_REPLY):
-        text.state, text.open, text.ended_at = TextState.CANCELLED, False, now
+        text.state, text.ended_at = TextState.CANCELLED, now
+        close_question(session, text, now)
         return False
     attempt = session.get(Attempt, text.attempt_id) if text.attempt_id else None
     if attempt is None:
@@ -188,7 +189,7 @@ def expire_questions(ctx: Context, now: datetime, limit: int = 200) -> int:
         )
         texts = list(session.scalars(query))
         for text in texts:
-            text.open = False
+            close_question(session, text, now)
         return len(texts)
 
     return ctx.run(work)

@@ -249,22 +249,44 @@ def test_a_text_from_nobody_we_asked_is_kept(desk: Desk) -> None:
     assert says(desk, "1", number="13803790099") == "unmatched"
 
 
-def test_one_open_question_per_number(desk: Desk) -> None:
+def test_the_second_question_to_a_number_is_asked_when_the_first_is_over(desk: Desk) -> None:
     first, second = desk.close(MOBILE), desk.close(MOBILE)
-    desk.plan()
     desk.plan()
     assert [desk.state(first), desk.state(second)] == [State.SMS_QUEUED, State.PENDING]
     [text] = claim(desk)
     submitted(desk.ctx, text.text_id, text.token, GATEWAY, ["A1"], desk.now)
-    says(desk, "1")
-    settle_due(desk.ctx, desk.later(minutes=30))
+    other = desk.close("13803790002")
     desk.plan()
-    desk.later(hours=24)
+    assert desk.state(other) is State.SMS_QUEUED  # another number isn't held up
+    desk.later(minutes=5)
+    assert says(desk, "1") == "rated"
+    desk.later(minutes=29)
     desk.plan()
-    assert desk.state(second) in (State.SMS_QUEUED, State.CALL_QUEUED)
-    third = desk.close("13803790002")
+    assert desk.state(second) is State.PENDING  # a digit would still be the first one's change
+    settle_due(desk.ctx, desk.later(minutes=1))
+    desk.later(minutes=5)
     desk.plan()
-    assert desk.state(third) is State.SMS_QUEUED  # another number isn't held up
+    assert desk.state(second) is State.SMS_QUEUED
+    [_, text] = claim(desk)[-2:]
+    submitted(desk.ctx, text.text_id, text.token, GATEWAY, ["A2"], desk.now)
+    assert says(desk, "2") == "rated"
+    assert [r.value for r in desk.ratings(first) + desk.ratings(second)] == [1, 2]
+
+
+def test_the_second_question_is_a_call_when_the_first_stays_open_for_a_day(desk: Desk) -> None:
+    first, second = desk.close(MOBILE), desk.close(MOBILE)
+    desk.plan()
+    [text] = claim(desk)
+    submitted(desk.ctx, text.text_id, text.token, GATEWAY, ["A1"], desk.now)
+    desk.later(hours=23, minutes=59)
+    desk.plan()
+    assert [desk.state(first), desk.state(second)] == [State.AWAIT_REPLY, State.PENDING]
+    desk.later(minutes=1)
+    desk.plan()
+    assert [desk.state(first), desk.state(second)] == [State.CALL_QUEUED, State.CALL_QUEUED]
+    [call] = desk.claim()
+    assert [case.callback_id for case in call.cases] == [first, second]  # one call asks for both
+    assert len([text for text in desk.texts() if text.kind is TextKind.EVAL]) == 1
 
 
 def test_the_deadline_ends_it_and_a_late_answer_counts(sessions, privacy) -> None:
@@ -308,6 +330,27 @@ def test_at_night_only_the_answer_to_a_citizens_own_text_leaves(sessions, privac
     assert [text.body[-20:] for text in claim(desk)] == [desk.texts()[-1].body[-20:]]
     queued = [text for text in desk.texts() if text.state is TextState.QUEUED]
     assert [text.not_before for text in queued] == [desk.now + timedelta(hours=9)]  # 08:00
+
+
+def test_an_answer_that_is_late_by_ten_minutes_waits_for_the_morning(sessions, privacy) -> None:
+    desk = make_desk(sessions, privacy, PolicySettings(first_step_delay=timedelta(0)))
+    asked(desk)
+    desk.later(hours=11)  # 23:00
+    says(desk, "1")
+    desk.later(minutes=10)  # the gateway was away
+    assert claim(desk) == []
+    desk.later(hours=8, minutes=50)
+    assert len(claim(desk)) == 1
+
+
+def test_the_bulk_waits_behind_an_answer(desk: Desk) -> None:
+    asked(desk)
+    for last in range(2, 5):
+        desk.close(f"1380379000{last}")
+    desk.plan()
+    says(desk, "1")
+    first = claim_texts(desk.ctx, "sms:test:1", GATEWAY, 1, 20.0, desk.now)
+    assert [text.body for text in first] == [desk.texts()[-1].body]
 
 
 def test_a_question_whose_case_was_answered_elsewhere_does_not_leave(desk: Desk) -> None:
