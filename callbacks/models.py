@@ -67,6 +67,10 @@ class TextKind(StrEnum):
     CLOSED = "closed"
     OPTOUT = "optout"
     EMERGENCY = "emergency"
+    HANDLER_TODO = "handler_todo"
+    HANDLER_URGE = "handler_urge"
+    HANDLER_SUPERVISE = "handler_supervise"
+    HANDLER_RECTIFY = "handler_rectify"
 
 
 ASKING = frozenset({TextKind.EVAL, TextKind.RE_EVAL})

@@ -31,7 +31,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class IncomingReply:
-    """A citizen's text as it came and as `sms.reply` read it. `digest` is the same for a redelivered PDU."""
+    """A citizen's text as it came and as `sms.reply` read it.
+
+    `digest` is the same for a redelivered PDU; `delivery` is the provider's own id of the delivery, which
+    is the same for a repeated push however late it comes.
+    """
 
     gateway: str
     digest: str
@@ -43,6 +47,7 @@ class IncomingReply:
     emergency: bool = False
     unclear: bool = False
     comment: str = ""
+    delivery: str | None = None
 
 
 def reply_came(ctx: Context, incoming: IncomingReply, now: datetime) -> str:
@@ -70,6 +75,8 @@ def reply_came(ctx: Context, incoming: IncomingReply, now: datetime) -> str:
 
 
 def _same_before(ctx: Context, session: Session, incoming: IncomingReply, now: datetime) -> Reply | None:
+    if incoming.delivery is not None:
+        return session.scalar(select(Reply).where(Reply.delivery == incoming.delivery))
     since = now - ctx.policy.reply_dedupe
     query = select(Reply).where(Reply.digest == incoming.digest, Reply.received_at > since)
     return session.scalar(query.order_by(Reply.id.desc()).limit(1))
@@ -79,6 +86,7 @@ def _new_reply(ctx: Context, incoming: IncomingReply, now: datetime) -> Reply:
     return Reply(
         gateway=incoming.gateway,
         digest=incoming.digest,
+        delivery=incoming.delivery,
         number_encrypted=ctx.privacy.encrypt(incoming.number),
         number_index=ctx.privacy.index(incoming.number),
         number_masked=mask(incoming.number),
