@@ -1,25 +1,20 @@
-"""What to do next with a callback, and whether a call or text may begin now (domain.md §1, §5). Pure.
+"""What to do next with a callback (domain.md §1, §5). Pure.
 
-`next_step` plans; `may_begin` is the one gate, asked when planning and asked again at the moment of dialling.
+`next_step` plans; `callbacks.gates.may_begin` is the one gate, asked again at the moment of dialling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from callbacks.numbers import NumberKind
-from callbacks.settings import PolicySettings, WindowSettings
+from callbacks.settings import PolicySettings, RetrySettings
 from callbacks.states import State
 from callbacks.vocabulary import Channel, Disposition, Exclusion
-from callbacks.windows import (
-    day_part,
-    half_day,
-    is_evening_or_rest_day,
-    local_day,
-    next_open,
-)
+from callbacks.windows import day_part, is_evening_or_rest_day, local_day, next_open
 
 # What counts as an attempt of the round (domain.md §2, last column).
 COUNTS = frozenset(
@@ -137,9 +132,13 @@ class Wait:
 Step = Exclude | Text | Call | AwaitWeb | HandOver | GiveUp | Wait
 
 
-def number_to_try(phones: Sequence[Phone]) -> Phone | None:
-    """The first usable number in the case's own order."""
-    return next((phone for phone in phones if phone.is_callable), None)
+def number_to_try(phones: Sequence[Phone], calls: Sequence[PastCall], policy: PolicySettings) -> Phone | None:
+    """The usable number that this round has called least, in the case's own order; the first by setting."""
+    usable = [phone for phone in phones if phone.is_callable]
+    if not usable or not policy.other_numbers:
+        return usable[0] if usable else None
+    called = Counter(call.number_index for call in calls if call.counts)
+    return min(usable, key=lambda phone: called[phone.index])
 
 
 def next_step(view: View, now: datetime, policy: PolicySettings) -> Step:
@@ -172,7 +171,7 @@ def _first_step(view: View, now: datetime, policy: PolicySettings) -> Step:
     due = view.closed_at + policy.first_step_delay
     if now < due:
         return Wait(due)
-    phone = number_to_try(view.phones)
+    phone = number_to_try(view.phones, (), policy)
     if phone is None:
         return HandOver("no_usable_number")
     if phone.kind is not NumberKind.MOBILE or phone.texts_suppressed or not policy.texts:
@@ -184,7 +183,7 @@ def _first_step(view: View, now: datetime, policy: PolicySettings) -> Step:
 
 
 def _after_text(view: View, now: datetime, policy: PolicySettings) -> Step:
-    phone = number_to_try(view.phones)
+    phone = number_to_try(view.phones, view.calls, policy)
     if phone is None:  # only the web can answer: it waits to the deadline
         return Wait(view.deadline)
     end = view.state_since + policy.reply_wait
@@ -192,7 +191,7 @@ def _after_text(view: View, now: datetime, policy: PolicySettings) -> Step:
 
 
 def _next_call(view: View, now: datetime, policy: PolicySettings) -> Step:
-    phone = number_to_try(view.phones)
+    phone = number_to_try(view.phones, view.calls, policy)
     if phone is None:
         return HandOver("no_usable_number")
     if attempts_left(view.calls, policy) == 0:
@@ -205,28 +204,61 @@ def attempts_left(calls: Sequence[PastCall], policy: PolicySettings) -> int:
     return max(0, policy.attempts_per_round - sum(call.counts for call in calls))
 
 
-def retry_at(calls: Sequence[PastCall], now: datetime, policy: PolicySettings) -> datetime:
+def retry_at(calls: Sequence[PastCall], now: datetime, policy: PolicySettings, luck: float = 0.0) -> datetime:
     """When to call again after the last of `calls` (oldest first).
 
-    What doesn't count is tried again after the back-off. What counts moves to another day-part or day, so
-    that the round's attempts lie on at least two days and two day-parts, one of them in the evening or at a
-    weekend (domain.md §1). The unknown rests two hours.
+    Each cause has its delay and a jitter, of which `luck` (0 to 1) is the share that is taken. What doesn't
+    count backs off twofold each time in a row. What counts moves to another day-part or day, so that the
+    round's attempts lie on at least two days and two day-parts, one of them in the evening or at a weekend
+    (domain.md §1). The unknown rests two hours.
     """
     last = calls[-1]
+    cause = _retry_of(last, policy)
     if not last.counts:
-        return next_open(now + policy.network_backoff, Channel.VOICE, policy.windows)
+        delay = min(cause.delay * 2 ** (_in_a_row(calls) - 1), policy.retries.longest_backoff)
+        return _jittered(now + delay, cause, luck, policy)
     rest = policy.unknown_rest if last.disposition is Disposition.UNKNOWN else timedelta(0)
     apart = policy.caps.apart if policy.caps.enabled else timedelta(0)
-    earliest = next_open(max(now, last.at + max(rest, apart)), Channel.VOICE, policy.windows)
+    wanted = max(now, last.at + max(rest, apart, cause.delay))
     if not policy.two_day_rule:
-        return earliest
+        return _jittered(wanted, cause, luck, policy)
+    earliest = next_open(wanted, Channel.VOICE, policy.windows)
     counted = [call for call in calls if call.counts]
-    another_day = last.disposition is Disposition.UNALLOCATED
-    return _spread(counted, earliest, another_day, policy)
+    return _spread(counted, earliest, cause, luck, policy)
+
+
+def _retry_of(call: PastCall, policy: PolicySettings) -> RetrySettings:
+    cause = Disposition.NETWORK_FAIL
+    if call.disposition is not None and call.disposition in _RETRIED:
+        cause = call.disposition
+    return getattr(policy.retries, cause.value)  # type: ignore[no-any-return]
+
+
+_RETRIED = frozenset({*COUNTS, Disposition.NETWORK_FAIL, Disposition.TRUNK_REFUSED})
+
+
+def _in_a_row(calls: Sequence[PastCall]) -> int:
+    """How many calls at the end of `calls` didn't count."""
+    number = 0
+    for call in reversed(calls):
+        if call.counts:
+            break
+        number += 1
+    return min(number, 20)
+
+
+def _jittered(at: datetime, cause: RetrySettings, luck: float, policy: PolicySettings) -> datetime:
+    """The window's opening at or after `at`, and the jitter's share into it: not all at nine sharp."""
+    opened = next_open(at, Channel.VOICE, policy.windows)
+    return next_open(opened + cause.jitter * luck, Channel.VOICE, policy.windows)
 
 
 def _spread(
-    counted: Sequence[PastCall], earliest: datetime, another_day: bool, policy: PolicySettings
+    counted: Sequence[PastCall],
+    earliest: datetime,
+    cause: RetrySettings,
+    luck: float,
+    policy: PolicySettings,
 ) -> datetime:
     windows = policy.windows
     days = {local_day(call.at, windows) for call in counted}
@@ -237,7 +269,7 @@ def _spread(
 
     def fits(at: datetime) -> bool:
         day, part = local_day(at, windows), day_part(at, windows)
-        if (day == last_day and (part == last_part or another_day)) or len({*parts, part}) < 2:
+        if (day == last_day and (part == last_part or cause.another_day)) or len({*parts, part}) < 2:
             return False
         if not is_last:
             return True
@@ -246,78 +278,11 @@ def _spread(
     candidate = earliest
     for _ in range(_STEPS_IN_30_DAYS):
         if fits(candidate):
-            return candidate
+            spread = _jittered(candidate, cause, luck, policy)
+            return spread if fits(spread) else candidate
         candidate = next_open(candidate + _STEP, Channel.VOICE, windows)
     return earliest
 
 
 _STEP = timedelta(minutes=30)
 _STEPS_IN_30_DAYS = 30 * 48
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """It may begin now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Not now: ask again at `until`."""
-
-    until: datetime
-    reason: str
-
-
-Gate = Go | Hold
-
-
-def may_begin(
-    channel: Channel,
-    history: Sequence[PastCall],
-    now: datetime,
-    policy: PolicySettings,
-    *,
-    gated: bool = True,
-) -> Gate:
-    """The gate: window first, then for calls the caps of the number over all cases.
-
-    `history` holds the number's calls of the last 30 days, whichever case they were for. `gated` is false
-    for an answer within ten minutes to a citizen's own text.
-    """
-    if gated:
-        opens = next_open(now, channel, policy.windows)
-        if opens > now:
-            return Hold(opens, "window")
-    if channel is Channel.VOICE:
-        return _within_caps([call for call in history if call.in_caps], now, policy)
-    return Go()
-
-
-def _within_caps(calls: Sequence[PastCall], now: datetime, policy: PolicySettings) -> Gate:
-    unknown = [c.at for c in calls if c.disposition is Disposition.UNKNOWN]
-    if unknown and now < max(unknown) + policy.unknown_rest:
-        return Hold(max(unknown) + policy.unknown_rest, "unknown")
-    caps, windows = policy.caps, policy.windows
-    if not caps.enabled or not calls:
-        return Go()
-    latest = max(call.at for call in calls)
-    if now < latest + caps.apart:
-        return Hold(latest + caps.apart, "apart")
-    recent = sorted(call.at for call in calls if call.at > now - timedelta(days=30))
-    if len(recent) >= caps.per_30_days:
-        return Hold(recent[-caps.per_30_days] + timedelta(days=30), "per_30_days")
-    if sum(local_day(at, windows) == local_day(now, windows) for at in recent) >= caps.per_day:
-        return Hold(_next_opening_where(now, policy, local_day), "per_day")
-    if sum(half_day(at, windows) == half_day(now, windows) for at in recent) >= caps.per_half_day:
-        return Hold(_next_opening_where(now, policy, half_day), "per_half_day")
-    return Go()
-
-
-def _next_opening_where(
-    now: datetime, policy: PolicySettings, key: Callable[[datetime, WindowSettings], object]
-) -> datetime:
-    """The first voice opening whose day (or half-day) isn't that of `now`."""
-    candidate = now
-    while key(candidate, policy.windows) == key(now, policy.windows):
-        candidate = next_open(candidate + timedelta(minutes=15), Channel.VOICE, policy.windows)
-    return candidate

@@ -29,6 +29,9 @@ class OfficeSettings(Section):
     sender_code: str = Field(
         pattern=r"^\d{3,20}$", description="the number that texts come from and replies go to"
     )
+    extension_codes: int = Field(
+        0, ge=0, le=99, description="how many of 01–99 may be appended to sender_code, for a second question"
+    )
     caller_number: str = Field(pattern=r"^0\d{9,11}$", description="the full local number shown as caller")
     hotline_name: str = Field("110联动热线", max_length=20)
 
@@ -36,6 +39,12 @@ class OfficeSettings(Section):
     def own_numbers(self) -> frozenset[str]:
         """Numbers that are ours and so never dialled or texted."""
         return frozenset({self.caller_number, self.sender_code})
+
+    @property
+    def sender_codes(self) -> tuple[str, ...]:
+        """The sender code, and after it each with an extension, in the order in which they're used."""
+        extended = (f"{self.sender_code}{number:02}" for number in range(1, self.extension_codes + 1))
+        return (self.sender_code, *extended)
 
 
 class DatabaseSettings(Section):
@@ -64,16 +73,46 @@ def _span(start: str, end: str) -> Span:
     return Span(start=time.fromisoformat(start), end=time.fromisoformat(end))
 
 
+class DayWindows(Section):
+    """The windows of one weekday; what isn't given is as on other days."""
+
+    voice: tuple[Span, ...] | None = None
+    sms: tuple[Span, ...] | None = None
+
+
+class WeekWindows(Section):
+    """Windows of single weekdays, where one differs."""
+
+    mon: DayWindows = DayWindows()
+    tue: DayWindows = DayWindows()
+    wed: DayWindows = DayWindows()
+    thu: DayWindows = DayWindows()
+    fri: DayWindows = DayWindows()
+    sat: DayWindows = DayWindows()
+    sun: DayWindows = DayWindows()
+
+
 class WindowSettings(Section):
-    """When we may begin a call or a text (domain.md §1)."""
+    """When we may begin a call or a text (domain.md §1).
+
+    A day's windows: a holiday's where it's one, else its weekday's own, else the weekend's or the workday's.
+    An empty list means none at all.
+    """
 
     timezone: str = "Asia/Shanghai"
     voice: tuple[Span, ...] = (_span("09:00", "12:00"), _span("14:00", "20:30"))
     voice_weekend: tuple[Span, ...] = (_span("09:30", "12:00"), _span("14:00", "20:30"))
+    voice_holiday: tuple[Span, ...] | None = Field(None, description="not given: as at weekends; []: none")
     sms: tuple[Span, ...] = (_span("08:00", "21:00"),)
+    sms_weekend: tuple[Span, ...] | None = Field(None, description="not given: as on workdays")
+    sms_holiday: tuple[Span, ...] | None = Field(None, description="not given: as at weekends; []: none")
+    weekday: WeekWindows = WeekWindows()
     evening: Span = _span("18:00", "20:30")
-    holidays: frozenset[date] = frozenset()
-    workdays: frozenset[date] = frozenset()
+    calendar: Literal["cn", "none"] = Field(
+        "cn", description="China's public holidays and make-up workdays, as far as they are announced"
+    )
+    holidays: frozenset[date] = Field(frozenset(), description="further days off; stands over the calendar")
+    workdays: frozenset[date] = Field(frozenset(), description="days that are worked; over the calendar too")
 
     @field_validator("timezone")
     @classmethod
@@ -103,6 +142,38 @@ class CapSettings(Section):
     apart: timedelta = timedelta(hours=2)
 
 
+class RetrySettings(Section):
+    """When to try again after one cause: not before `delay`, spread over `jitter`, on another day if so."""
+
+    delay: timedelta = Field(ge=timedelta(0))
+    jitter: timedelta = Field(timedelta(0), ge=timedelta(0), le=timedelta(days=1))
+    another_day: bool = False
+
+
+def _hours(hours: float, jitter: float = 0.5, *, another_day: bool = False) -> RetrySettings:
+    delay, spread = timedelta(hours=hours), timedelta(hours=jitter)
+    return RetrySettings(delay=delay, jitter=spread, another_day=another_day)
+
+
+class RetriesSettings(Section):
+    """Retries by cause (domain.md §2). The caps and the round's two days stand over them."""
+
+    busy: RetrySettings = _hours(2)
+    no_answer: RetrySettings = _hours(3)
+    powered_off: RetrySettings = _hours(4, 1)
+    rejected: RetrySettings = _hours(4, 1, another_day=True)
+    unallocated: RetrySettings = _hours(12, 1, another_day=True)
+    machine: RetrySettings = _hours(3)
+    media_lost: RetrySettings = _hours(2)
+    answered: RetrySettings = _hours(4, 1)  # and nobody rated
+    unknown: RetrySettings = _hours(2)
+    network_fail: RetrySettings = RetrySettings(delay=timedelta(minutes=10), jitter=timedelta(minutes=5))
+    trunk_refused: RetrySettings = RetrySettings(delay=timedelta(minutes=10), jitter=timedelta(minutes=5))
+    longest_backoff: timedelta = Field(
+        timedelta(hours=4), gt=timedelta(0), description="what doesn't count backs off twofold up to this"
+    )
+
+
 class PolicySettings(Section):
     """Who is asked when and how often (domain.md §1, §5)."""
 
@@ -117,9 +188,13 @@ class PolicySettings(Section):
     round_deadline: timedelta = timedelta(days=10)
     agent_deadline: timedelta = timedelta(days=7)
     change_window: timedelta = timedelta(minutes=30)
-    network_backoff: timedelta = timedelta(minutes=10)
     network_fail_alarm: int = Field(5, ge=1)
     unknown_rest: timedelta = timedelta(hours=2)
+    other_numbers: bool = Field(True, description="a case's further numbers take their turn")
+    sensitive_categories: frozenset[str] = Field(
+        frozenset({"informant", "domestic_violence", "minors", "suicide"}),
+        description="to a person, or excluded; never more than the date is said",
+    )
     text_unknown_wait: timedelta = timedelta(minutes=10)
     text_transient_tries: int = Field(3, ge=1)
     ungated_answer: timedelta = timedelta(minutes=10)
@@ -129,6 +204,7 @@ class PolicySettings(Section):
     after_opt_out: Literal["refused", "call"] = "refused"
     cases_per_call: int = Field(3, ge=1, le=3)
     lease: timedelta = timedelta(seconds=15)
+    retries: RetriesSettings = RetriesSettings()
     windows: WindowSettings = WindowSettings()
     caps: CapSettings = CapSettings()
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from callbacks.settings import Span, WindowSettings
+from chinese_calendar.constants import holidays as _cn_holidays
+from chinese_calendar.constants import workdays as _cn_workdays
+
+from callbacks.settings import DayWindows, Span, WindowSettings
 from callbacks.vocabulary import Channel
+
+# As far as the State Council has announced them; later years are weekends and what the city sets.
+CN_HOLIDAYS = frozenset(_cn_holidays)
+CN_WORKDAYS = frozenset(_cn_workdays)
 
 _MIDNIGHT = time(0)
 _NOON = time(13)
@@ -26,21 +35,63 @@ class Slot:
     end: datetime
 
 
+class DayKind(StrEnum):
+    """What a local day is."""
+
+    WORKDAY = "workday"
+    WEEKEND = "weekend"
+    HOLIDAY = "holiday"
+
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def kind_of_day(day: date, windows: WindowSettings) -> DayKind:
+    """The city's own days first, then the calendar's holidays and make-up workdays, then the weekday."""
+    if day in windows.workdays:
+        return DayKind.WORKDAY
+    if day in windows.holidays:
+        return DayKind.HOLIDAY
+    if windows.calendar == "cn":
+        if day in CN_HOLIDAYS:
+            return DayKind.HOLIDAY
+        if day in CN_WORKDAYS:
+            return DayKind.WORKDAY
+    return DayKind.WEEKEND if day.weekday() >= 5 else DayKind.WORKDAY
+
+
 def is_rest_day(day: date, windows: WindowSettings) -> bool:
     """A weekend or holiday that isn't a make-up workday."""
-    if day in windows.workdays:
-        return False
-    return day in windows.holidays or day.weekday() >= 5
+    return kind_of_day(day, windows) is not DayKind.WORKDAY
+
+
+def calendar_ends(windows: WindowSettings) -> date | None:
+    """The last year's end that the calendar knows of; None when there is no calendar."""
+    return date(max(CN_HOLIDAYS).year, 12, 31) if windows.calendar == "cn" else None
+
+
+def _spans(day: date, channel: Channel, windows: WindowSettings) -> Sequence[Span]:
+    kind = kind_of_day(day, windows)
+    is_voice = channel is Channel.VOICE
+    if kind is DayKind.HOLIDAY:
+        holiday = windows.voice_holiday if is_voice else windows.sms_holiday
+        if holiday is not None:
+            return holiday
+    own: DayWindows = getattr(windows.weekday, _WEEKDAYS[day.weekday()])
+    chosen = own.voice if is_voice else own.sms
+    if chosen is not None:
+        return chosen
+    if kind is DayKind.WORKDAY:
+        return windows.voice if is_voice else windows.sms
+    weekend = windows.voice_weekend if is_voice else windows.sms_weekend
+    return windows.sms if weekend is None else weekend
 
 
 def slots_of(day: date, channel: Channel, windows: WindowSettings) -> list[Slot]:
     """The slots of a local day, in order."""
-    if channel is Channel.VOICE:
-        spans = windows.voice_weekend if is_rest_day(day, windows) else windows.voice
-    else:
-        spans = windows.sms
     zone = ZoneInfo(windows.timezone)
-    return [_slot(day, span, zone) for span in sorted(spans, key=lambda span: span.start)]
+    spans = sorted(_spans(day, channel, windows), key=lambda span: span.start)
+    return [_slot(day, span, zone) for span in spans]
 
 
 def _slot(day: date, span: Span, zone: ZoneInfo) -> Slot:

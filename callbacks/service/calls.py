@@ -9,11 +9,12 @@ from datetime import datetime
 import structlog
 from sqlalchemy.orm import Session
 
+from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models import Attempt, AttemptState, Callback, CasePhone
 from callbacks.policy import COUNTS, attempts_left, number_to_try, retry_at
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
-from callbacks.service.core import LIVE, Context, audit, calls_of, lock_callbacks, move, view_of
+from callbacks.service.core import LIVE, Context, audit, calls_of, lock_callbacks, luck_of, move, view_of
 from callbacks.states import ON_THE_LINE, State, Trigger
 from callbacks.vocabulary import Disposition
 
@@ -142,7 +143,7 @@ def finish(
     session.flush()
     if disposition is Disposition.UNKNOWN:
         audit(session, now, "system", "attempt_unknown", f"attempt:{attempt.id}")
-        log.warning("attempt_unknown", attempt=attempt.id, number=attempt.number_masked)
+        raise_alarm(session, AlarmKind.ATTEMPT_UNKNOWN, attempt.trunk, now, attempt=attempt.id)
     for callback in callbacks:
         if callback.state in ON_THE_LINE:
             _after_call(ctx, session, attempt, callback, outcome, now)
@@ -171,7 +172,8 @@ def _after_call(
 
 
 def _retry(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:
-    at = retry_at(calls_of(session, callback), now, ctx.policy)
+    calls = calls_of(session, callback)
+    at = retry_at(calls, now, ctx.policy, luck_of(callback, len(calls)))
     move(ctx, session, callback, Trigger.RETRY, now, next_at=at)
 
 
@@ -194,7 +196,7 @@ def _bar_number(
     for phone in callback.case.phones:
         if phone.number_index == attempt.number_index:
             _bar(phone, now)
-    if number_to_try(view_of(session, callback).phones) is not None:
+    if number_to_try(view_of(ctx, session, callback).phones, (), ctx.policy) is not None:
         move(ctx, session, callback, Trigger.CALL, now, next_at=now, detail=reason)
     elif otherwise is Trigger.HAND_OVER:
         hand_over(ctx, session, callback, reason, now)
@@ -215,3 +217,4 @@ def _count_network_fail(
     log.warning("network_fail", attempt=attempt.id, fails=callback.network_fails, **detail)
     if callback.network_fails % alarm_at == 0:
         audit(session, now, "system", "network_fail_alarm", f"callback:{callback.id}", **detail)
+        raise_alarm(session, AlarmKind.NETWORK_FAIL, attempt.trunk, now, callback=callback.id, **detail)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callbacks.database import dbnow
+from callbacks.gates import Gate, Go, Hold, PauseRule, may_begin
 from callbacks.models import (
     Attempt,
     AttemptCallback,
@@ -22,8 +23,17 @@ from callbacks.models import (
     Line,
 )
 from callbacks.numbers import NumberKind
-from callbacks.policy import Call, GiveUp, Go, HandOver, Hold, may_begin, next_step
-from callbacks.service.core import Context, history_of, is_line_busy, lock_callbacks, move, view_of
+from callbacks.policy import Call, GiveUp, HandOver, next_step
+from callbacks.service.core import (
+    Context,
+    facts_of,
+    is_line_busy,
+    is_sensitive,
+    lock_callbacks,
+    move,
+    pause_rules,
+    view_of,
+)
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
 
@@ -73,10 +83,12 @@ def claim_calls(
     def work(session: Session) -> list[ClaimedCall]:
         lines = _free_lines(session, trunk, limit)
         claimed: list[ClaimedCall] = []
+        pauses = pause_rules(session, now) if lines else []
         for callback_id in _due(session, now, 4 * len(lines)):
             if len(claimed) == len(lines):
                 break
-            call = _claim(ctx, session, callback_id, owner, lines[len(claimed)], now, flow)
+            claim = _Claim(owner, lines[len(claimed)], now, flow, pauses)
+            call = _claim(ctx, session, callback_id, claim)
             if call is not None:
                 claimed.append(call)
         return claimed
@@ -99,22 +111,25 @@ def _due(session: Session, now: datetime, limit: int) -> list[int]:
     return list(session.scalars(query))
 
 
-def _claim(
-    ctx: Context,
-    session: Session,
-    callback_id: int,
-    owner: str,
-    line: Line,
-    now: datetime,
-    flow: tuple[str, str, str],
-) -> ClaimedCall | None:
-    callback = _lock_one(session, callback_id)
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Who claims, for which line, when, with which flow, and what is paused then."""
+
+    owner: str
+    line: Line
+    now: datetime
+    flow: tuple[str, str, str]
+    pauses: Sequence[PauseRule]
+
+
+def _claim(ctx: Context, session: Session, callback_id: int, claim: _Claim) -> ClaimedCall | None:
+    callback, now = _lock_one(session, callback_id), claim.now
     if callback is None or callback.state not in _CALLABLE:
         return None
-    match next_step(view_of(session, callback), now, ctx.policy):
+    match next_step(view_of(ctx, session, callback), now, ctx.policy):
         case Call(number_index, at) if at <= now:
             phone = next(p for p in callback.case.phones if p.number_index == number_index)
-            return _claim_number(ctx, session, callback, phone, owner, line, now, flow)
+            return _claim_number(ctx, session, callback, phone, claim)
         case Call(_, at):
             callback.next_at = at
         case HandOver(reason):
@@ -138,23 +153,16 @@ def hand_over(ctx: Context, session: Session, callback: Callback, reason: str, n
 
 
 def _claim_number(
-    ctx: Context,
-    session: Session,
-    callback: Callback,
-    phone: CasePhone,
-    owner: str,
-    line: Line,
-    now: datetime,
-    flow: tuple[str, str, str],
+    ctx: Context, session: Session, callback: Callback, phone: CasePhone, claim: _Claim
 ) -> ClaimedCall | None:
-    gate = may_begin(Channel.VOICE, history_of(session, phone.number_index, now), now, ctx.policy)
-    if isinstance(gate, Hold):
-        callback.next_at = min(gate.until, callback.deadline)
+    gate = _gate(ctx, session, callback, phone.number_index, claim.now, claim.pauses)
+    if not isinstance(gate, Go):
+        callback.next_at = min(_ask_again(gate, claim.now), callback.deadline)
         return None
     if is_line_busy(session, phone.number_index):
         return None
-    callbacks = [callback, *_others_of(ctx, session, callback, phone)]
-    attempt = _new_attempt(ctx, phone, owner, line, now, flow)
+    callbacks = [callback, *_others_of(ctx, session, callback, phone, claim)]
+    attempt = _new_attempt(ctx, phone, claim)
     try:
         with session.begin_nested():
             session.add(attempt)
@@ -166,52 +174,75 @@ def _claim_number(
             session.flush()
     except IntegrityError:  # another worker took the number in this instant
         return None
-    line.attempt_id = attempt.id
+    claim.line.attempt_id = attempt.id
     for each in callbacks:
-        move(ctx, session, each, Trigger.DIAL, now, detail=f"attempt {attempt.id}")
+        move(ctx, session, each, Trigger.DIAL, claim.now, detail=f"attempt {attempt.id}")
     number = ctx.privacy.decrypt(phone.number_encrypted)
-    cases = tuple(_call_case(each, phone) for each in callbacks)
+    cases = tuple(_call_case(ctx, each, phone) for each in callbacks)
     return ClaimedCall(attempt.id, attempt.token, number, phone.number_masked, cases)
 
 
-def _others_of(ctx: Context, session: Session, callback: Callback, phone: CasePhone) -> list[Callback]:
-    """The citizen's other open callbacks, so that one call asks for up to three."""
+def _gate(
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    number_index: str,
+    now: datetime,
+    pauses: Sequence[PauseRule],
+    but: int | None = None,
+) -> Gate:
+    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, but=but)
+    return may_begin(Channel.VOICE, facts, now, ctx.policy)
+
+
+def _ask_again(gate: Gate, now: datetime) -> datetime:
+    return gate.until if isinstance(gate, Hold) else now
+
+
+def _others_of(
+    ctx: Context, session: Session, callback: Callback, phone: CasePhone, claim: _Claim
+) -> list[Callback]:
+    """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
     query = (
         select(Callback)
         .join(CasePhone, CasePhone.case_id == Callback.case_id)
         .where(CasePhone.number_index == phone.number_index, CasePhone.barred_at.is_(None))
         .where(Callback.state.in_(_CALLABLE), Callback.id != callback.id)
         .order_by(Callback.priority, Callback.closed_at, Callback.id)
-        .limit(ctx.policy.cases_per_call - 1)
         .with_for_update(skip_locked=True, of=Callback)
     )
-    return list(session.scalars(query))
+    others: list[Callback] = []
+    for other in session.scalars(query):
+        if len(others) + 1 >= ctx.policy.cases_per_call:
+            break
+        gate = _gate(ctx, session, other, phone.number_index, claim.now, claim.pauses)
+        if isinstance(gate, Go) and not is_sensitive(ctx, other.case):
+            others.append(other)
+    return others
 
 
-def _new_attempt(
-    ctx: Context, phone: CasePhone, owner: str, line: Line, now: datetime, flow: tuple[str, str, str]
-) -> Attempt:
+def _new_attempt(ctx: Context, phone: CasePhone, claim: _Claim) -> Attempt:
     return Attempt(
         channel=Channel.VOICE,
         state=AttemptState.CLAIMED,
         number_encrypted=phone.number_encrypted,
         number_index=phone.number_index,
         number_masked=phone.number_masked,
-        trunk=line.trunk,
-        owner=owner,
+        trunk=claim.line.trunk,
+        owner=claim.owner,
         lease_expires_at=dbnow(ctx.policy.lease.total_seconds()),
         token=secrets.randbits(31),
-        claimed_at=now,
-        flow=flow[0],
-        flow_version=flow[1],
-        prompt_version=flow[2],
+        claimed_at=claim.now,
+        flow=claim.flow[0],
+        flow_version=claim.flow[1],
+        prompt_version=claim.flow[2],
     )
 
 
-def _call_case(callback: Callback, phone: CasePhone) -> CallCase:
+def _call_case(ctx: Context, callback: Callback, phone: CasePhone) -> CallCase:
     """Category is spoken on an ordinary case's mobile alone (domain.md §1)."""
     case = callback.case
-    plain = phone.kind is NumberKind.MOBILE and not case.sensitive
+    plain = phone.kind is NumberKind.MOBILE and not is_sensitive(ctx, case)
     return CallCase(
         callback.id, case.number, case.accepted_at, case.category if plain else None, callback.round
     )
@@ -228,11 +259,15 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
         if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
             return False
         callbacks = lock_callbacks(session, [link.callback_id for link in attempt.links])
-        wanted = any(callback.state is State.DIALING for callback in callbacks)
-        history = history_of(session, attempt.number_index, now, but=attempt.id)
-        gate = may_begin(Channel.VOICE, history, now, ctx.policy)
-        if not wanted or attempt.cancel_requested or not isinstance(gate, Go):
-            until = gate.until if isinstance(gate, Hold) else now
+        pauses = pause_rules(session, now)
+        gates = [
+            _gate(ctx, session, callback, attempt.number_index, now, pauses, but=attempt.id)
+            for callback in callbacks
+            if callback.state is State.DIALING
+        ]
+        shut = [gate for gate in gates if not isinstance(gate, Go)]
+        if not gates or shut or attempt.cancel_requested:
+            until = max((_ask_again(gate, now) for gate in shut), default=now)
             release(ctx, session, attempt, callbacks, now, until)
             return False
         return _invite(session, attempt, token, call_id, now)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
 from callbacks.events import CallbackEnded, Event
+from callbacks.gates import Facts, PauseRule
 from callbacks.models import (
     Attempt,
     AttemptCallback,
@@ -19,11 +21,14 @@ from callbacks.models import (
     Audit,
     Callback,
     CallbackMove,
+    Case,
     CasePhone,
     Suppression,
     TextMessage,
+    Unit,
 )
-from callbacks.policy import PastCall, Phone, View
+from callbacks.models_office import Pause
+from callbacks.policy import PastCall, Phone, View, attempts_left
 from callbacks.privacy import Privacy
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger, next_state
@@ -97,7 +102,7 @@ def lock_callbacks(session: Session, ids: Iterable[int]) -> list[Callback]:
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
-def view_of(session: Session, callback: Callback) -> View:
+def view_of(ctx: Context, session: Session, callback: Callback) -> View:
     """What the policy must know of a callback."""
     case = callback.case
     return View(
@@ -107,20 +112,25 @@ def view_of(session: Session, callback: Callback) -> View:
         deadline=callback.deadline,
         next_at=callback.next_at,
         exclusion=callback.exclusion,
-        sensitive=case.sensitive,
+        sensitive=is_sensitive(ctx, case),
         has_platform=case.platform is not None,
-        phones=[_phone(session, callback, phone) for phone in case.phones],
+        phones=[_phone(ctx, session, callback, phone) for phone in case.phones],
         calls=calls_of(session, callback),
     )
 
 
-def _phone(session: Session, callback: Callback, phone: CasePhone) -> Phone:
+def is_sensitive(ctx: Context, case: Case) -> bool:
+    """By the case itself or by its category: then a person asks, and only the date is ever said."""
+    return case.sensitive or case.category in ctx.policy.sensitive_categories
+
+
+def _phone(ctx: Context, session: Session, callback: Callback, phone: CasePhone) -> Phone:
     return Phone(
         index=phone.number_index,
         kind=phone.kind,
         barred=phone.barred_at is not None,
         texts_suppressed=is_suppressed(session, phone.number_index, Channel.SMS),
-        open_text=has_open_text(session, phone.number_index, callback.id),
+        open_text=free_sender_code(ctx, session, phone.number_index, callback.id) is None,
     )
 
 
@@ -129,14 +139,13 @@ def is_suppressed(session: Session, number_index: str, channel: Channel) -> bool
     return bool(session.scalar(select(found)))
 
 
-def has_open_text(session: Session, number_index: str, callback_id: int) -> bool:
-    """Whether the number's open question belongs to another callback."""
-    found = exists().where(
-        TextMessage.number_index == number_index,
-        TextMessage.open,
-        TextMessage.callback_id != callback_id,
+def free_sender_code(ctx: Context, session: Session, number_index: str, callback_id: int) -> str | None:
+    """The first sender code under which no other callback's question to this number is open."""
+    query = select(TextMessage.sender_code).where(
+        TextMessage.number_index == number_index, TextMessage.open, TextMessage.callback_id != callback_id
     )
-    return bool(session.scalar(select(found)))
+    taken = set(session.scalars(query))
+    return next((code for code in ctx.office.sender_codes if code not in taken), None)
 
 
 def close_question(session: Session, text: TextMessage, now: datetime) -> None:
@@ -150,13 +159,13 @@ def close_question(session: Session, text: TextMessage, now: datetime) -> None:
     session.execute(update(Callback).where(*waiting).values(next_at=now))
 
 
-def calls_of(session: Session, callback: Callback) -> list[PastCall]:
-    """The callback's calls that were begun, oldest first."""
+def calls_of(session: Session, callback: Callback, but: int | None = None) -> list[PastCall]:
+    """The callback's calls that were begun, oldest first; attempt `but` left out."""
     query = (
         select(Attempt)
         .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
         .where(AttemptCallback.callback_id == callback.id, Attempt.channel == Channel.VOICE)
-        .where(Attempt.invited_at.is_not(None))
+        .where(Attempt.invited_at.is_not(None), Attempt.id != (but or 0))
         .order_by(Attempt.invited_at)
     )
     return [_past_call(attempt) for attempt in session.scalars(query)]
@@ -178,6 +187,55 @@ def _past_call(attempt: Attempt) -> PastCall:
     return PastCall(
         attempt.invited_at, attempt.disposition, attempt.rang_at is not None, attempt.number_index
     )
+
+
+def facts_of(
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    number_index: str,
+    now: datetime,
+    *,
+    pauses: Sequence[PauseRule],
+    but: int | None = None,
+) -> Facts:
+    """What the gate of a call to this number for this callback must know; attempt `but` left out."""
+    return Facts(
+        number_index=number_index,
+        unit_id=callback.unit_id,
+        category=callback.case.category,
+        history=history_of(session, number_index, now, but),
+        pauses=pauses,
+        deadline=callback.deadline,
+        attempts_left=attempts_left(calls_of(session, callback, but), ctx.policy),
+    )
+
+
+def pause_rules(session: Session, now: datetime) -> list[PauseRule]:
+    """The pauses in force; a unit's covers its subtree."""
+    query = select(Pause).where(
+        Pause.lifted_at.is_(None), Pause.at <= now, or_(Pause.until.is_(None), Pause.until > now)
+    )
+    return [_pause_rule(session, pause) for pause in session.scalars(query)]
+
+
+def _pause_rule(session: Session, pause: Pause) -> PauseRule:
+    units = None if pause.unit_id is None else subtree(session, pause.unit_id)
+    return PauseRule(pause.reason, pause.until, units, pause.category, pause.number_index)
+
+
+def subtree(session: Session, unit_id: int) -> frozenset[int]:
+    """The unit and all below it."""
+    found, level = {unit_id}, {unit_id}
+    while level:
+        level = set(session.scalars(select(Unit.id).where(Unit.parent_id.in_(level)))) - found
+        found |= level
+    return frozenset(found)
+
+
+def luck_of(callback: Callback, number: int) -> float:
+    """0 to 1, the same for the same callback and try: jitter that can be explained and repeated."""
+    return zlib.crc32(f"{callback.id}:{number}".encode()) / 2**32
 
 
 def is_line_busy(session: Session, number_index: str) -> bool:

@@ -42,7 +42,7 @@ def _plan(ctx: Context, session: Session, callback: Callback, now: datetime) -> 
     if callback.state is State.AWAIT_REPLY and _unknown_for_long(ctx, session, callback, now):
         move(ctx, session, callback, Trigger.TEXT_FAILED, now, next_at=now, detail="text unknown")
         return
-    match next_step(view_of(session, callback), now, ctx.policy):
+    match next_step(view_of(ctx, session, callback), now, ctx.policy):
         case Exclude(reason):
             callback.exclusion = reason
             move(ctx, session, callback, Trigger.EXCLUDE, now, detail=reason)

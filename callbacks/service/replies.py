@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models import (
     ASKING,
     Callback,
@@ -65,7 +66,7 @@ def reply_came(ctx: Context, incoming: IncomingReply, now: datetime) -> str:
         reply = _new_reply(ctx, incoming, now)
         session.add(reply)
         session.flush()
-        question = _question_of(session, reply)
+        question = _question_of(ctx, session, reply)
         if incoming.emergency:
             _alarm(ctx, session, reply, question, now)
         reply.outcome = _outcome(ctx, session, reply, question, now)
@@ -101,20 +102,28 @@ def _new_reply(ctx: Context, incoming: IncomingReply, now: datetime) -> Reply:
     )
 
 
-def _question_of(session: Session, reply: Reply) -> TextMessage | None:
-    """The number's open question, else the last one that it was asked."""
-    query = (
+def _question_of(ctx: Context, session: Session, reply: Reply) -> TextMessage | None:
+    """The question that was asked from the sender code which the reply went to: the open one, else the last.
+
+    A reply to a code that isn't ours (a network that rewrites it) is matched by number alone, and only
+    where that leaves no doubt.
+    """
+    asked = (
         select(TextMessage)
         .where(TextMessage.number_index == reply.number_index, TextMessage.kind.in_(ASKING))
         .where(TextMessage.submitted_at.is_not(None))
         .order_by(TextMessage.open.desc(), TextMessage.submitted_at.desc())
     )
-    return session.scalar(query.limit(1))
+    if reply.sender_code in ctx.office.sender_codes:
+        return session.scalar(asked.where(TextMessage.sender_code == reply.sender_code).limit(1))
+    questions = list(session.scalars(asked.limit(2)))
+    doubtful = len(questions) == 2 and questions[0].open == questions[1].open
+    return None if not questions or doubtful else questions[0]
 
 
 def _alarm(ctx: Context, session: Session, reply: Reply, question: TextMessage | None, now: datetime) -> None:
     audit(session, now, "system", "emergency_reply", f"reply:{reply.id}")
-    log.error("emergency_reply", reply=reply.id, number=reply.number_masked)
+    raise_alarm(session, AlarmKind.EMERGENCY_REPLY, f"reply:{reply.id}", now, number=reply.number_masked)
     if question is not None:
         queue_answer(ctx, session, TextKind.EMERGENCY, None, question, now)
 

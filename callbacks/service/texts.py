@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callbacks.database import dbnow
+from callbacks.gates import Facts, Hold, Never, PauseRule, may_begin
 from callbacks.models import (
     ASKING,
     Attempt,
@@ -22,8 +24,16 @@ from callbacks.models import (
     TextMessage,
     TextState,
 )
-from callbacks.policy import Hold, may_begin
-from callbacks.service.core import Context, close_question, is_line_busy, is_suppressed, lock_callbacks, move
+from callbacks.service.core import (
+    Context,
+    close_question,
+    free_sender_code,
+    is_line_busy,
+    is_suppressed,
+    lock_callbacks,
+    move,
+    pause_rules,
+)
 from callbacks.service.submits import fail_text, set_live
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
@@ -48,8 +58,12 @@ def queue_question(
     ctx: Context, session: Session, callback: Callback, phone: CasePhone, at: datetime, now: datetime
 ) -> bool:
     """Queues the evaluation text; False when the number's open question is another's in this instant."""
+    code = free_sender_code(ctx, session, phone.number_index, callback.id)
+    if code is None:
+        return False
     kind = TextKind.EVAL if callback.round == 1 else TextKind.RE_EVAL
     text = _new_text(ctx, kind, callback, phone, now)
+    text.sender_code = code
     text.open, text.priority, text.not_before = True, 1, at
     text.answerable_until = at + ctx.policy.text_answerable
     try:
@@ -71,6 +85,8 @@ def queue_answer(
 ) -> None:
     """Queues an answer to a citizen's own text: before bulk, and ungated for ten minutes."""
     text = _new_text(ctx, kind, callback, phone, now)
+    if isinstance(phone, TextMessage):
+        text.sender_code = phone.sender_code  # a reply to this, too, finds its question
     text.priority, text.ungated_until = 0, now + ctx.policy.ungated_answer
     session.add(text)
 
@@ -107,8 +123,11 @@ def claim_texts(
             .with_for_update(skip_locked=True)
         )
         claimed = []
+        pauses = pause_rules(session, now)
         for text in list(session.scalars(query)):
-            if _may_leave(ctx, session, text, now) and _submit(ctx, session, text, owner, gateway, now):
+            if _may_leave(ctx, session, text, now, pauses) and _submit(
+                ctx, session, text, owner, gateway, now
+            ):
                 text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
                 text.lease_expires_at = dbnow(lease_seconds)
                 text.token, text.tries = secrets.randbits(31), text.tries + 1
@@ -121,16 +140,34 @@ def claim_texts(
     return ctx.run(work)
 
 
-def _may_leave(ctx: Context, session: Session, text: TextMessage, now: datetime) -> bool:
+def _may_leave(
+    ctx: Context, session: Session, text: TextMessage, now: datetime, pauses: Sequence[PauseRule]
+) -> bool:
     gated = text.ungated_until is None or now >= text.ungated_until
-    gate = may_begin(Channel.SMS, (), now, ctx.policy, gated=gated)
-    if isinstance(gate, Hold):
-        text.not_before = gate.until
-        return False
-    if text.kind in ASKING and is_suppressed(session, text.number_index, Channel.SMS):
-        fail_text(ctx, session, text, "suppressed", now)
-        return False
+    gate = may_begin(Channel.SMS, _facts(session, text, pauses), now, ctx.policy, gated=gated)
+    match gate:
+        case Hold(until, _):
+            text.not_before = until
+            return False
+        case Never(reason):
+            fail_text(ctx, session, text, reason, now)
+            return False
     return True
+
+
+def _facts(session: Session, text: TextMessage, pauses: Sequence[PauseRule]) -> Facts:
+    """What the gate must know of a text; only a question can be paused by unit, opted out of, or too late."""
+    callback = session.get(Callback, text.callback_id) if text.callback_id is not None else None
+    if callback is None or text.kind not in ASKING:
+        return Facts(number_index=text.number_index, pauses=pauses)
+    return Facts(
+        number_index=text.number_index,
+        unit_id=callback.unit_id,
+        category=callback.case.category,
+        pauses=pauses,
+        suppressed=is_suppressed(session, text.number_index, Channel.SMS),
+        deadline=callback.deadline,
+    )
 
 
 def _submit(

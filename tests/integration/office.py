@@ -18,18 +18,30 @@ from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ens
 from callbacks.service.closing import close_case
 from callbacks.service.core import Context
 from callbacks.service.planning import plan_due
-from callbacks.settings import CapSettings, OfficeSettings, PolicySettings, Span, WindowSettings
+from callbacks.settings import (
+    CapSettings,
+    OfficeSettings,
+    PolicySettings,
+    RetriesSettings,
+    RetrySettings,
+    Span,
+    WindowSettings,
+)
 from callbacks.states import State
 from callbacks.vocabulary import Exclusion, SourceChannel, UnitGroup, UnitLevel
 
 ALWAYS = (Span(start="00:00", end="00:00"),)
 OPEN_WINDOWS = WindowSettings(voice=ALWAYS, voice_weekend=ALWAYS, sms=ALWAYS)
+SOON = RetrySettings(delay=timedelta(0))
 FREE = PolicySettings(
     windows=OPEN_WINDOWS,
     caps=CapSettings(enabled=False),
     two_day_rule=False,
     first_step_delay=timedelta(0),
-    network_backoff=timedelta(seconds=10),
+    retries=RetriesSettings(
+        **{cause: SOON for cause in RetriesSettings.model_fields if cause != "longest_backoff"}
+        | {"network_fail": RetrySettings(delay=timedelta(seconds=10))}
+    ),
 )
 OFFICE = OfficeSettings(
     name="示例市110联动办",

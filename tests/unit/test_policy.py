@@ -9,22 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callbacks.gates import Facts, Go, Hold, Never, PauseRule, may_begin
 from callbacks.numbers import NumberKind
 from callbacks.policy import (
     AwaitWeb,
     Call,
     Exclude,
     GiveUp,
-    Go,
     HandOver,
-    Hold,
     PastCall,
     Phone,
     Text,
     View,
     Wait,
     attempts_left,
-    may_begin,
     next_step,
     retry_at,
 )
@@ -151,12 +149,12 @@ WINDOWS = [
 @pytest.mark.parametrize(("channel", "when", "opened"), WINDOWS)
 def test_windows(channel: Channel, when: str, opened: bool) -> None:
     assert is_open(at(when), channel, POLICY.windows) is opened
-    gate = may_begin(channel, (), at(when), POLICY)
+    gate = may_begin(channel, Facts(), at(when), POLICY)
     assert isinstance(gate, Go) is opened
 
 
 def test_an_answer_to_a_citizens_own_text_is_not_gated() -> None:
-    assert may_begin(Channel.SMS, (), at("11-23 23:00"), POLICY, gated=False) == Go()
+    assert may_begin(Channel.SMS, Facts(), at("11-23 23:00"), POLICY, gated=False) == Go()
 
 
 CAPS = [
@@ -188,12 +186,12 @@ CAPS = [
 @pytest.mark.parametrize(("past", "now", "gate"), CAPS)
 def test_caps(past: list[tuple[str, Disposition | None, bool]], now: str, gate: object) -> None:
     history = [PastCall(at(when), disposition, rang) for when, disposition, rang in past]
-    assert may_begin(Channel.VOICE, history, at(now), POLICY) == gate
+    assert may_begin(Channel.VOICE, Facts(history=history), at(now), POLICY) == gate
 
 
 def test_ten_in_thirty_days() -> None:
     history = [PastCall(at("11-01 10:00") + timedelta(days=2 * n), D.BUSY) for n in range(10)]
-    assert may_begin(Channel.VOICE, history, at("11-23 10:00"), POLICY) == Hold(
+    assert may_begin(Channel.VOICE, Facts(history=history), at("11-23 10:00"), POLICY) == Hold(
         at("12-01 10:00"), "per_30_days"
     )
 
@@ -201,10 +199,113 @@ def test_ten_in_thirty_days() -> None:
 def test_without_caps_unknown_still_rests() -> None:
     policy = PolicySettings(caps=CapSettings(enabled=False))
     assert isinstance(
-        may_begin(Channel.VOICE, [PastCall(at("11-23 09:00"), D.BUSY)], at("11-23 09:01"), policy), Go
+        may_begin(
+            Channel.VOICE, Facts(history=[PastCall(at("11-23 09:00"), D.BUSY)]), at("11-23 09:01"), policy
+        ),
+        Go,
     )
     unknown = [PastCall(at("11-23 09:00"), D.UNKNOWN)]
-    assert may_begin(Channel.VOICE, unknown, at("11-23 09:01"), policy) == Hold(at("11-23 11:00"), "unknown")
+    assert may_begin(Channel.VOICE, Facts(history=unknown), at("11-23 09:01"), policy) == Hold(
+        at("11-23 11:00"), "unknown"
+    )
+
+
+TEN = at("11-23 10:00")
+SOON = at("11-23 10:05")
+
+GATES = [
+    # nothing is paused
+    (Channel.VOICE, Facts(), Go()),
+    # all is paused until lifted: asked again in five minutes
+    (Channel.VOICE, Facts(pauses=[PauseRule("drill")]), Hold(SOON, "pause")),
+    (Channel.SMS, Facts(pauses=[PauseRule("drill")]), Hold(SOON, "pause")),
+    # … for two minutes more
+    (Channel.VOICE, Facts(pauses=[PauseRule("drill", at("11-23 10:02"))]), Hold(at("11-23 10:02"), "pause")),
+    # … and it's over
+    (Channel.VOICE, Facts(pauses=[PauseRule("drill", TEN)]), Go()),
+    # a unit's pause holds its own cases alone
+    (
+        Channel.VOICE,
+        Facts(unit_id=7, pauses=[PauseRule("audit", unit_ids=frozenset({6, 7}))]),
+        Hold(SOON, "pause"),
+    ),
+    (Channel.VOICE, Facts(unit_id=8, pauses=[PauseRule("audit", unit_ids=frozenset({6, 7}))]), Go()),
+    # a category's, a number's
+    (
+        Channel.VOICE,
+        Facts(category="water", pauses=[PauseRule("burst main", category="water")]),
+        Hold(SOON, "pause"),
+    ),
+    (Channel.VOICE, Facts(category="power", pauses=[PauseRule("burst main", category="water")]), Go()),
+    (Channel.VOICE, Facts("m", pauses=[PauseRule("threats", number_index="m")]), Hold(SOON, "pause")),
+    (Channel.VOICE, Facts("n", pauses=[PauseRule("threats", number_index="m")]), Go()),
+    # the round's deadline came while it waited in a worker's hand
+    (Channel.VOICE, Facts(deadline=TEN), Never("deadline")),
+    # the budget was used up by another number of the case
+    (Channel.VOICE, Facts(attempts_left=0), Never("budget")),
+    # the number takes no texts, but calls
+    (Channel.SMS, Facts(suppressed=True), Never("suppressed")),
+    (Channel.VOICE, Facts(suppressed=True), Go()),
+]
+
+
+@pytest.mark.parametrize(("channel", "facts", "gate"), GATES)
+def test_gates(channel: Channel, facts: Facts, gate: object) -> None:
+    assert may_begin(channel, facts, TEN, POLICY) == gate
+
+
+def test_an_answer_to_a_citizens_own_text_is_not_paused() -> None:
+    assert may_begin(Channel.SMS, Facts(pauses=[PauseRule("drill")]), TEN, POLICY, gated=False) == Go()
+
+
+SECOND = Phone("s", NumberKind.MOBILE)
+
+NUMBERS = [
+    # nobody was called: the case's own order
+    ([], "m"),
+    # the first was busy: the second's turn
+    ([PastCall(CLOSED, D.BUSY, number_index="m")], "s"),
+    # both were: the first again
+    ([PastCall(CLOSED, D.BUSY, number_index="m"), PastCall(CLOSED, D.BUSY, number_index="s")], "m"),
+    # what the network lost isn't the number's turn
+    ([PastCall(CLOSED, D.NETWORK_FAIL, number_index="m")], "m"),
+]
+
+
+@pytest.mark.parametrize(("calls", "index"), NUMBERS)
+def test_the_numbers_of_a_case_take_turns(calls: list[PastCall], index: str) -> None:
+    seen = view(State.RETRY_WAIT, phones=(MOBILE, SECOND), calls=calls)
+    assert next_step(seen, NOON, POLICY) == Call(index, NOON)
+
+
+def test_by_setting_only_the_first_number_is_called() -> None:
+    calls = [PastCall(CLOSED, D.BUSY, number_index="m")]
+    seen = view(State.RETRY_WAIT, phones=(MOBILE, SECOND), calls=calls)
+    assert next_step(seen, NOON, PolicySettings(other_numbers=False)) == Call("m", NOON)
+
+
+RETRIES = [
+    # what came at nine on Monday, share of the jitter, when again
+    # busy: the afternoon (another day-part), not before two hours
+    ([D.BUSY], 0.0, "11-23 14:00"),
+    # … spread over half an hour, so that not all are called at two sharp
+    ([D.BUSY], 0.5, "11-23 14:15"),
+    # unallocated: another day
+    ([D.UNALLOCATED], 0.0, "11-24 14:00"),
+    # declined: not on the same day again
+    ([D.REJECTED], 0.0, "11-24 14:00"),
+    # the network lost it: ten minutes, then twenty, forty …
+    ([D.NETWORK_FAIL], 0.0, "11-23 09:10"),
+    ([D.NETWORK_FAIL, D.NETWORK_FAIL], 0.0, "11-23 09:20"),
+    # … four hours at most
+    ([D.NETWORK_FAIL] * 9, 0.0, "11-23 14:00"),
+]
+
+
+@pytest.mark.parametrize(("dispositions", "luck", "when"), RETRIES)
+def test_retries_by_cause(dispositions: list[Disposition], luck: float, when: str) -> None:
+    calls = [PastCall(at("11-23 09:00"), disposition) for disposition in dispositions]
+    assert retry_at(calls, at("11-23 09:00"), POLICY, luck) == at(when)
 
 
 times = st.integers(0, 30 * 24 * 60).map(lambda minutes: at("11-01 00:00") + timedelta(minutes=minutes))
@@ -212,14 +313,14 @@ counted = st.sampled_from([D.BUSY, D.NO_ANSWER, D.UNALLOCATED, D.UNKNOWN, D.POWE
 
 
 @settings(max_examples=150)
-@given(first=times, dispositions=st.lists(counted, min_size=2, max_size=2))
+@given(first=times, dispositions=st.lists(counted, min_size=2, max_size=2), luck=st.floats(0, 1))
 def test_a_round_lies_on_two_days_and_day_parts_with_an_evening_or_weekend(
-    first: datetime, dispositions: list[Disposition]
+    first: datetime, dispositions: list[Disposition], luck: float
 ) -> None:
     calls = [PastCall(next_open(first, Channel.VOICE, POLICY.windows), dispositions[0])]
     for disposition in [*dispositions[1:], D.BUSY]:
         now = calls[-1].at + timedelta(minutes=1)
-        when = retry_at(calls, now, POLICY)
+        when = retry_at(calls, now, POLICY, luck)
         assert when >= now
         assert is_open(when, Channel.VOICE, POLICY.windows)
         calls.append(PastCall(when, disposition))
@@ -235,7 +336,7 @@ def test_the_gate_lets_nothing_through_against_window_or_caps(
     now: datetime, ages: list[int], rang: bool
 ) -> None:
     history = [PastCall(now - timedelta(minutes=age), D.NO_ANSWER, rang) for age in ages]
-    gate = may_begin(Channel.VOICE, history, now, POLICY)
+    gate = may_begin(Channel.VOICE, Facts(history=history), now, POLICY)
     if isinstance(gate, Hold):
         assert gate.until > now
         return

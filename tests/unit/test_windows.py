@@ -16,12 +16,15 @@ from pydantic import ValidationError
 from callbacks.settings import Span, WindowSettings
 from callbacks.vocabulary import Channel
 from callbacks.windows import (
+    CN_HOLIDAYS,
     NeverOpen,
+    calendar_ends,
     day_part,
     half_day,
     is_evening_or_rest_day,
     is_open,
     is_rest_day,
+    kind_of_day,
     local_day,
     next_open,
     slots_of,
@@ -30,7 +33,7 @@ from callbacks.windows import (
 CITY = ZoneInfo("Asia/Shanghai")
 WHOLE_DAY = (Span(start="00:00", end="00:00"),)
 # National Day: Thursday and Friday off, the Sunday before is worked for one of them.
-YEAR = WindowSettings(holidays={"2026-10-01", "2026-10-02"}, workdays={"2026-09-27"})
+YEAR = WindowSettings(calendar="none", holidays={"2026-10-01", "2026-10-02"}, workdays={"2026-09-27"})
 
 
 def at(text: str) -> datetime:
@@ -57,6 +60,56 @@ def test_rest_days(day: str, rests: bool) -> None:
 def test_a_day_that_is_both_is_worked() -> None:
     both = WindowSettings(holidays={"2026-10-01"}, workdays={"2026-10-01"})
     assert not is_rest_day(date(2026, 10, 1), both)
+
+
+CHINA = WindowSettings()
+CALENDAR = [
+    # day, kind by China's calendar
+    ("2026-10-01", "holiday"),  # the National Day
+    ("2026-09-20", "workday"),  # a Sunday that is worked for it
+    ("2026-10-10", "workday"),  # … and a Saturday
+    ("2026-02-17", "holiday"),  # the Spring Festival
+    ("2026-02-14", "workday"),  # the Saturday before it, worked
+    ("2026-11-28", "weekend"),
+    ("2026-11-23", "workday"),
+    ("2031-10-01", "workday"),  # not announced yet: `huifang config check` says so
+]
+
+
+@pytest.mark.parametrize(("day", "kind"), CALENDAR)
+def test_chinas_holidays_and_make_up_workdays(day: str, kind: str) -> None:
+    assert kind_of_day(date.fromisoformat(day), CHINA) == kind
+
+
+def test_the_citys_own_days_stand_over_the_calendar() -> None:
+    windows = WindowSettings(holidays={"2026-11-23"}, workdays={"2026-10-01"})
+    assert kind_of_day(date(2026, 11, 23), windows) == "holiday"
+    assert kind_of_day(date(2026, 10, 1), windows) == "workday"
+
+
+def test_the_calendars_end_is_known() -> None:
+    assert calendar_ends(CHINA) == date(max(day.year for day in CN_HOLIDAYS), 12, 31)
+    assert calendar_ends(YEAR) is None
+
+
+LATE = [Span(start="10:00", end="11:00")]
+KINDS = WindowSettings(
+    voice_holiday=(), sms_holiday=(), sms_weekend=LATE, weekday={"fri": {"voice": LATE, "sms": []}}
+)
+BY_KIND = [
+    # channel, now, next opening
+    (Channel.VOICE, "09-30 20:30", "10-08 09:00"),  # no calls for the whole of the holidays
+    (Channel.SMS, "09-30 21:00", "10-08 08:00"),  # … and no texts
+    (Channel.SMS, "11-28 08:00", "11-28 10:00"),  # Saturday's texts begin later
+    (Channel.VOICE, "11-27 09:00", "11-27 10:00"),  # Friday has its own hours …
+    (Channel.SMS, "11-27 08:00", "11-28 10:00"),  # … and no texts
+    (Channel.VOICE, "09-20 09:00", "09-20 09:00"),  # a worked Sunday is a workday
+]
+
+
+@pytest.mark.parametrize(("channel", "now", "opens"), BY_KIND)
+def test_windows_by_weekday_holiday_and_channel(channel: Channel, now: str, opens: str) -> None:
+    assert next_open(at(now), channel, KINDS) == at(opens)
 
 
 NO_WEEKENDS = YEAR.model_copy(update={"voice_weekend": ()})
