@@ -1,4 +1,4 @@
-"""CMPP 2.0 packets (China Mobile Point to Point, §7): bytes to values and back. No I/O.
+"""CMPP 2.0 packets (China Mobile Point to Point): bytes to values and back. No I/O.
 
 A packet is a dataclass whose annotations are the specification's field table, in its order. Numbers are
 big-endian; texts are ASCII, filled up with NULs on the right.

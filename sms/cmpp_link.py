@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import socket
@@ -33,10 +34,13 @@ class CmppLink:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             link = cls(socket.socket(family, kind, protocol))
-        except OSError as error:
-            raise LinkLost(error.strerror or str(error)) from None
-        link._connecting = True
-        link._socket.connect_ex(address)  # how it went is asked by `connected`
+        except OSError as failed:
+            raise LinkLost(failed.strerror or str(failed)) from None
+        error = link._socket.connect_ex(address)
+        if error not in (0, errno.EINPROGRESS):
+            link.close()
+            raise LinkLost(os.strerror(error))
+        link._connecting = True  # how it went is asked by `connected`
         return link
 
     def fileno(self) -> int:

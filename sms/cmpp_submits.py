@@ -30,7 +30,7 @@ class _Pending:
 
 
 class OpenSubmits:
-    """At most `window` parts are on the wire (§6.2); the others are held until there is room."""
+    """At most `window` parts are on the wire; the others are held until there is room."""
 
     def __init__(self, window: int) -> None:
         self._window = window
