@@ -44,3 +44,14 @@ class CmppSettings(Section):
     @property
     def own_msg_src(self) -> str:
         return self.msg_src or self.source_addr
+
+
+class IsmgSettings(Section):
+    """The simulated city's CMPP gateway."""
+
+    host: str = Field("127.0.0.1", pattern=r"^127\.(\d{1,3}\.){2}\d{1,3}$", description="loopback alone")
+    port: int = Field(7891, ge=0, le=65535, description="0 takes any free port")
+    source_addr: str = Field("901234", pattern=r"^[A-Za-z0-9]{1,6}$")
+    shared_secret: SecretStr = SecretStr("secret")
+    receipt_delay: float = Field(0.3, ge=0)
+    redeliver_after: float = Field(2.0, ge=0.05, description="seconds without an acknowledgement")

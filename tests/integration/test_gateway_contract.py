@@ -1,4 +1,4 @@
-"""One suite for every gateway: the one in memory, and SMPP against the city's SMSC over TCP."""
+"""One suite for every gateway: the one in memory; SMPP and CMPP against the city's own over TCP."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pytest
 
 from callbacks.stopping import Stop
 from sms.city import CitySmsc
+from sms.cmpp_city import CityIsmg
+from sms.cmpp_gateway import CmppGateway
+from sms.cmpp_settings import CmppSettings, IsmgSettings
 from sms.events import (
     GatewayEvent,
     LinkUp,
@@ -67,6 +70,30 @@ class OverSmpp:
         self.smsc.refusals[number] = {"reject": RINVDSTADR, "throttle": RTHROTTLED, "lose": None}[how]
 
 
+class OverCmpp:
+    def __init__(self, ismg: CityIsmg, gateway: CmppGateway) -> None:
+        self.ismg, self.gateway = ismg, gateway
+
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None:
+        fields: dict[str, Any] = {} if raw is None else {"msg_content": raw}
+        self.ismg.order(lambda: self.ismg.say(source, SENDER, text, **fields))
+
+    def fault(self, number: str, how: str) -> None:
+        self.ismg.refusals[number] = {"reject": 13, "throttle": 8, "lose": None}[how]
+
+
+@pytest.fixture
+def ismg() -> Iterator[CityIsmg]:
+    ismg = CityIsmg(IsmgSettings(port=0, receipt_delay=0.05, redeliver_after=0.2))
+    stop = Stop()
+    thread = threading.Thread(target=ismg.run, args=(stop,))
+    thread.start()
+    yield ismg
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 @pytest.fixture
 def smsc() -> Iterator[CitySmsc]:
     smsc = CitySmsc(SmscSettings(port=0, receipt_delay=0.05, reply_delay=0.05, redeliver_after=0.2))
@@ -79,12 +106,22 @@ def smsc() -> Iterator[CitySmsc]:
     assert not thread.is_alive()
 
 
-@pytest.fixture(params=["simulated", "smpp"])
+@pytest.fixture(params=["simulated", "smpp", "cmpp"])
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     if request.param == "simulated":
         peer: Peer = Simulated()
         yield peer
         peer.gateway.close()
+        return
+    if request.param == "cmpp":
+        ismg = request.getfixturevalue("ismg")
+        account = {"source_addr": "901234", "shared_secret": "secret"}
+        over_cmpp = OverCmpp(
+            ismg, CmppGateway(CmppSettings(port=ismg.port, reconnect_first=0.05, submit_timeout=2, **account))
+        )
+        collect(over_cmpp.gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
+        yield over_cmpp
+        over_cmpp.gateway.close()
         return
     smsc = request.getfixturevalue("smsc")
     gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2))
