@@ -34,8 +34,8 @@ class CmppLink:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             link = cls(socket.socket(family, kind, protocol))
-        except OSError as failed:
-            raise LinkLost(failed.strerror or str(failed)) from None
+        except (OSError, UnicodeError) as failed:  # the latter for what can't be a host's name
+            raise LinkLost(getattr(failed, "strerror", None) or str(failed)) from None
         error = link._socket.connect_ex(address)
         if error not in (0, errno.EINPROGRESS):
             link.close()
