@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 import threading
@@ -473,6 +474,21 @@ def test_a_length_that_no_packet_has_ends_the_link(connect: Callable[..., Far]) 
     assert "a packet of 1213486160 bytes" in far.until(LinkDown).reason
     assert far.until(SubmitUnknown) == SubmitUnknown(1)
     far.log_in()
+
+
+def test_bodies_at_random_never_end_the_gateway(connect: Callable[..., Far]) -> None:
+    """Whole frames of every command with any body: counted, refused or stored, and the link stays."""
+    far, dice = connect(), random.Random(20)
+    commands = [0x1, 0x80000001, 0x4, 0x80000004, 0x5, 0x80000005, 0x8, 0x80000008, 0x99]
+    for number in range(300):
+        body = dice.randbytes(dice.choice([0, 1, 9, 18, 73, 74, 133, 200]))
+        far.say(struct.pack(">LLL", 12 + len(body), dice.choice(commands), number) + body)
+        far._hear()
+        for event in far.events:
+            if isinstance(event, ReplyArrived | ReceiptArrived):
+                far.gateway.acknowledge(event.handle, ok=dice.random() < 0.5)
+        far.events = [event for event in far.events if isinstance(event, LinkDown)]
+    assert far.events == []
 
 
 # -- keeping the link
