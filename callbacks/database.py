@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Engine, create_engine, event
+from sqlalchemy import DateTime, Double, Engine, create_engine, event, literal
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
@@ -49,29 +49,40 @@ class dbnow(FunctionElement[datetime]):
 
     type = UtcDateTime()
     name = "dbnow"
-    inherit_cache = False
+    inherit_cache = True
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = float(seconds)
-        super().__init__()
+        super().__init__(literal(float(seconds), Double()))
 
 
 @compiles(dbnow, "sqlite")
 def _sqlite_now(element: dbnow, compiler: Any, **kw: Any) -> str:
-    # The same text that SQLAlchemy stores: microseconds, so that comparing as text is comparing as time.
-    return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', '{element.seconds:+.3f} seconds')"
+    return f"huifang_now({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(dbnow, "postgresql")
 def _postgresql_now(element: dbnow, compiler: Any, **kw: Any) -> str:
-    return f"(clock_timestamp() + interval '{element.seconds:.3f} seconds')"
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for `url`. SQLite: WAL, full fsync, foreign keys; writers queue (BEGIN IMMEDIATE)."""
+def _as_stored(at: datetime) -> str:
+    """The same text that SQLAlchemy stores: microseconds, so that comparing as text is comparing as time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_engine(url: str, clock: Callable[[], datetime] = _utc_now) -> Engine:
+    """An engine for `url`. SQLite: WAL, full fsync, foreign keys; writers queue (BEGIN IMMEDIATE).
+
+    `clock` is SQLite's own: it runs in our process, so a simulation may give it virtual time.
+    """
     engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "connect", lambda connection, _record: _sqlite_clock(connection, clock))
         event.listen(engine, "begin", _sqlite_begin)
     return engine
 
@@ -84,6 +95,13 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _sqlite_clock(connection: Any, clock: Callable[[], datetime]) -> None:
+    def now(seconds: float) -> str:
+        return _as_stored(clock() + timedelta(seconds=seconds))
+
+    connection.create_function("huifang_now", 1, now)
 
 
 def _sqlite_begin(connection: Any) -> None:

@@ -56,7 +56,7 @@ def import_cases(
 ) -> Report:
     """Imports `path`. `strict` refuses all for one fault, `dry_run` writes nothing; both name the faults."""
     report = Report()
-    border = ctx.run(lambda session: _border(ctx, session))
+    border = read_border(ctx)
     if strict:
         for _ in _good_rows(path, border, report):
             pass
@@ -69,6 +69,16 @@ def import_cases(
         progress(report.rows)
     progress(report.rows)
     return report
+
+
+def read_border(ctx: Context) -> Border:
+    """What rows are checked against now: the office and its units."""
+    return ctx.run(lambda session: _border(ctx, session))
+
+
+def store_rows(ctx: Context, rows: Iterable[CaseRow], now: datetime) -> Counter[str]:
+    """Stores checked rows in one transaction and says how many were created, closed, reopened, updated."""
+    return _store_batch(ctx, rows, now, False)
 
 
 def _border(ctx: Context, session: Session) -> Border:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -83,8 +83,9 @@ def claim_calls(
     def work(session: Session) -> list[ClaimedCall]:
         lines = _free_lines(session, trunk, limit)
         claimed: list[ClaimedCall] = []
-        pauses = pause_rules(session, now) if lines else []
-        for callback_id in _due(session, now, 4 * len(lines)):
+        due = _due(session, now, 4 * len(lines)) if lines else []
+        pauses = pause_rules(session, now) if due else []
+        for callback_id in due:
             if len(claimed) == len(lines):
                 break
             claim = _Claim(owner, lines[len(claimed)], now, flow, pauses)
@@ -97,18 +98,28 @@ def claim_calls(
 
 
 def _free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
-    query = select(Line).where(Line.trunk == trunk, Line.attempt_id.is_(None)).order_by(Line.no).limit(limit)
-    return list(session.scalars(query.with_for_update(skip_locked=True)))
+    return list(session.scalars(_FREE_LINES, {"trunk": trunk, "limit": limit}))
+
+
+_FREE_LINES = (
+    select(Line)
+    .where(Line.trunk == bindparam("trunk"), Line.attempt_id.is_(None))
+    .order_by(Line.no)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def _due(session: Session, now: datetime, limit: int) -> list[int]:
-    query = (
-        select(Callback.id)
-        .where(Callback.state.in_(_CALLABLE), Callback.next_at <= now)
-        .order_by(Callback.priority, Callback.closed_at, Callback.id)
-        .limit(limit)
-    )
-    return list(session.scalars(query))
+    return list(session.scalars(_DUE, {"now": now, "limit": limit}))
+
+
+_DUE = (
+    select(Callback.id)
+    .where(Callback.state.in_(_CALLABLE), Callback.next_at <= bindparam("now"))
+    .order_by(Callback.priority, Callback.closed_at, Callback.id)
+    .limit(bindparam("limit"))
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
@@ -28,11 +28,12 @@ from callbacks.models import (
     Unit,
 )
 from callbacks.models_office import Pause
+from callbacks.numbers import NumberKind
 from callbacks.policy import PastCall, Phone, View, attempts_left
 from callbacks.privacy import Privacy
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger, next_state
-from callbacks.vocabulary import Channel
+from callbacks.vocabulary import Channel, Disposition
 
 T = TypeVar("T")
 Subscriber = Callable[[Session, Event], None]
@@ -98,13 +99,22 @@ def audit(session: Session, now: datetime, actor: str, action: str, subject: str
 
 def lock_callbacks(session: Session, ids: Iterable[int]) -> list[Callback]:
     """The callbacks, locked in the order of their ids (so that two writers never wait in a ring)."""
-    query = select(Callback).where(Callback.id.in_(list(ids))).order_by(Callback.id).with_for_update()
-    return list(session.scalars(query.execution_options(populate_existing=True)))
+    return list(session.scalars(_LOCKED, {"ids": list(ids)}))
+
+
+_LOCKED = (
+    select(Callback)
+    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Callback.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def view_of(ctx: Context, session: Session, callback: Callback) -> View:
     """What the policy must know of a callback."""
     case = callback.case
+    asks_by_text = callback.state is State.PENDING  # what a text needs to know is asked only then
     return View(
         state=callback.state,
         state_since=callback.state_since,
@@ -114,7 +124,7 @@ def view_of(ctx: Context, session: Session, callback: Callback) -> View:
         exclusion=callback.exclusion,
         sensitive=is_sensitive(ctx, case),
         has_platform=case.platform is not None,
-        phones=[_phone(ctx, session, callback, phone) for phone in case.phones],
+        phones=[_phone(ctx, session, callback, phone, asks_by_text) for phone in case.phones],
         calls=calls_of(session, callback),
     )
 
@@ -124,27 +134,25 @@ def is_sensitive(ctx: Context, case: Case) -> bool:
     return case.sensitive or case.category in ctx.policy.sensitive_categories
 
 
-def _phone(ctx: Context, session: Session, callback: Callback, phone: CasePhone) -> Phone:
+def _phone(ctx: Context, session: Session, callback: Callback, phone: CasePhone, asks_by_text: bool) -> Phone:
+    index, barred = phone.number_index, phone.barred_at is not None
+    if not asks_by_text or barred or phone.kind is not NumberKind.MOBILE:
+        return Phone(index, phone.kind, barred)
     return Phone(
-        index=phone.number_index,
-        kind=phone.kind,
-        barred=phone.barred_at is not None,
-        texts_suppressed=is_suppressed(session, phone.number_index, Channel.SMS),
-        open_text=free_sender_code(ctx, session, phone.number_index, callback.id) is None,
+        index,
+        phone.kind,
+        texts_suppressed=is_suppressed(session, index, Channel.SMS),
+        open_text=free_sender_code(ctx, session, index, callback.id) is None,
     )
 
 
 def is_suppressed(session: Session, number_index: str, channel: Channel) -> bool:
-    found = exists().where(Suppression.number_index == number_index, Suppression.channel == channel)
-    return bool(session.scalar(select(found)))
+    return bool(session.scalar(_SUPPRESSED, {"number": number_index, "channel": channel}))
 
 
 def free_sender_code(ctx: Context, session: Session, number_index: str, callback_id: int) -> str | None:
     """The first sender code under which no other callback's question to this number is open."""
-    query = select(TextMessage.sender_code).where(
-        TextMessage.number_index == number_index, TextMessage.open, TextMessage.callback_id != callback_id
-    )
-    taken = set(session.scalars(query))
+    taken = set(session.scalars(_TAKEN_CODES, {"number": number_index, "callback": callback_id}))
     return next((code for code in ctx.office.sender_codes if code not in taken), None)
 
 
@@ -161,32 +169,48 @@ def close_question(session: Session, text: TextMessage, now: datetime) -> None:
 
 def calls_of(session: Session, callback: Callback, but: int | None = None) -> list[PastCall]:
     """The callback's calls that were begun, oldest first; attempt `but` left out."""
-    query = (
-        select(Attempt)
-        .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
-        .where(AttemptCallback.callback_id == callback.id, Attempt.channel == Channel.VOICE)
-        .where(Attempt.invited_at.is_not(None), Attempt.id != (but or 0))
-        .order_by(Attempt.invited_at)
-    )
-    return [_past_call(attempt) for attempt in session.scalars(query)]
+    rows = session.execute(_CALLS, {"callback": callback.id, "but": but or 0})
+    return [_past_call(*row) for row in rows]
 
 
 def history_of(session: Session, number_index: str, now: datetime, but: int | None = None) -> list[PastCall]:
     """The number's calls of the last 30 days, over all cases; attempt `but` left out."""
-    query = select(Attempt).where(
-        Attempt.number_index == number_index,
-        Attempt.channel == Channel.VOICE,
-        Attempt.invited_at > now - timedelta(days=30),
-        Attempt.id != (but or 0),
-    )
-    return [_past_call(attempt) for attempt in session.scalars(query)]
+    since = now - timedelta(days=30)
+    rows = session.execute(_HISTORY, {"number": number_index, "since": since, "but": but or 0})
+    return [_past_call(*row) for row in rows]
 
 
-def _past_call(attempt: Attempt) -> PastCall:
-    assert attempt.invited_at is not None
-    return PastCall(
-        attempt.invited_at, attempt.disposition, attempt.rang_at is not None, attempt.number_index
+def _past_call(
+    invited_at: datetime | None,
+    disposition: Disposition | None,
+    rang_at: datetime | None,
+    number_index: str,
+) -> PastCall:
+    assert invited_at is not None
+    return PastCall(invited_at, disposition, rang_at is not None, number_index)
+
+
+# The questions that are asked for every call and text, built once: building one costs as much as asking it.
+_PAST = select(Attempt.invited_at, Attempt.disposition, Attempt.rang_at, Attempt.number_index).where(
+    Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None), Attempt.id != bindparam("but")
+)
+_CALLS = (
+    _PAST.join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
+    .where(AttemptCallback.callback_id == bindparam("callback"))
+    .order_by(Attempt.invited_at)
+)
+_HISTORY = _PAST.where(Attempt.number_index == bindparam("number"), Attempt.invited_at > bindparam("since"))
+_LIVE_ATTEMPT = select(exists().where(Attempt.number_index == bindparam("number"), Attempt.state.in_(LIVE)))
+_SUPPRESSED = select(
+    exists().where(
+        Suppression.number_index == bindparam("number"), Suppression.channel == bindparam("channel")
     )
+)
+_TAKEN_CODES = select(TextMessage.sender_code).where(
+    TextMessage.number_index == bindparam("number"),
+    TextMessage.open,
+    TextMessage.callback_id != bindparam("callback"),
+)
 
 
 def facts_of(
@@ -213,10 +237,14 @@ def facts_of(
 
 def pause_rules(session: Session, now: datetime) -> list[PauseRule]:
     """The pauses in force; a unit's covers its subtree."""
-    query = select(Pause).where(
-        Pause.lifted_at.is_(None), Pause.at <= now, or_(Pause.until.is_(None), Pause.until > now)
-    )
-    return [_pause_rule(session, pause) for pause in session.scalars(query)]
+    return [_pause_rule(session, pause) for pause in session.scalars(_PAUSES, {"now": now})]
+
+
+_PAUSES = select(Pause).where(
+    Pause.lifted_at.is_(None),
+    Pause.at <= bindparam("now"),
+    or_(Pause.until.is_(None), Pause.until > bindparam("now")),
+)
 
 
 def _pause_rule(session: Session, pause: Pause) -> PauseRule:
@@ -240,5 +268,4 @@ def luck_of(callback: Callback, number: int) -> float:
 
 def is_line_busy(session: Session, number_index: str) -> bool:
     """Whether an attempt to this number is live, on whatever channel."""
-    found = exists().where(Attempt.number_index == number_index, Attempt.state.in_(LIVE))
-    return bool(session.scalar(select(found)))
+    return bool(session.scalar(_LIVE_ATTEMPT, {"number": number_index}))

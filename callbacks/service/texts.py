@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -48,6 +48,7 @@ class ClaimedText:
 
     text_id: int
     token: int
+    kind: TextKind
     number: str
     masked: str
     sender_code: str
@@ -115,29 +116,37 @@ def claim_texts(
     """Takes up to `limit` texts that may leave now, answers before bulk; their submitting is committed."""
 
     def work(session: Session) -> list[ClaimedText]:
-        query = (
-            select(TextMessage)
-            .where(TextMessage.state == TextState.QUEUED, TextMessage.not_before <= now)
-            .order_by(TextMessage.priority, TextMessage.not_before, TextMessage.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        texts = list(session.scalars(_LEAVING, {"now": now, "limit": limit}))
+        pauses = pause_rules(session, now) if texts else []
         claimed = []
-        pauses = pause_rules(session, now)
-        for text in list(session.scalars(query)):
-            if _may_leave(ctx, session, text, now, pauses) and _submit(
-                ctx, session, text, owner, gateway, now
-            ):
+        for text in texts:
+            if not _may_leave(ctx, session, text, now, pauses):
+                continue
+            if _submit(ctx, session, text, owner, gateway, now):
                 text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
                 text.lease_expires_at = dbnow(lease_seconds)
                 text.token, text.tries = secrets.randbits(31), text.tries + 1
-                number = ctx.privacy.decrypt(text.number_encrypted)
-                claimed.append(
-                    ClaimedText(text.id, text.token, number, text.number_masked, text.sender_code, text.body)
-                )
+                claimed.append(_claimed(ctx, text))
         return claimed
 
     return ctx.run(work)
+
+
+_LEAVING = (
+    select(TextMessage)
+    .where(TextMessage.state == TextState.QUEUED, TextMessage.not_before <= bindparam("now"))
+    .order_by(TextMessage.priority, TextMessage.not_before, TextMessage.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+
+
+def _claimed(ctx: Context, text: TextMessage) -> ClaimedText:
+    number = ctx.privacy.decrypt(text.number_encrypted)
+    assert text.token is not None
+    return ClaimedText(
+        text.id, text.token, text.kind, number, text.number_masked, text.sender_code, text.body
+    )
 
 
 def _may_leave(
