@@ -286,6 +286,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         plan,
         owner=owner_name("voice"),
         poll_seconds=settings.serve.poll_seconds,
+        spool_folder=settings.database.spool_folder,
     )
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)
@@ -317,13 +318,15 @@ def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> 
 
 def _run_sms(office: Office, stop: Stop) -> None:
     from callbacks.service.leases import owner_name
-    from sms.smpp_gateway import SmppGateway
+    from sms.gateways import make_gateways
+    from sms.inbound import Inbox
     from sms.worker import SmsWorker
 
     settings = office.settings
     worker = SmsWorker(
         office.context,
-        SmppGateway(settings.sms),
+        make_gateways(settings.sms),
+        Inbox(office.context, settings.database.spool_folder, "sms"),
         poll_seconds=settings.serve.poll_seconds,
         submit_timeout=settings.sms.submit_timeout,
         owner=owner_name("sms"),
@@ -411,9 +414,10 @@ def self_command(config: Path | None) -> list[str]:
 
 def check_demo(settings: Settings) -> None:
     """The demo's preset ignores windows and caps: it may call nobody but a simulated city."""
-    away = [t.name for t in settings.voice.trunks if not t.host.startswith("127.")]
-    if settings.demo and (away or not settings.sms.host.startswith("127.")):
-        what = f"voice.trunks {', '.join(away)}" if away else f"sms.host {settings.sms.host}"
+    away = [f"voice.trunks {t.name}" for t in settings.voice.trunks if not t.host.startswith("127.")]
+    away += [f"sms.gateways {g.name}" for g in settings.sms.gateways if not g.host.startswith("127.")]
+    if settings.demo and away:
+        what = ", ".join(away)
         raise ConfigError(f"demo = true is only for loopback; {what} isn't. Remove demo, or the preset.")
 
 

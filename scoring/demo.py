@@ -79,7 +79,7 @@ def run_demo(plan: DemoPlan, city: Sequence[str], open_office: Callable[[], Demo
         signal.signal(number, lambda *_: threading.Thread(target=stop.set, daemon=True).start())
     with _city(city) as process:
         ports = json.loads(wait_until_ready(process, "the simulated city"))
-        os.environ["HUIFANG_SMS__PORT"] = str(ports["smsc"])
+        os.environ["HUIFANG_SMS__GATEWAYS"] = json.dumps([{"kind": "smpp", "port": ports["smsc"]}])
         os.environ["HUIFANG_VOICE__SIP_PORT"] = "0"
         trunk = {"name": "city", "host": "127.0.0.1", "port": ports["trunk"], "lines": 60}
         trunk |= {"calls_per_second": 20, "caller_number": "037963110110"}

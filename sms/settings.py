@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from callbacks.settings import Section
+from sms.cmpp_settings import CmppSettings
+from sms.smpp_settings import SmppSettings
+
+# Each way to send texts has its own section here, told apart by its `kind`; every one has a name, a priority,
+# a rate_per_second, a submit_timeout and the host that it sends to.
+GatewaySettings = Annotated[SmppSettings | CmppSettings, Field(discriminator="kind")]
 
 
 class SmsSettings(Section):
-    """The sms role: one SMPP 3.4 bind (bind_transceiver)."""
+    """The sms role: the gateways that texts may go over. One is enough."""
 
     enabled: bool = True
-    name: str = Field(
-        "smsc", max_length=40, pattern=r"^[\w.-]+$", description="how receipts and pages name it"
+    gateways: tuple[GatewaySettings, ...] = Field(
+        (SmppSettings(),), min_length=1, description="a [[sms.gateways]] each, with its kind"
     )
-    host: str = Field("127.0.0.1", max_length=253)
-    port: int = Field(2775, ge=1, le=65535)
-    system_id: str = Field("huifang", max_length=15)
-    password: SecretStr = Field(
-        SecretStr("secret"), max_length=8, description="at most 8 characters (SMPP 3.4 §5.2.2)"
-    )
-    system_type: str = Field("", max_length=12)
-    window: int = Field(10, ge=1, le=200, description="submits that may wait for their answers")
-    rate_per_second: float = Field(20.0, gt=0, le=2000)
-    submit_timeout: float = Field(10.0, ge=0.5, le=120, description="seconds; then the submit is unknown")
-    enquire_seconds: float = Field(30.0, ge=0.5, le=600)
-    connect_timeout: float = Field(5.0, ge=0.5, le=60)
-    reconnect_first: float = Field(1.0, ge=0.05, le=60)
-    reconnect_longest: float = Field(60.0, ge=0.1, le=600)
-    message_id: Literal["text", "hex", "decimal"] = Field(
-        "text", description="how receipts write the id that the submit's answer wrote in hexadecimal"
-    )
+    failures_in_a_row: int = Field(5, ge=1, le=1000, description="then a gateway is set aside for a while")
+    aside_seconds: float = Field(60.0, ge=0.05, le=3600, description="how long, before it's tried again")
+
+    @field_validator("gateways")
+    @classmethod
+    def _one_name_each(cls, gateways: tuple[GatewaySettings, ...]) -> tuple[GatewaySettings, ...]:
+        names = [gateway.name for gateway in gateways]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two gateways are named {name}; receipts couldn't be told apart")
+        return gateways
+
+    @property
+    def submit_timeout(self) -> float:
+        """Seconds after which no submit is open any more, whichever gateway has it."""
+        return max(gateway.submit_timeout for gateway in self.gateways)
 
 
 class SmscSettings(Section):

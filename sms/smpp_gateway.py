@@ -23,10 +23,10 @@ from sms.events import (
 )
 from sms.long_reply import LongReplies, Whole, part_of
 from sms.message import UCS2, BrokenText, decode, encode, parts, udh
-from sms.settings import SmsSettings
 from sms.smpp_codec import BadPdu, text_of
 from sms.smpp_link import RINVCMDID, ROK, RX_T_APPN, LinkLost, SmppLink
 from sms.smpp_receipt import comparable, is_receipt, read_receipt
+from sms.smpp_settings import SmppSettings
 from sms.smpp_submits import OpenSubmits
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ _UDH_INDICATOR = 0x40
 class SmppGateway:
     """The gateway of `settings`. Connects, binds and reconnects inside `poll`."""
 
-    def __init__(self, settings: SmsSettings) -> None:
+    def __init__(self, settings: SmppSettings) -> None:
         self._settings = settings
         self._link: SmppLink | None = None
         self._bound = False

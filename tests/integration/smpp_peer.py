@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 from sms.events import GatewayEvent, LinkUp, Submission
-from sms.settings import SmsSettings
 from sms.smpp_codec import text_of
 from sms.smpp_gateway import SmppGateway
 from sms.smpp_link import LinkLost, SmppLink
+from sms.smpp_settings import SmppSettings
 
 SENDER = "106380110"
 CITIZEN = "13803790001"
@@ -24,7 +24,7 @@ class Peer:
         self._listener.settimeout(10)
         port = self._listener.getsockname()[1]
         base = {"port": port, "reconnect_first": 0.05, "rate_per_second": 2000}
-        self.gateway = SmppGateway(SmsSettings(**(base | settings)))
+        self.gateway = SmppGateway(SmppSettings(**(base | settings)))
         self.link: SmppLink | None = None
         self.events: list[GatewayEvent] = []
         self._unread: list[Any] = []

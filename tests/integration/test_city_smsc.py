@@ -16,8 +16,9 @@ from callbacks.stopping import Stop
 from sms.citizen import reply_to
 from sms.city import CitySmsc, run_city_smsc
 from sms.events import GatewayEvent, LinkUp, ReceiptArrived, ReplyArrived, Submission, SubmitFailed, Submitted
-from sms.settings import SmscSettings, SmsSettings
+from sms.settings import SmscSettings
 from sms.smpp_gateway import SmppGateway
+from sms.smpp_settings import SmppSettings
 
 SENDER = "106380110"
 ASK = (
@@ -71,7 +72,7 @@ class World:
         self.gateway = self.connect()
 
     def connect(self) -> SmppGateway:
-        gateway = SmppGateway(SmsSettings(port=self.smsc.port, reconnect_first=0.05))
+        gateway = SmppGateway(SmppSettings(port=self.smsc.port, reconnect_first=0.05))
         self.gateway = gateway
         self.collect(lambda events: any(isinstance(event, LinkUp) for event in events), ok=None)
         return gateway
@@ -184,7 +185,7 @@ def test_what_is_owed_waits_for_the_next_connection(world: Callable[..., World])
     [first] = of(city.collect(lambda events: bool(of(events, ReplyArrived)), ok=None), ReplyArrived)
     city.gateway.close()
     city.smsc.order(lambda: city.smsc.say("13803790030", SENDER, "2"))  # while nobody is there
-    gateway = SmppGateway(SmsSettings(port=city.smsc.port))
+    gateway = SmppGateway(SmppSettings(port=city.smsc.port))
     city.gateway = gateway
     replies = of(city.collect(lambda events: len(of(events, ReplyArrived)) == 2), ReplyArrived)
     assert {reply.text for reply in replies} == {"1", "2"}

@@ -26,10 +26,11 @@ from sms.events import (
     SubmitUnknown,
 )
 from sms.gateway import Gateway
-from sms.settings import SmscSettings, SmsSettings
+from sms.settings import SmscSettings
 from sms.simulated_gateway import SimulatedGateway
 from sms.smpp_gateway import SmppGateway
 from sms.smpp_link import RINVDSTADR, RTHROTTLED
+from sms.smpp_settings import SmppSettings
 
 SENDER = "106380110"
 SILENT = "13803790001"
@@ -124,7 +125,7 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
         over_cmpp.gateway.close()
         return
     smsc = request.getfixturevalue("smsc")
-    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2))
+    gateway = SmppGateway(SmppSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2))
     collect(gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
     yield OverSmpp(smsc, gateway)
     gateway.close()
@@ -212,7 +213,7 @@ def test_closing_twice_is_harmless(peer: Peer) -> None:
 
 
 def test_what_was_not_acknowledged_comes_again_after_a_reconnect(smsc: CitySmsc) -> None:
-    gateway = SmppGateway(SmsSettings(port=smsc.port, reconnect_first=0.05))
+    gateway = SmppGateway(SmppSettings(port=smsc.port, reconnect_first=0.05))
     collect(gateway, lambda events: bool(of(events, LinkUp)))
     smsc.order(lambda: smsc.say(SILENT, SENDER, "3"))
     [first] = of(collect(gateway, lambda events: bool(of(events, ReplyArrived))), ReplyArrived)
@@ -226,14 +227,14 @@ def test_what_was_not_acknowledged_comes_again_after_a_reconnect(smsc: CitySmsc)
 
 
 def test_a_wrong_password_is_named_and_tried_again(smsc: CitySmsc) -> None:
-    gateway = SmppGateway(SmsSettings(port=smsc.port, password="wrong", reconnect_first=0.05))
+    gateway = SmppGateway(SmppSettings(port=smsc.port, password="wrong", reconnect_first=0.05))
     events = collect(gateway, lambda events: len(events) >= 2)
     assert all("0x0000000D" in event.reason and "password" in event.reason for event in events)
     gateway.close()
 
 
 def test_no_smsc_is_named() -> None:
-    gateway = SmppGateway(SmsSettings(port=1, reconnect_first=0.05))
+    gateway = SmppGateway(SmppSettings(port=1, reconnect_first=0.05))
     [down] = collect(gateway, bool)[:1]
     assert "127.0.0.1:1" in down.reason
     assert gateway.room == 0

@@ -26,8 +26,8 @@ from sms.events import (
     Submitted,
     SubmitUnknown,
 )
-from sms.settings import SmsSettings
 from sms.smpp_gateway import SmppGateway
+from sms.smpp_settings import SmppSettings
 from tests.peers.peers import need
 
 HERE = Path(__file__).parent / "smsc"
@@ -59,7 +59,7 @@ class Carrier:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = int(self.told("listening")["port"])
-        self.gateway = SmppGateway(SmsSettings(port=self.port, reconnect_first=0.05, submit_timeout=5))
+        self.gateway = SmppGateway(SmppSettings(port=self.port, reconnect_first=0.05, submit_timeout=5))
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
@@ -234,7 +234,7 @@ def test_refused_for_good(carrier: Carrier) -> None:
 
 
 def test_the_link_is_kept_and_asked(carrier: Carrier) -> None:
-    asking = SmppGateway(SmsSettings(port=carrier.port, enquire_seconds=0.5))
+    asking = SmppGateway(SmppSettings(port=carrier.port, enquire_seconds=0.5))
     try:
         while not any(told["event"] == "enquired" for told in carrier._told):
             assert not any(isinstance(event, LinkDown) for event in asking.poll(0.1))
@@ -243,7 +243,7 @@ def test_the_link_is_kept_and_asked(carrier: Carrier) -> None:
 
 
 def test_a_wrong_password(carrier: Carrier) -> None:
-    stranger = SmppGateway(SmsSettings(port=carrier.port, password="wrong"))
+    stranger = SmppGateway(SmppSettings(port=carrier.port, password="wrong"))
     events: list[GatewayEvent] = []
     while not events:
         events += stranger.poll(0.1)

@@ -1,0 +1,24 @@
+"""Gateways out of their settings."""
+
+from __future__ import annotations
+
+from sms.cmpp_gateway import CmppGateway
+from sms.cmpp_settings import CmppSettings
+from sms.gateway import Gateway
+from sms.settings import GatewaySettings, SmsSettings
+from sms.smpp_gateway import SmppGateway
+from sms.smpp_settings import SmppSettings
+
+
+def make_gateway(settings: GatewaySettings) -> Gateway:
+    """The gateway of a [[sms.gateways]] section."""
+    match settings:
+        case SmppSettings():
+            return SmppGateway(settings)
+        case CmppSettings():
+            return CmppGateway(settings)
+
+
+def make_gateways(settings: SmsSettings) -> Gateway:
+    """All gateways of [sms], behind one."""
+    return make_gateway(settings.gateways[0])

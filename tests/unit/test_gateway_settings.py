@@ -1,0 +1,63 @@
+"""[[sms.gateways]]: kinds told apart, names told once, and what says nothing refused."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from pydantic import ValidationError
+
+from sms.cmpp_settings import CmppSettings
+from sms.settings import SmsSettings
+from sms.smpp_settings import SmppSettings
+
+TWO = """
+[[gateways]]
+kind = "cmpp"
+priority = 1
+source_addr = "901234"
+shared_secret = "secret"
+submit_timeout = 30
+
+[[gateways]]
+kind = "smpp"
+name = "second"
+priority = 2
+binds = 3
+bind = "split"
+"""
+
+
+def read(toml: str) -> SmsSettings:
+    return SmsSettings.model_validate(tomllib.loads(toml))
+
+
+def test_kinds_are_told_apart() -> None:
+    settings = read(TWO)
+    cmpp, smpp = settings.gateways
+    assert isinstance(cmpp, CmppSettings) and isinstance(smpp, SmppSettings)
+    assert [gateway.name for gateway in settings.gateways] == ["cmpp", "second"]
+    assert settings.submit_timeout == 30  # the longest: a lease must outlast it
+
+
+def test_one_smpp_gateway_is_the_default() -> None:
+    assert [gateway.kind for gateway in read("").gateways] == ["smpp"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "named"),
+    [
+        ("gateways = []", "at least 1"),
+        ("[[gateways]]\nport = 2775", "kind"),  # no kind
+        ('[[gateways]]\nkind = "pigeon"', "pigeon"),
+        ('[[gateways]]\nkind = "smpp"\nrate = 5', "rate"),  # no such key
+        ('[[gateways]]\nkind = "smpp"\n[[gateways]]\nkind = "smpp"', "two gateways are named smsc"),
+        ('[[gateways]]\nkind = "smpp"\npassword = "ninechars"', "password"),  # SMPP 3.4 has room for eight
+        ('[[gateways]]\nkind = "smpp"\nserver_name = "smsc.example"', "without tls = true"),
+        ('[[gateways]]\nkind = "smpp"\ntls_verify = false', "without tls = true"),
+    ],
+)
+def test_what_is_refused_and_how_it_is_named(toml: str, named: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        read(toml)
+    assert named in str(refused.value)
