@@ -54,6 +54,13 @@ class DatabaseSettings(Section):
     key_file: Path = Field(
         Path("data/huifang.key"), description="keys of the stored numbers, made at the first start"
     )
+    spool: Path | None = Field(
+        None, description="folder of what comes while the database is away; else `spool` beside the key file"
+    )
+
+    @property
+    def spool_folder(self) -> Path:
+        return self.spool or self.key_file.parent / "spool"
 
 
 class Span(Section):

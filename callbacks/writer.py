@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from callbacks.database import is_away
+from callbacks.spool import Record, Spool, SpoolRefused
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
+_LOOK = 0.5
 
 Job = Callable[[], Any]
 Done = Callable[[Any], None]
 
 
+@dataclass
+class _Item:
+    """A job, whom to tell, and what must survive us if it can't be written now."""
+
+    job: Job
+    done: Done | None
+    record: Record | None
+    spooled: bool = False
+
+
 class Writer:
     """Runs jobs one after another; their results are handed back in the thread that calls `deliver`.
 
-    A job that meets an absent database is tried again until it's through, for as long as the writer lives.
-    A job that fails otherwise is logged and dropped: it is a fault of ours.
+    A job that meets an absent database is tried again until it's through, for as long as the writer lives;
+    while it waits, the records of all jobs that wait are in the spool, so that a kill loses none of them.
+    A job that fails otherwise is logged and dropped: it is a fault of ours; its record is set aside.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._jobs: SimpleQueue[tuple[Job, Done | None] | None] = SimpleQueue()
+    def __init__(self, wake: Callable[[], None], spool: Spool | None = None) -> None:
+        self._jobs: SimpleQueue[_Item | None] = SimpleQueue()
+        self._waiting: deque[_Item | None] = deque()
         self._done: deque[tuple[Done, Any]] = deque()
-        self._wake = wake
+        self._wake, self._spool = wake, spool
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._thread.start()
@@ -40,11 +57,11 @@ class Writer:
     @property
     def backlog(self) -> int:
         """Jobs that wait; a worker claims nothing more while this is long."""
-        return self._jobs.qsize()
+        return self._jobs.qsize() + len(self._waiting)
 
-    def submit(self, job: Job, done: Done | None = None) -> None:
-        """Queues `job`; `done` gets its result, in the loop's thread."""
-        self._jobs.put((job, done))
+    def submit(self, job: Job, done: Done | None = None, record: Record | None = None) -> None:
+        """Queues `job`; `done` gets its result, in the loop's thread. `record` says what the job writes."""
+        self._jobs.put(_Item(job, done, record))
 
     def deliver(self) -> None:
         """Calls what waits for the results that are there."""
@@ -57,28 +74,69 @@ class Writer:
         self._jobs.put(None)
         self._thread.join(seconds)
         self._closing.set()
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            return False
+        if self._spool is not None:
+            self._spool.close()
+        return True
 
     def _run(self) -> None:
-        while (item := self._jobs.get()) is not None:
-            job, done = item
+        while (item := self._next()) is not None:
             try:
-                result = self._attempt(job)
+                result = self._attempt(item)
             except Exception:
                 log.exception("write_failed")
+                self._end(item, failed=True)
                 continue
-            if done is not None:
-                self._done.append((done, result))
+            self._end(item, failed=False)
+            if item.done is not None:
+                self._done.append((item.done, result))
                 self._wake()
 
-    def _attempt(self, job: Job) -> Any:
+    def _next(self) -> _Item | None:
+        return self._waiting.popleft() if self._waiting else self._jobs.get()
+
+    def _attempt(self, item: _Item) -> Any:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return job()
+                return item.job()
             except DBAPIError as error:
                 if self._closing.is_set() or not is_away(error):
                     raise
                 log.error("database_away", again_in=pause, error=type(error.orig).__name__)
-            self._closing.wait(pause)
+            self._keep(item)
+            self._wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _wait(self, seconds: float) -> None:
+        """Sleeps; what is queued meanwhile is kept too."""
+        for waiting in self._waiting:
+            self._keep(waiting)
+        end = time.monotonic() + seconds
+        while not self._closing.is_set() and (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                item = self._jobs.get(timeout=min(left, _LOOK))
+                self._waiting.append(item)
+                self._keep(item)
+
+    def _keep(self, item: _Item | None) -> None:
+        if item is None or item.record is None or item.spooled or self._spool is None:
+            return
+        try:
+            self._spool.append(item.record)
+        except SpoolRefused as error:
+            log.critical("spool_refused", reason=str(error))
+        else:
+            item.spooled = True
+
+    def _end(self, item: _Item, *, failed: bool) -> None:
+        if self._spool is None or item.record is None:
+            return
+        if failed and self._closing.is_set():
+            self._keep(item)  # the next process plays it in
+            return
+        if failed:
+            self._spool.set_aside(item.record)
+        if item.spooled:
+            self._spool.done()

@@ -10,17 +10,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from callbacks.service import calls
+from callbacks.service import calls, late
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
 from callbacks.service.leases import Renewal, renew
+from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
 from callbacks.vocabulary import Channel, Disposition
 from callbacks.writer import Writer
@@ -42,8 +44,13 @@ from ivr.settings import TrunkSettings, VoiceSettings
 
 log = structlog.get_logger(__name__)
 
+_ROLE = "voice"
 _TURN = 0.05
 _MOST_UNWRITTEN = 200  # a database this far behind gets no new calls
+
+
+_Write = Callable[[Context, int, int, datetime], bool]
+_Keep = Callable[[int, datetime], Record]
 
 
 @dataclass(frozen=True)
@@ -94,23 +101,35 @@ class VoiceWorker:
         *,
         owner: str,
         poll_seconds: float,
+        spool_folder: Path,
     ) -> None:
         self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
         self._owner, self._poll = owner, poll_seconds
         self._trunks = [_Trunk(trunk) for trunk in voice.trunks]
         self._calls: dict[str, _Call] = {}
-        self._writer = Writer(line.wake)
+        self._spool_folder = spool_folder
+        self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy))
         self._claiming = self._renewing = False
         self._claim_at = self._renew_at = 0.0
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
         for trunk in self._trunks:
             ensure_lines(self._ctx, trunk.settings.name, trunk.settings.lines)
+        self._writer.submit(self._play_orphans)
         stop.on_set(self._line.wake)
         while not stop.is_set():
             self._turn()
             self._claim(time.monotonic())
         self._drain(time.monotonic(), drain_seconds)
+
+    def _play_orphans(self) -> None:
+        """The keys that dead processes could not write any more."""
+
+        def play(record: Record) -> None:
+            late.play_key(self._ctx, record)
+
+        if played := play_orphans(self._spool_folder, _ROLE, self._ctx.privacy, play):
+            log.warning("spool_played", records=played)
 
     def _drain(self, now: float, seconds: float) -> None:
         """No new calls; those that are up finish within most of the bound, then they're hung up."""
@@ -152,7 +171,7 @@ class VoiceWorker:
         if isinstance(event, Ended):
             del self._calls[event.call]
             outcome = _outcome(event, call)
-            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now))
+            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now), _left(call))
             log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
 
     # -- results of the dialogue
@@ -184,27 +203,50 @@ class VoiceWorker:
             prompt_id=rated.prompt_id,
             ms_since_prompt_end=rated.ms_since_prompt_end,
         )
-        self._write(call, lambda ctx, a, t, now: calls.rated(ctx, a, t, callback, answer, now))
+        self._write(
+            call,
+            lambda ctx, a, t, now: calls.rated(ctx, a, t, callback, answer, now),
+            lambda attempt, now: late.rated_record(attempt, callback, answer, now),
+        )
 
     def _resolve(self, call: _Call, case: int, resolved: bool) -> None:
         callback = call.claimed.cases[case].callback_id
-        self._write(call, lambda ctx, a, t, now: calls.resolved(ctx, a, t, callback, resolved, now))
+        self._write(
+            call,
+            lambda ctx, a, t, now: calls.resolved(ctx, a, t, callback, resolved, now),
+            lambda attempt, now: late.resolved_record(attempt, callback, resolved, now),
+        )
 
     def _give_reason(self, call: _Call, case: int, reason: str) -> None:
         callback = call.claimed.cases[case].callback_id
-        self._write(call, lambda ctx, a, t, _now: calls.reason_given(ctx, a, t, callback, reason))
+        self._write(
+            call,
+            lambda ctx, a, t, _now: calls.reason_given(ctx, a, t, callback, reason),
+            lambda attempt, now: late.reason_record(attempt, callback, reason, now),
+        )
 
-    def _write(self, call: _Call, write: Callable[[Context, int, int, datetime], bool]) -> None:
-        """Queues a write with the call's token; a stale token ends the call here too."""
-        if call.lost:
-            return
+    def _write(self, call: _Call, write: _Write, keep: _Keep | None = None) -> None:
+        """Queues a write with the call's token; a stale token ends the call here too.
+
+        `keep` makes the record of what the citizen did. That's stored even when the attempt is no longer
+        ours: they pressed it.
+        """
         now, claimed = datetime.now(UTC), call.claimed
+        record = keep(claimed.attempt_id, now) if keep else None
+        if call.lost and record is None:
+            return
+
+        def job() -> bool:
+            ours = not call.lost and write(self._ctx, claimed.attempt_id, claimed.token, now)
+            if not ours and record is not None:
+                late.play_key(self._ctx, record)
+            return ours
 
         def done(was_ours: bool) -> None:
             if not was_ours and not call.lost:
                 self._lose(call)
 
-        self._writer.submit(lambda: write(self._ctx, claimed.attempt_id, claimed.token, now), done)
+        self._writer.submit(job, done, record)
 
     def _lose(self, call: _Call) -> None:
         call.lost = True
@@ -292,6 +334,13 @@ class VoiceWorker:
 def _name(claimed: ClaimedCall) -> str:
     """Our own id of the call: never reused, and telling which attempt it is."""
     return f"{claimed.attempt_id}-{claimed.token:x}"
+
+
+def _left(call: _Call) -> _Keep | None:
+    """What the citizen asked for by key 0 or 9, as it's kept."""
+    if not (call.handed_over or call.wrong_person):
+        return None
+    return lambda attempt, now: late.left_record(attempt, "0" if call.handed_over else "9", now)
 
 
 def _outcome(event: Ended, call: _Call) -> CallOutcome:

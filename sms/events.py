@@ -65,7 +65,11 @@ class ReceiptArrived:
 
 @dataclass(frozen=True, slots=True)
 class ReplyArrived:
-    """A citizen's text, to be acknowledged when it's stored. `text` is None where its bytes are no UCS-2."""
+    """A citizen's text, to be acknowledged when it's stored. `text` is None where its bytes are no UCS-2.
+
+    `digest` finds the same delivery sent again soon after; `delivery`, where the provider gives each an id
+    of its own, finds it however late.
+    """
 
     handle: int
     source: str
@@ -73,6 +77,7 @@ class ReplyArrived:
     text: str | None
     raw: bytes
     digest: str
+    delivery: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from callbacks.database import is_away
-from callbacks.numbers import normalise
-from callbacks.rating import Scale
 from callbacks.service.core import Context
-from callbacks.service.replies import IncomingReply, reply_came
-from callbacks.service.submits import not_submitted, receipt_came, submit_unknown, submitted
+from callbacks.service.submits import not_submitted, submit_unknown, submitted
 from callbacks.service.texts import ClaimedText, claim_texts
 from callbacks.stopping import Stop
 from sms.events import (
@@ -28,7 +25,7 @@ from sms.events import (
     SubmitUnknown,
 )
 from sms.gateway import Gateway
-from sms.reply import ParsedReply, parse
+from sms.inbound import Inbox
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +37,16 @@ class SmsWorker:
     """One gateway's worker, single-threaded: the database may be slow here, a citizen's text isn't urgent."""
 
     def __init__(
-        self, ctx: Context, gateway: Gateway, *, poll_seconds: float, submit_timeout: float, owner: str
+        self,
+        ctx: Context,
+        gateway: Gateway,
+        inbox: Inbox,
+        *,
+        poll_seconds: float,
+        submit_timeout: float,
+        owner: str,
     ) -> None:
-        self._ctx, self._gateway, self._owner = ctx, gateway, owner
+        self._ctx, self._gateway, self._inbox, self._owner = ctx, gateway, inbox, owner
         self._poll = poll_seconds
         self._lease = submit_timeout + _LEASE_MARGIN
         self._tokens: dict[int, int] = {}
@@ -58,9 +62,11 @@ class SmsWorker:
         while (self._tokens or self._unwritten) and time.monotonic() < deadline:
             self.turn(claiming=False)
         self._gateway.close()
+        self._inbox.close()
 
     def turn(self, *, claiming: bool) -> None:
         """One turn: what came is stored first, then new texts are claimed."""
+        self._inbox.catch_up(datetime.now(UTC))
         events = [*self._unwritten, *self._gateway.poll(self._poll)]
         self._unwritten = []
         for event in events:
@@ -95,17 +101,19 @@ class SmsWorker:
         log.info("text_submitted", text=text.text_id, number=text.masked)
 
     def _store(self, event: GatewayEvent) -> bool:
-        """False: the database is away, so the event is kept; a delivery is left for the gateway to repeat."""
+        """False: the database is away, so the event is kept for the next turn."""
+        now = datetime.now(UTC)
+        if isinstance(event, ReceiptArrived | ReplyArrived):
+            kept = self._inbox.take(self._gateway.name, event, now)
+            self._gateway.acknowledge(event.handle, ok=kept)
+            return True
         try:
-            self._write(event, datetime.now(UTC))
+            self._write(event, now)
         except DBAPIError as error:
-            if not is_away(error) and not isinstance(event, ReceiptArrived | ReplyArrived):
+            if not is_away(error):
                 log.exception("write_failed")  # its lease will expire, and the text is unknown then
                 return True
             log.error("database_away", error=type(error.orig).__name__)
-            if isinstance(event, ReceiptArrived | ReplyArrived):
-                self._gateway.acknowledge(event.handle, ok=False)
-                return True
             return False
         return True
 
@@ -120,38 +128,7 @@ class SmsWorker:
             case SubmitUnknown(ref):
                 submit_unknown(self._ctx, ref, self._tokens.get(ref, -1), now)
                 self._tokens.pop(ref, None)
-            case ReceiptArrived(handle, message_id, status, error):
-                receipt_came(self._ctx, self._gateway.name, message_id, status.value, error, now)
-                self._gateway.acknowledge(handle, ok=True)
-            case ReplyArrived():
-                self._reply(event, now)
             case LinkUp():
                 log.info("gateway_up", gateway=self._gateway.name)
             case LinkDown(reason):
                 log.warning("gateway_down", gateway=self._gateway.name, reason=reason)
-
-    def _reply(self, event: ReplyArrived, now: datetime) -> None:
-        incoming = read_reply(
-            event, self._gateway.name, self._ctx.office.area_code, self._ctx.policy.rating_scale
-        )
-        outcome = reply_came(self._ctx, incoming, now)
-        self._gateway.acknowledge(event.handle, ok=True)
-        log.info("reply_stored", outcome=outcome)
-
-
-def read_reply(event: ReplyArrived, gateway: str, area_code: str, scale: Scale) -> IncomingReply:
-    """A delivery as the service takes it. Bytes that are no text are kept in hex, and unclear."""
-    body = event.text if event.text is not None else event.raw.hex()
-    parsed = parse(body, scale) if event.text is not None else ParsedReply(unclear=True)
-    return IncomingReply(
-        gateway=gateway,
-        digest=event.digest,
-        number=normalise(event.source, area_code),
-        sender_code=event.destination,
-        body=body,
-        rating=parsed.rating,
-        opt_out=parsed.opt_out,
-        emergency=parsed.emergency,
-        unclear=parsed.unclear,
-        comment=parsed.comment,
-    )

@@ -195,7 +195,7 @@ def _bar_number(
     """Bars the number for this case; another number of the case is called, else `otherwise`."""
     for phone in callback.case.phones:
         if phone.number_index == attempt.number_index:
-            _bar(phone, now)
+            bar(phone, now)
     if number_to_try(view_of(ctx, session, callback).phones, (), ctx.policy) is not None:
         move(ctx, session, callback, Trigger.CALL, now, next_at=now, detail=reason)
     elif otherwise is Trigger.HAND_OVER:
@@ -204,7 +204,8 @@ def _bar_number(
         move(ctx, session, callback, otherwise, now, detail=reason)
 
 
-def _bar(phone: CasePhone, now: datetime) -> None:
+def bar(phone: CasePhone, now: datetime) -> None:
+    """The case never calls this number again."""
     if phone.barred_at is None:
         phone.barred_at = now
 
