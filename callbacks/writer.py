@@ -84,8 +84,11 @@ class Writer:
         while (item := self._next()) is not None:
             try:
                 result = self._attempt(item)
-            except Exception:
-                log.exception("write_failed")
+            except Exception as error:
+                if self._closing.is_set():
+                    log.error("unwritten", error=type(error).__name__, kept=item.record is not None)
+                else:
+                    log.exception("write_failed")
                 self._end(item, failed=True)
                 continue
             self._end(item, failed=False)
