@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sms.http_json import BadJson, find, read_json, word
+from sms.http_json import BadJson, find, read_json, shown, word
 from sms.http_settings import AnswerSettings
 
 _ID_LENGTH = 80  # of text_part.provider_id
+_STATUS_LENGTH = 120  # of text_message.error
 _OURS_TO_MEND = frozenset({401, 403, 404, 405, 407, 429})
 
 
@@ -58,23 +59,23 @@ def read_answer(answer: AnswerSettings, http_status: int, body: bytes, own_id: s
         return Taken(ids)
     if code is None:
         return Unclear(f"HTTP {http_status} without a code")
-    return Refused(answer.otherwise == "permanent", code[:120])
+    return Refused(answer.otherwise == "permanent", shown(code, _STATUS_LENGTH))
 
 
 def _by_code(answer: AnswerSettings, code: str, ids: tuple[str, ...]) -> Verdict | None:
     if _among(code, answer.accepted):
         return Taken(ids)
     if _among(code, answer.resting):
-        return Refused(False, code[:120], resting=True)
+        return Refused(False, shown(code, _STATUS_LENGTH), resting=True)
     if _among(code, answer.transient):
-        return Refused(False, code[:120])
-    return Refused(True, code[:120]) if _among(code, answer.permanent) else None
+        return Refused(False, shown(code, _STATUS_LENGTH))
+    return Refused(True, shown(code, _STATUS_LENGTH)) if _among(code, answer.permanent) else None
 
 
 def _by_http_status(status: int, code: str | None) -> Verdict:
     if status == 408:  # it tired of waiting for our request, or of its own work
         return Unclear("HTTP 408")
-    name = f"HTTP {status} {code or ''}".strip()[:120]
+    name = shown(f"HTTP {status} {code or ''}".strip(), _STATUS_LENGTH)
     ours = status < 400 or status in _OURS_TO_MEND  # an address or account that is wrong, or too fast
     return Refused(not ours, name, resting=ours)
 
@@ -104,6 +105,5 @@ def _read_json(answer: AnswerSettings, body: bytes) -> tuple[str | None, tuple[s
 
 def _usable(ids: Sequence[str | None]) -> tuple[str, ...]:
     """Ids that a receipt can be matched by, each once."""
-    return tuple(
-        dict.fromkeys(each for each in ids if each and len(each) <= _ID_LENGTH and each.isprintable())
-    )
+    usable = [each for each in ids if each and len(each) <= _ID_LENGTH and each.isprintable()]
+    return tuple(dict.fromkeys(usable))

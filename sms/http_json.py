@@ -50,3 +50,8 @@ def word(value: Any) -> str | None:
             return str(value)
         case _:
             return None
+
+
+def shown(text: str, longest: int) -> str:
+    """Somebody else's word as it may be stored and logged: nothing that can't be printed, cut to length."""
+    return "".join(each if each.isprintable() else "?" for each in text[:longest])
