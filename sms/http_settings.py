@@ -74,6 +74,8 @@ class RequestSettings(Section):
             check_names(template, OF_A_TEXT)
         if self.encoding == "form" and any(not isinstance(each, str) for each in (self.body or {}).values()):
             raise ValueError("a form's fields are texts")
+        if any("{text}" in each or "{text|json}" in each for each in self.headers.values()):
+            raise ValueError("a header can't carry Chinese; write {text|percent} or {text|base64}")
         wanted = any("signature" in names(each) for each in self._templates())
         if wanted != (self.signing is not None):
             raise ValueError("{signature} and [request.signing] belong together")
