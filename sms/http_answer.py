@@ -42,17 +42,16 @@ Verdict = Taken | Refused | Unclear
 
 def read_answer(answer: AnswerSettings, http_status: int, body: bytes, own_id: str | None = None) -> Verdict:
     """The verdict of an HTTP answer; `own_id` is the id under which receipts come, where it's ours."""
-    if http_status >= 500:
-        if answer.server_errors == "transient":
-            return Refused(False, f"HTTP {http_status}", resting=True)
-        return Unclear(f"HTTP {http_status}")
     code, ids = _read_text(answer, body) if answer.format == "text" else _read_json(answer, body)
     if own_id is not None:
         ids = (own_id,)
-    if code is not None:
-        verdict = _by_code(answer, code, ids)
-        if verdict is not None:
-            return verdict
+    verdict = None if code is None else _by_code(answer, code, ids)
+    if http_status >= 500 and not isinstance(verdict, Refused):
+        if answer.server_errors == "transient":
+            return Refused(False, f"HTTP {http_status}", resting=True)
+        return Unclear(f"HTTP {http_status}")
+    if verdict is not None:
+        return verdict
     if not 200 <= http_status < 300:
         return _by_http_status(http_status, code)
     if answer.format == "json" and answer.code is None:

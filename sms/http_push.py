@@ -153,7 +153,7 @@ def _each(shape: PushShape, body: bytes, query: str, make: Callable[[_Fields], E
 
 def _elements(shape: PushShape, body: bytes, query: str) -> Sequence[_Fields]:
     if shape.format == "form":
-        return [_Fields(_form(query) | _form(body.decode("latin-1")), shape.charset)]
+        return [_Fields(form_fields(query) | form_fields(body.decode("latin-1")), shape.charset)]
     try:
         tree = read_json(body)
     except BadJson as error:
@@ -170,7 +170,7 @@ def _elements(shape: PushShape, body: bytes, query: str) -> Sequence[_Fields]:
     return [_Fields(each) for each in tree]
 
 
-def _form(encoded: str) -> dict[str, str]:
+def form_fields(encoded: str) -> dict[str, str]:
     """A form or query with its bytes kept: each byte a character of Latin-1. The first of a name counts."""
     try:
         pairs = parse_qsl(encoded, keep_blank_values=True, encoding="latin-1", max_num_fields=_MOST_FIELDS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from callbacks.settings import Section
 from sms.events import ReceiptStatus
@@ -100,3 +101,15 @@ class PushSettings(Section):
     errors: str | None = Field(
         None, description="member of a JSON answer that lists what was refused; none: it's only logged"
     )
+
+    @model_validator(mode="after")
+    def _has_place_for_errors(self) -> Self:
+        if self.errors is None:
+            return self
+        try:
+            place = isinstance(json.loads(self.answer), dict)
+        except ValueError:
+            place = False
+        if not place:
+            raise ValueError("errors needs an answer that is a JSON object")
+        return self

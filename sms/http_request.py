@@ -90,9 +90,8 @@ def _signature(request: RequestSettings, signing: SigningSettings, values: Mappi
     }
     if "body" in names(signing.string):
         known["body"] = (_body(request, values) or b"").decode()
-    return sign(
-        signing.algorithm, render(signing.key, values), render(signing.string, known), signing.written
-    )
+    text = render(signing.string, known).encode()
+    return sign(signing.algorithm, render(signing.key, values), text, signing.written)
 
 
 def _fields(request: RequestSettings) -> dict[str, str]:

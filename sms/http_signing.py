@@ -21,9 +21,9 @@ class Written(StrEnum):
     HEX = "hex"
 
 
-def sign(algorithm: Algorithm, key: str, text: str, written: Written) -> str:
-    """The signature of `text` in UTF-8."""
-    digest = _digest(algorithm, key.encode(), text.encode())
+def sign(algorithm: Algorithm, key: str, text: bytes, written: Written) -> str:
+    """The signature of `text`."""
+    digest = _digest(algorithm, key.encode(), text)
     return base64.b64encode(digest).decode() if written is Written.BASE64 else digest.hex()
 
 
