@@ -14,7 +14,7 @@ from callbacks.models import Attempt, AttemptState, Callback, CasePhone
 from callbacks.policy import COUNTS, attempts_left, number_to_try, retry_at
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
-from callbacks.service.core import LIVE, Context, audit, calls_of, lock_callbacks, luck_of, move, view_of
+from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
 from callbacks.states import ON_THE_LINE, State, Trigger
 from callbacks.vocabulary import Disposition
 
@@ -40,10 +40,10 @@ def _on_live(
     """Runs `work` on the attempt if it's live and ours; False when the token is stale."""
 
     def fenced(session: Session) -> bool:
-        attempt = session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+        attempt = lock_attempt(session, attempt_id)
         if attempt is None or attempt.token != token or attempt.state not in LIVE:
             return False
-        work(session, attempt, lock_callbacks(session, [link.callback_id for link in attempt.links]))
+        work(session, attempt, [link.callback for link in attempt.links])
         return True
 
     return ctx.run(fenced)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from callbacks.database import dbnow
 from callbacks.gates import Gate, Go, Hold, PauseRule, may_begin
@@ -23,13 +23,13 @@ from callbacks.models import (
     Line,
 )
 from callbacks.numbers import NumberKind
-from callbacks.policy import Call, GiveUp, HandOver, next_step
+from callbacks.policy import Call, GiveUp, HandOver, PastCall, next_step
 from callbacks.service.core import (
     Context,
     facts_of,
     is_line_busy,
     is_sensitive,
-    lock_callbacks,
+    lock_attempt,
     move,
     pause_rules,
     view_of,
@@ -137,10 +137,11 @@ def _claim(ctx: Context, session: Session, callback_id: int, claim: _Claim) -> C
     callback, now = _lock_one(session, callback_id), claim.now
     if callback is None or callback.state not in _CALLABLE:
         return None
-    match next_step(view_of(ctx, session, callback), now, ctx.policy):
+    view = view_of(ctx, session, callback)
+    match next_step(view, now, ctx.policy):
         case Call(number_index, at) if at <= now:
             phone = next(p for p in callback.case.phones if p.number_index == number_index)
-            return _claim_number(ctx, session, callback, phone, claim)
+            return _claim_number(ctx, session, callback, phone, view.calls, claim)
         case Call(_, at):
             callback.next_at = at
         case HandOver(reason):
@@ -152,8 +153,17 @@ def _claim(ctx: Context, session: Session, callback_id: int, claim: _Claim) -> C
 
 
 def _lock_one(session: Session, callback_id: int) -> Callback | None:
-    query = select(Callback).where(Callback.id == callback_id).with_for_update(skip_locked=True)
-    return session.scalar(query.execution_options(populate_existing=True))
+    return session.scalar(_ONE, {"callback": callback_id})
+
+
+_ONE = (
+    select(Callback)
+    .join(Callback.case)
+    .where(Callback.id == bindparam("callback"))
+    .options(contains_eager(Callback.case))
+    .with_for_update(skip_locked=True, of=Callback)
+    .execution_options(populate_existing=True)
+)
 
 
 def hand_over(ctx: Context, session: Session, callback: Callback, reason: str, now: datetime) -> None:
@@ -164,9 +174,14 @@ def hand_over(ctx: Context, session: Session, callback: Callback, reason: str, n
 
 
 def _claim_number(
-    ctx: Context, session: Session, callback: Callback, phone: CasePhone, claim: _Claim
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    phone: CasePhone,
+    calls: Sequence[PastCall],
+    claim: _Claim,
 ) -> ClaimedCall | None:
-    gate = _gate(ctx, session, callback, phone.number_index, claim.now, claim.pauses)
+    gate = _gate(ctx, session, callback, phone.number_index, claim.now, claim.pauses, calls=calls)
     if not isinstance(gate, Go):
         callback.next_at = min(_ask_again(gate, claim.now), callback.deadline)
         return None
@@ -201,8 +216,9 @@ def _gate(
     now: datetime,
     pauses: Sequence[PauseRule],
     but: int | None = None,
+    calls: Sequence[PastCall] | None = None,
 ) -> Gate:
-    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, but=but)
+    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, but=but, calls=calls)
     return may_begin(Channel.VOICE, facts, now, ctx.policy)
 
 
@@ -214,22 +230,24 @@ def _others_of(
     ctx: Context, session: Session, callback: Callback, phone: CasePhone, claim: _Claim
 ) -> list[Callback]:
     """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
-    query = (
-        select(Callback)
-        .join(CasePhone, CasePhone.case_id == Callback.case_id)
-        .where(CasePhone.number_index == phone.number_index, CasePhone.barred_at.is_(None))
-        .where(Callback.state.in_(_CALLABLE), Callback.id != callback.id)
-        .order_by(Callback.priority, Callback.closed_at, Callback.id)
-        .with_for_update(skip_locked=True, of=Callback)
-    )
     others: list[Callback] = []
-    for other in session.scalars(query):
+    for other in session.scalars(_OTHERS, {"number": phone.number_index, "but": callback.id}):
         if len(others) + 1 >= ctx.policy.cases_per_call:
             break
         gate = _gate(ctx, session, other, phone.number_index, claim.now, claim.pauses)
         if isinstance(gate, Go) and not is_sensitive(ctx, other.case):
             others.append(other)
     return others
+
+
+_OTHERS = (
+    select(Callback)
+    .join(CasePhone, CasePhone.case_id == Callback.case_id)
+    .where(CasePhone.number_index == bindparam("number"), CasePhone.barred_at.is_(None))
+    .where(Callback.state.in_(_CALLABLE), Callback.id != bindparam("but"))
+    .order_by(Callback.priority, Callback.closed_at, Callback.id)
+    .with_for_update(skip_locked=True, of=Callback)
+)
 
 
 def _new_attempt(ctx: Context, phone: CasePhone, claim: _Claim) -> Attempt:
@@ -266,10 +284,10 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
     """
 
     def work(session: Session) -> bool:
-        attempt = session.get(Attempt, attempt_id, with_for_update=True, populate_existing=True)
+        attempt = lock_attempt(session, attempt_id)
         if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
             return False
-        callbacks = lock_callbacks(session, [link.callback_id for link in attempt.links])
+        callbacks = [link.callback for link in attempt.links]
         pauses = pause_rules(session, now)
         gates = [
             _gate(ctx, session, callback, attempt.number_index, now, pauses, but=attempt.id)
@@ -287,15 +305,18 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
 
 
 def _invite(session: Session, attempt: Attempt, token: int, call_id: str, now: datetime) -> bool:
-    statement = (
-        update(Attempt)
-        .where(Attempt.id == attempt.id, Attempt.token == token)
-        .where(Attempt.state == AttemptState.CLAIMED, Attempt.lease_expires_at > dbnow())
-        .values(state=AttemptState.SUBMITTING, invited_at=now, provider_call_id=call_id)
-        .execution_options(synchronize_session=False)
-    )
-    result: CursorResult[Any] = session.execute(statement)  # type: ignore[assignment]
+    told = {"attempt": attempt.id, "of": token, "at": now, "call": call_id}
+    result: CursorResult[Any] = session.execute(_INVITE, told)  # type: ignore[assignment]
     return result.rowcount == 1
+
+
+_INVITE = (
+    update(Attempt)
+    .where(Attempt.id == bindparam("attempt"), Attempt.token == bindparam("of"))
+    .where(Attempt.state == AttemptState.CLAIMED, Attempt.lease_expires_at > dbnow())
+    .values(state=AttemptState.SUBMITTING, invited_at=bindparam("at"), provider_call_id=bindparam("call"))
+    .execution_options(synchronize_session=False)
+)
 
 
 def release(
@@ -320,4 +341,12 @@ def end_attempt(session: Session, attempt: Attempt, now: datetime) -> None:
     attempt.owner = None
     for link in attempt.links:
         link.live = False
-    session.execute(update(Line).where(Line.attempt_id == attempt.id).values(attempt_id=None))
+    session.execute(_FREE_LINE, {"of": attempt.id})
+
+
+_FREE_LINE = (
+    update(Line)
+    .where(Line.attempt_id == bindparam("of"))
+    .values(attempt_id=None)
+    .execution_options(synchronize_session=False)
+)

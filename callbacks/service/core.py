@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, exists, or_, select, update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, contains_eager, sessionmaker
 
 from callbacks.database import in_transaction
 from callbacks.events import CallbackEnded, Event
@@ -102,6 +102,22 @@ def lock_callbacks(session: Session, ids: Iterable[int]) -> list[Callback]:
     return list(session.scalars(_LOCKED, {"ids": list(ids)}))
 
 
+def lock_attempt(session: Session, attempt_id: int) -> Attempt | None:
+    """The attempt and its callbacks in one question: the attempt is locked first, then they by their ids."""
+    return session.scalars(_LOCKED_ATTEMPT, {"attempt": attempt_id}).unique().one_or_none()
+
+
+_LOCKED_ATTEMPT = (
+    select(Attempt)
+    .join(Attempt.links)
+    .join(AttemptCallback.callback)
+    .join(Callback.case)
+    .where(Attempt.id == bindparam("attempt"))
+    .order_by(Callback.id)
+    .options(contains_eager(Attempt.links, AttemptCallback.callback, Callback.case))
+    .with_for_update(of=(Attempt, Callback))
+    .execution_options(populate_existing=True)
+)
 _LOCKED = (
     select(Callback)
     .where(Callback.id.in_(bindparam("ids", expanding=True)))
@@ -125,8 +141,12 @@ def view_of(ctx: Context, session: Session, callback: Callback) -> View:
         sensitive=is_sensitive(ctx, case),
         has_platform=case.platform is not None,
         phones=[_phone(ctx, session, callback, phone, asks_by_text) for phone in case.phones],
-        calls=calls_of(session, callback),
+        calls=[] if callback.state in _BEFORE_CALLS else calls_of(session, callback),
     )
+
+
+# From these a callback has never been called (the table of `callbacks.states`).
+_BEFORE_CALLS = frozenset({State.PENDING, State.SMS_QUEUED, State.AWAIT_REPLY})
 
 
 def is_sensitive(ctx: Context, case: Case) -> bool:
@@ -162,9 +182,7 @@ def close_question(session: Session, text: TextMessage, now: datetime) -> None:
         return
     text.open = False
     session.flush()
-    cases = select(CasePhone.case_id).where(CasePhone.number_index == text.number_index)
-    waiting = Callback.state == State.PENDING, Callback.next_at > now, Callback.case_id.in_(cases)
-    session.execute(update(Callback).where(*waiting).values(next_at=now))
+    session.execute(_WAKE, {"of": text.number_index, "now": now})
 
 
 def calls_of(session: Session, callback: Callback, but: int | None = None) -> list[PastCall]:
@@ -200,6 +218,15 @@ _CALLS = (
     .order_by(Attempt.invited_at)
 )
 _HISTORY = _PAST.where(Attempt.number_index == bindparam("number"), Attempt.invited_at > bindparam("since"))
+_WAKE = (
+    update(Callback)
+    .where(
+        Callback.state == State.PENDING,
+        Callback.next_at > bindparam("now"),
+        Callback.case_id.in_(select(CasePhone.case_id).where(CasePhone.number_index == bindparam("of"))),
+    )
+    .values(next_at=bindparam("now"))
+)
 _LIVE_ATTEMPT = select(exists().where(Attempt.number_index == bindparam("number"), Attempt.state.in_(LIVE)))
 _SUPPRESSED = select(
     exists().where(
@@ -222,8 +249,11 @@ def facts_of(
     *,
     pauses: Sequence[PauseRule],
     but: int | None = None,
+    calls: Sequence[PastCall] | None = None,
 ) -> Facts:
     """What the gate of a call to this number for this callback must know; attempt `but` left out."""
+    if calls is None:
+        calls = calls_of(session, callback, but)
     return Facts(
         number_index=number_index,
         unit_id=callback.unit_id,
@@ -231,7 +261,7 @@ def facts_of(
         history=history_of(session, number_index, now, but),
         pauses=pauses,
         deadline=callback.deadline,
-        attempts_left=attempts_left(calls_of(session, callback, but), ctx.policy),
+        attempts_left=attempts_left(calls, ctx.policy),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy.orm import Session, contains_eager
 
-from callbacks.models import ASKING, Callback, TextKind, TextMessage, TextState
+from callbacks.models import ASKING, Callback, Case, TextKind, TextMessage, TextState
 from callbacks.policy import AwaitWeb, Call, Exclude, GiveUp, HandOver, Text, Wait, next_step
 from callbacks.service.answers import settle_ratings
 from callbacks.service.claims import hand_over
@@ -25,17 +25,28 @@ def plan_due(ctx: Context, now: datetime, limit: int = 200) -> int:
     """Takes the next step of up to `limit` callbacks that are due for one; returns how many it looked at."""
 
     def work(session: Session) -> int:
-        due = or_(
-            and_(Callback.state.in_(_PLANNED), Callback.next_at <= now),
-            and_(Callback.state.in_(OPEN - ON_THE_LINE), Callback.deadline <= now),
-        )
-        query = select(Callback).where(due).order_by(Callback.priority, Callback.closed_at, Callback.id)
-        callbacks = list(session.scalars(query.limit(limit).with_for_update(skip_locked=True)))
+        callbacks = list(session.scalars(_DUE, {"now": now, "limit": limit}))
         for callback in callbacks:
             _plan(ctx, session, callback, now)
         return len(callbacks)
 
     return ctx.run(work)
+
+
+_DUE = (
+    select(Callback)
+    .join(Callback.case)
+    .where(
+        or_(
+            and_(Callback.state.in_(_PLANNED), Callback.next_at <= bindparam("now")),
+            and_(Callback.state.in_(OPEN - ON_THE_LINE), Callback.deadline <= bindparam("now")),
+        )
+    )
+    .order_by(Callback.priority, Callback.closed_at, Callback.id)
+    .limit(bindparam("limit"))
+    .options(contains_eager(Callback.case).selectinload(Case.phones))
+    .with_for_update(skip_locked=True, of=Callback)
+)
 
 
 def _plan(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:

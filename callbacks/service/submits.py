@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from callbacks.models import (
     ASKING,
     Attempt,
+    AttemptCallback,
     AttemptState,
     Receipt,
     TextMessage,
@@ -30,10 +32,18 @@ FINAL_FAILURES = frozenset({"undeliverable", "expired", "deleted", "rejected"})
 
 
 def _fenced(session: Session, text_id: int, token: int) -> TextMessage | None:
-    text = session.get(TextMessage, text_id, with_for_update=True, populate_existing=True)
+    text = session.scalar(_TEXT, {"text": text_id})
     if text is None or text.token != token or text.state is not TextState.SUBMITTING:
         return None
     return text
+
+
+_TEXT = (
+    select(TextMessage)
+    .where(TextMessage.id == bindparam("text"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def submitted(
@@ -47,25 +57,46 @@ def submitted(
             return False
         text.state, text.owner = TextState.SUBMITTED, None
         _end_submitting(session, text, AttemptState.AWAITING, now)
-        _free_ids(session, gateway, provider_ids)
+        early = _early_receipts(session, gateway, provider_ids)
         session.add_all(
             TextPart(text_id=text.id, part=number, gateway=gateway, provider_id=provider_id)
             for number, provider_id in enumerate(provider_ids, start=1)
         )
         session.flush()
-        for receipt in _waiting_receipts(session, gateway, provider_ids):
+        for receipt in early:
             _apply(ctx, session, text, receipt, now)
         return True
 
     return ctx.run(work)
 
 
-def _free_ids(session: Session, gateway: str, provider_ids: Sequence[str]) -> None:
-    """A gateway that began its ids anew gives some a second time: receipts are for the newer text."""
-    reused = delete(TextPart).where(TextPart.gateway == gateway, TextPart.provider_id.in_(provider_ids))
-    session.execute(reused)
-    old = Receipt.gateway == gateway, Receipt.provider_id.in_(provider_ids), Receipt.applied_at.is_not(None)
-    session.execute(delete(Receipt).where(*old))
+def _early_receipts(session: Session, gateway: str, provider_ids: Sequence[str]) -> list[Receipt]:
+    """The receipts that beat the submit's answer.
+
+    A gateway that began its ids anew gives some a second time: receipts are for the newer text then.
+    """
+    asked = {"gateway": gateway, "ids": list(provider_ids)}
+    if session.scalar(_USED, asked):
+        session.execute(_FREE, asked)
+    receipts = list(session.scalars(_RECEIPTS, asked))
+    for receipt in receipts:
+        if receipt.applied_at is not None:
+            session.delete(receipt)
+    return [receipt for receipt in receipts if receipt.applied_at is None]
+
+
+_THESE_PARTS = (
+    TextPart.gateway == bindparam("gateway"),
+    TextPart.provider_id.in_(bindparam("ids", expanding=True)),
+)
+_USED = select(exists().where(*_THESE_PARTS))
+_FREE = delete(TextPart).where(*_THESE_PARTS).execution_options(synchronize_session=False)
+_RECEIPTS = (
+    select(Receipt)
+    .where(Receipt.gateway == bindparam("gateway"))
+    .where(Receipt.provider_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Receipt.id)
+)
 
 
 def not_submitted(ctx: Context, text_id: int, token: int, error: str, permanent: bool, now: datetime) -> bool:
@@ -119,12 +150,16 @@ def _end_submitting(
 ) -> None:
     if text.attempt_id is None:
         return
-    attempt = session.get_one(Attempt, text.attempt_id)
-    set_live(attempt, state, live=False)
+    values: dict[str, Any] = {"state": state}
     if disposition is not None:
-        attempt.disposition = disposition
+        values["disposition"] = disposition
     if state is AttemptState.ENDED:
-        attempt.ended_at = now
+        values["ended_at"] = now
+    session.execute(update(Attempt).where(Attempt.id == text.attempt_id).values(**values))
+    session.execute(_NOT_LIVE, {"of": text.attempt_id})
+
+
+_NOT_LIVE = update(AttemptCallback).where(AttemptCallback.attempt_id == bindparam("of")).values(live=False)
 
 
 def fail_text(ctx: Context, session: Session, text: TextMessage, error: str, now: datetime) -> None:
@@ -144,31 +179,32 @@ def receipt_came(
     """A delivery receipt, once or again: `status` is delivered, undeliverable, expired, …"""
 
     def work(session: Session) -> None:
-        same = (Receipt.gateway == gateway, Receipt.provider_id == provider_id, Receipt.status == status)
-        if session.scalar(select(Receipt.id).where(*same)) is not None:
+        told = {"gateway": gateway, "id": provider_id}
+        if session.scalar(_SAME_RECEIPT, {**told, "status": status}):
             return
         receipt = Receipt(
             gateway=gateway, provider_id=provider_id, status=status, error=error[:40], received_at=now
         )
         session.add(receipt)
-        session.flush()
-        part = session.scalar(
-            select(TextPart).where(TextPart.gateway == gateway, TextPart.provider_id == provider_id)
-        )
-        if part is not None:
-            _apply(ctx, session, session.get_one(TextMessage, part.text_id), receipt, now)
+        text = session.scalar(_TEXT_OF_PART, told)
+        if text is not None:
+            _apply(ctx, session, text, receipt, now)
 
     ctx.run(work)
 
 
-def _waiting_receipts(session: Session, gateway: str, provider_ids: Collection[str]) -> list[Receipt]:
-    query = (
-        select(Receipt)
-        .where(Receipt.gateway == gateway, Receipt.provider_id.in_(provider_ids))
-        .where(Receipt.applied_at.is_(None))
-        .order_by(Receipt.id)
+_SAME_RECEIPT = select(
+    exists().where(
+        Receipt.gateway == bindparam("gateway"),
+        Receipt.provider_id == bindparam("id"),
+        Receipt.status == bindparam("status"),
     )
-    return list(session.scalars(query))
+)
+_TEXT_OF_PART = (
+    select(TextMessage)
+    .join(TextPart, TextPart.text_id == TextMessage.id)
+    .where(TextPart.gateway == bindparam("gateway"), TextPart.provider_id == bindparam("id"))
+)
 
 
 def _apply(ctx: Context, session: Session, text: TextMessage, receipt: Receipt, now: datetime) -> None:
@@ -177,10 +213,3 @@ def _apply(ctx: Context, session: Session, text: TextMessage, receipt: Receipt, 
         text.state, text.ended_at = TextState.DELIVERED, now
     elif receipt.status in FINAL_FAILURES and text.state is TextState.SUBMITTED:
         fail_text(ctx, session, text, f"{receipt.status} {receipt.error}".strip(), now)
-
-
-def set_live(attempt: Attempt, state: AttemptState, *, live: bool) -> None:
-    """The attempt's state, and its links live or not with it."""
-    attempt.state = state
-    for link in attempt.links:
-        link.live = live

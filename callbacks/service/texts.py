@@ -34,7 +34,7 @@ from callbacks.service.core import (
     move,
     pause_rules,
 )
-from callbacks.service.submits import fail_text, set_live
+from callbacks.service.submits import fail_text
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
 from callbacks.wording import text_body
@@ -193,14 +193,17 @@ def _submit(
         text.state, text.ended_at = TextState.CANCELLED, now
         close_question(session, text, now)
         return False
-    attempt = session.get(Attempt, text.attempt_id) if text.attempt_id else None
-    if attempt is None:
+    if text.attempt_id is None:
         attempt = _new_attempt(text, callback, gateway, now)
         session.add(attempt)
         session.flush()
         text.attempt_id = attempt.id
         session.add(AttemptCallback(attempt_id=attempt.id, callback_id=callback.id, position=0))
-    set_live(attempt, AttemptState.SUBMITTING, live=True)
+    else:
+        attempt = session.get_one(Attempt, text.attempt_id)
+        attempt.state = AttemptState.SUBMITTING
+        for link in attempt.links:
+            link.live = True
     if callback.state is State.SMS_QUEUED:
         until = now + ctx.policy.reply_wait
         move(ctx, session, callback, Trigger.TEXT_SENT, now, next_at=until, detail=f"text {text.id}")

@@ -8,12 +8,12 @@ from functools import partial
 from itertools import chain
 from random import Random
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.intake import store_rows
 from callbacks.intake_rows import CaseRow
-from callbacks.models import Callback, CasePhone, Unit
+from callbacks.models import Callback, Case, Unit
 from callbacks.service.answers import Answer
 from callbacks.service.core import Context
 from callbacks.service.leases import settle_leases
@@ -26,7 +26,6 @@ from callbacks.simulation.people import Citizen, draw
 from callbacks.simulation.texts import Parsed, VirtualTexts
 from callbacks.simulation.voice import VirtualVoice
 from callbacks.simulation.world import World
-from callbacks.states import State
 from callbacks.vocabulary import Channel
 
 TICK = 60.0  # seconds of virtual time between two looks of the clock and the workers
@@ -48,7 +47,6 @@ class Simulation:
         )
         self._closings: Iterator[tuple[datetime, CaseRow]] = closings(plan, self._units())
         self._over = plan.start + timedelta(days=plan.days)
-        self._asked_on_web: set[int] = set()
         self.over = self._looked = False
         self._arrange_closings()
         self._tick_at = plan.start
@@ -97,22 +95,25 @@ class Simulation:
 
     def _close(self, rows: Sequence[CaseRow]) -> None:
         store_rows(self.ctx, rows, self.world.now)
+        for row in rows:
+            self._arrange_web(row)
         self._arrange_closings()
 
     # -- the clock
 
     def _tick(self, planned_for: datetime) -> None:
-        if planned_for != self._tick_at:
-            self._looked = True
-            return  # an earlier look took its place
         self._looked = True
-        self._look(self._read_due())
-        due = self._read_due().first
-        self.over = due is None and self.world.now >= self._over
+        if planned_for != self._tick_at:
+            return  # an earlier look took its place
+        now, due = self.world.now, self._read_due()
+        self.over = due.first is None and now >= self._over
         self._tick_at = FAR
-        if due is not None:
-            self._tick_at = max(due, self.world.now + timedelta(seconds=TICK))
-            self.world.at(self._tick_at, partial(self._tick, self._tick_at))
+        if due.first is None:
+            return
+        self._tick_at = max(due.first, now + timedelta(seconds=TICK))
+        self.world.at(self._tick_at, partial(self._tick, self._tick_at))
+        if due.first <= now:
+            self._look(due)
 
     def _read_due(self) -> Due:
         return self.ctx.run(lambda session: read_due(self.ctx, session))
@@ -131,31 +132,27 @@ class Simulation:
         if is_due(due.plan, due.deadline):
             while plan_due(self.ctx, now, _BATCH) == _BATCH:
                 pass
-            self._ask_on_web(now)
         while is_due(due.rating) and settle_due(self.ctx, now, _BATCH) == _BATCH:
             pass
         if is_due(due.question):
             expire_questions(self.ctx, now)
-        self.texts.look(TICK)
-        self.voice.look()
+        if is_due(due.text):
+            self.texts.look(TICK)
+        if is_due(due.call):
+            self.voice.look()
 
     # -- the web: those without a number who come back to the forum
 
-    def _ask_on_web(self, now: datetime) -> None:
-        def work(session: Session) -> list[int]:
-            query = select(Callback.id).where(
-                Callback.state == State.AWAIT_REPLY,
-                Callback.state_since > now - timedelta(seconds=2 * TICK),
-                ~exists().where(CasePhone.case_id == Callback.case_id),
-            )
-            return list(session.scalars(query.order_by(Callback.id)))
+    def _arrange_web(self, row: CaseRow) -> None:
+        if row.platform and not row.citizen_phones and self.random.random() < 0.3:
+            first = self.ctx.policy.first_step_delay.total_seconds()
+            self.world.after(first + self.random.uniform(600, 6 * 86400), partial(self._web, row.number))
 
-        for callback_id in self.ctx.run(work):
-            if callback_id not in self._asked_on_web:
-                self._asked_on_web.add(callback_id)
-                if self.random.random() < 0.3:
-                    self.world.after(self.random.uniform(600, 6 * 86400), partial(self._web, callback_id))
+    def _web(self, number: str) -> None:
+        def work(session: Session) -> int:
+            query = select(Callback.id).join(Callback.case).where(Case.number == number)
+            return session.scalars(query.order_by(Callback.id.desc())).first() or 0
 
-    def _web(self, callback_id: int) -> None:
         value = self.random.choices((1, 2, 3), (60, 20, 20))[0]
-        web_rated(self.ctx, callback_id, Answer(value, Channel.WEB, str(value)), self.world.now)
+        answer = Answer(value, Channel.WEB, str(value))
+        web_rated(self.ctx, self.ctx.run(work), answer, self.world.now)

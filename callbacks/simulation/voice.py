@@ -33,6 +33,7 @@ class VirtualVoice:
         self._name, self._lives = name, count(1)
         self._calls: dict[int, ClaimedCall] = {}
         self._peak = 0
+        self._more_wait = False
         self.busy_seconds = 0.0
         self.dead = False
         self.delay: Callable[[], float] = lambda: 0.0  # from the claim to the INVITE; a stall is a long one
@@ -69,6 +70,7 @@ class VirtualVoice:
         if self.dead or room <= 0:
             return
         calls = claim_calls(self._ctx, self.owner, TRUNK, room, self._world.now, _FLOW)
+        self._more_wait = len(calls) == room
         for call in calls:
             self._calls[call.attempt_id] = call
             self._world.after(self.delay(), partial(self._dial, call, self.owner))
@@ -137,7 +139,9 @@ class VirtualVoice:
         )
         ended(self._ctx, call.attempt_id, call.token, outcome, self._world.now)
         del self._calls[call.attempt_id]
-        self._world.after(1.0, self.look)
+        if self._more_wait:
+            self._more_wait = False
+            self._world.after(1.0, self.look)
 
     def _rings_back(self, call: ClaimedCall, citizen: Citizen) -> None:
         """The citizen saw our number and calls it: the first of the cases is rated there."""
