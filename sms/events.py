@@ -21,12 +21,13 @@ class ReceiptStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A text to send."""
+    """A text to send; an `urgent` one, an answer to a citizen's own, goes before those that wait."""
 
     ref: int
     source: str
     destination: str
     text: str
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,13 @@ stored; whoever redelivers one meanwhile brings nothing new.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+_Name = tuple[tuple[str, str, int], int, int]  # key, reference, total
+
 _UDH_INDICATOR = 0x40
+MEMORY = 120.0  # seconds in which a part of a whole that was put together is known again
 PATIENCE = 10.0  # seconds for the parts that are missing; an SMSC that waits for each answer sends no other
 
 
@@ -25,10 +29,11 @@ class Part:
 
 @dataclass(slots=True)
 class _Growing:
-    deadline: float
-    total: int
+    """A reply's parts, and which delivery brought which; `until` is when it's finished, or forgotten."""
+
+    until: float
     parts: dict[int, bytes] = field(default_factory=dict)
-    sequences: list[int] = field(default_factory=list)
+    brought: dict[int, int] = field(default_factory=dict)  # by sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +46,62 @@ class Whole:
 
 
 class LongReplies:
-    """The replies of which parts are still missing."""
+    """The replies of which parts are still missing, and for a while those that were put together.
+
+    A part that comes again after its whole, because its answer got lost, brings the same whole again; one
+    that comes too late to be waited for brings the whole that it was missing in.
+    """
 
     def __init__(self) -> None:
-        self._growing: dict[tuple[tuple[str, str, int], int, int], _Growing] = {}
+        self._growing: dict[_Name, _Growing] = {}
+        self._finished: dict[_Name, _Growing] = {}
 
     def add(self, key: tuple[str, str, int], part: Part, sequence: int, now: float) -> Whole | None:
         """Takes a part of the reply of `key` (source, destination, data coding); the whole with its last."""
         name = (key, part.reference, part.total)
-        growing = self._growing.setdefault(name, _Growing(now + PATIENCE, part.total))
+        growing = self._growing.get(name) or self._remembered(name, part, now)
+        growing = self._growing.setdefault(name, growing or _Growing(now + PATIENCE))
         growing.parts[part.number] = part.raw
-        growing.sequences.append(sequence)
-        return self._finish(name) if len(growing.parts) == part.total else None
+        growing.brought[sequence] = part.number
+        return self._finish(name, now) if len(growing.parts) == part.total else None
+
+    def _remembered(self, name: _Name, part: Part, now: float) -> _Growing | None:
+        """What was put together under this name, unless the telephone means another text by it now."""
+        for old in [old for old, finished in self._finished.items() if now >= finished.until]:
+            del self._finished[old]
+        finished = self._finished.pop(name, None)
+        if finished is None or finished.parts.get(part.number, part.raw) != part.raw:
+            return None
+        return _Growing(now + PATIENCE, finished.parts)
 
     @property
     def deadline(self) -> float:
         """When the next one has waited long enough; infinite where none waits."""
-        return min((growing.deadline for growing in self._growing.values()), default=float("inf"))
+        return min((growing.until for growing in self._growing.values()), default=float("inf"))
 
     def overdue(self, now: float) -> list[Whole]:
         """Those that have waited long enough, of what came."""
-        names = [name for name, growing in self._growing.items() if now >= growing.deadline]
-        return [self._finish(name) for name in names]
+        names = [name for name, growing in self._growing.items() if now >= growing.until]
+        return [self._finish(name, now) for name in names]
+
+    def forget(self, sequences: Collection[int]) -> None:
+        """Their link is gone: what they brought is delivered anew, and waited for until then."""
+        for name, growing in list(self._growing.items()):
+            gone = {growing.brought.pop(each) for each in sequences if each in growing.brought}
+            for number in gone - set(growing.brought.values()):
+                del growing.parts[number]
+            if not growing.brought:
+                del self._growing[name]
 
     def clear(self) -> None:
-        """The link is gone; all of them are delivered anew."""
+        """The only link is gone; all of them are delivered anew."""
         self._growing.clear()
 
-    def _finish(self, name: tuple[tuple[str, str, int], int, int]) -> Whole:
+    def _finish(self, name: _Name, now: float) -> Whole:
         growing = self._growing.pop(name)
         raw = b"".join(growing.parts[number] for number in sorted(growing.parts))
-        return Whole(name[0], raw, tuple(growing.sequences))
+        self._finished[name] = _Growing(now + MEMORY, growing.parts)
+        return Whole(name[0], raw, tuple(growing.brought))
 
 
 def part_of(

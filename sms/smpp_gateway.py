@@ -1,62 +1,55 @@
-"""SMPP 3.4 as an ESME: one transceiver bind, bound anew by itself, driven by `poll`."""
+"""SMPP 3.4 as an ESME: several binds at one SMSC behind the gateway port, driven by `poll`."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import selectors
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from sms.events import (
-    GatewayEvent,
-    LinkDown,
-    LinkUp,
-    ReceiptArrived,
-    ReplyArrived,
-    Submission,
-    SubmitFailed,
-)
-from sms.long_reply import LongReplies, Whole, part_of
-from sms.message import UCS2, BrokenText, decode, encode, parts, udh
+from sms.events import GatewayEvent, LinkDown, LinkUp, Submission, SubmitFailed
+from sms.message import ONE_PART, UCS2, encode, parts, udh, units
 from sms.smpp_codec import BadPdu, text_of
-from sms.smpp_link import RINVCMDID, ROK, RX_T_APPN, LinkLost, SmppLink
-from sms.smpp_receipt import comparable, is_receipt, read_receipt
+from sms.smpp_deliver import Deliveries
+from sms.smpp_link import ROK, RUNKNOWNERR, RX_T_APPN
+from sms.smpp_pace import Pace
+from sms.smpp_receipt import comparable, is_receipt
+from sms.smpp_session import Arrived, Role, SmppSession
 from sms.smpp_settings import SmppSettings
-from sms.smpp_submits import OpenSubmits
+from sms.smpp_submits import TOO_FAST, OpenSubmits
 
 log = structlog.get_logger(__name__)
 
 _UDH_INDICATOR = 0x40
+_ROLES = {"transceiver": (Role.TRANSCEIVER,), "split": (Role.TRANSMITTER, Role.RECEIVER)}
 
 
 class SmppGateway:
-    """The gateway of `settings`. Connects, binds and reconnects inside `poll`."""
+    """The gateway of `settings`. Connects, binds and reconnects inside `poll`, which waits for no one bind.
+
+    LinkUp tells that it can send, LinkDown that it can't any more, or still can't; a bind that is lost while
+    another sends is logged.
+    """
 
     def __init__(self, settings: SmppSettings) -> None:
         self._settings = settings
-        self._link: SmppLink | None = None
-        self._bound = False
-        self._bind_deadline = 0.0
-        self._pause = settings.reconnect_first
-        self._connect_at = 0.0
-        self._heard_at = self._asked_at = 0.0
-        # Answers write ids in hexadecimal where receipts write them otherwise; else both stay as they are.
-        self._submits = OpenSubmits(settings.window, "text" if settings.message_id == "text" else "hex")
-        self._deliveries: dict[int, tuple[int, ...]] = {}  # handle → sequences on this link
-        self._long_replies = LongReplies()
-        self._handles = 0
+        self._submits = OpenSubmits(settings.window)
+        self._pace = Pace(settings.rate_per_second, time.monotonic())
+        self._deliveries = Deliveries(settings.message_id, self._complain)
+        self._answer_form = "text" if settings.message_id == "text" else settings.answer_id
+        self._bound: dict[int, SmppSession] = {}  # by bind, a number for each time that a session is bound
+        self._binds = 0
         self._reference = 0
-        self._allowance, self._allowed_at = 1.0, time.monotonic()
         self._events: list[GatewayEvent] = []
         self.counters: dict[str, int] = {}
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
+        roles = _ROLES[settings.bind] * settings.binds
+        self._sessions = [SmppSession(settings, role, self.wake) for role in roles]
 
     @property
     def name(self) -> str:
@@ -68,256 +61,171 @@ class SmppGateway:
 
     @property
     def room(self) -> int:
-        if not self._bound:
-            return 0
-        self._refill(time.monotonic())
-        return max(0, min(self._submits.free, int(self._allowance)))
+        may_go = self._pace.allowance(time.monotonic()) - self._submits.held
+        return max(0, min(self._submits.free, may_go)) if self._sends else 0
 
-    def _refill(self, now: float) -> None:
-        """The token bucket of `rate_per_second`; a second's worth at most is saved up."""
-        rate = self._settings.rate_per_second
-        self._allowance = min(max(1.0, rate), self._allowance + (now - self._allowed_at) * rate)
-        self._allowed_at = now
+    @property
+    def _sends(self) -> bool:
+        return any(session.up and session.role is not Role.RECEIVER for session in self._sessions)
 
     # -- orders
 
     def submit(self, submission: Submission) -> None:
-        if self._link is None or not self._bound:
+        if not self._sends:
             self._events.append(SubmitFailed(submission.ref, False, "not bound"))
             return
-        texts = parts(submission.text)
-        self._reference = (self._reference + 1) & 0xFF
-        self._allowance -= len(texts)
-        pdus = []
-        for number, text in enumerate(texts, start=1):
-            header = udh(self._reference, len(texts), number) if len(texts) > 1 else b""
-            pdus.append(_part(self._link, submission, header, text))
-        self._submits.add(submission.ref, pdus, time.monotonic() + self._settings.submit_timeout)
+        fields = self._fields(submission)
+        timeout = self._settings.submit_timeout
+        self._submits.add(submission.ref, fields, time.monotonic(), timeout, urgent=submission.urgent)
         self._send_submits()
 
+    def _fields(self, submission: Submission) -> list[dict[str, Any]]:
+        """The submit_sm's of a text: one, or one a part."""
+        if self._settings.long_messages == "payload" and units(submission.text) > ONE_PART:
+            return [_addressed(submission) | {"message_payload": encode(submission.text)}]
+        texts = parts(submission.text)
+        if len(texts) == 1:
+            return [_addressed(submission) | {"short_message": encode(texts[0])}]
+        self._reference = (self._reference + 1) & 0xFF
+        headers = [udh(self._reference, len(texts), number) for number in range(1, len(texts) + 1)]
+        return [
+            _addressed(submission) | {"esm_class": _UDH_INDICATOR, "short_message": header + encode(text)}
+            for header, text in zip(headers, texts, strict=True)
+        ]
+
     def _send_submits(self) -> None:
-        for pdu in self._submits.sendable():
-            self._send(lambda link, pdu=pdu: link.send(pdu))  # type: ignore[misc]
+        now = time.monotonic()
+        while (found := self._submits.next()) is not None and not self._pace.rests(now):
+            bind, part = found
+            if not self._bound[bind].up:  # its end is told by its next turn
+                return
+            if not self._pace.allowance(now) and not self._submits.has_begun(part):
+                return
+            self._pace.take()
+            self._submits.sent(bind, part, self._bound[bind].send("submit_sm", **part.fields))
 
     def acknowledge(self, handle: int, ok: bool) -> None:
-        status = ROK if ok else RX_T_APPN
-        for sequence in self._deliveries.pop(handle, ()):
-            self._send(lambda link, each=sequence: link.answer(each, "deliver_sm_resp", status))  # type: ignore[misc]
+        for bind, sequence in self._deliveries.settle(handle):
+            self._bound[bind].answer(sequence, "deliver_sm_resp", ROK if ok else RX_T_APPN)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             self._waker.send(b"\0")
 
     def close(self) -> None:
-        if self._bound:
-            self._send(lambda link: link.send(link.make("unbind")))
-        self._drop("closed", again_in=float("inf"))
+        for session in self._sessions:
+            session.close()
+        self._turn(time.monotonic())
         self._woken.close()
         self._waker.close()
 
     # -- the turn
 
     def poll(self, timeout: float) -> list[GatewayEvent]:
-        now = time.monotonic()
-        if self._link is None and now >= self._connect_at:
-            self._connect()
+        self._turn(time.monotonic())
         if not self._events:
             self._wait(min(timeout, self._next_timer(time.monotonic())))
-        self._read()
-        self._timers(time.monotonic())
+            self._turn(time.monotonic())
         events, self._events = self._events, []
         return events
 
     def _wait(self, timeout: float) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
-            if self._link is not None:
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._link.wants_write else 0)
-                selector.register(self._link, events)
+            for session in self._sessions:
+                session.register(selector)
             selector.select(max(0.0, timeout))
         with contextlib.suppress(BlockingIOError):
             self._woken.recv(4096)
 
     def _next_timer(self, now: float) -> float:
-        due = [self._submits.deadline, self._long_replies.deadline]
-        if self._link is None:
-            due.append(self._connect_at)
-        else:
-            due.append(self._bind_deadline if not self._bound else self._enquire_at)
-        return max(0.0, min(due) - now)
+        """Seconds until something is due."""
+        due = [self._submits.deadline, self._deliveries.deadline]
+        due += [session.next_timer() for session in self._sessions]
+        if self._submits.next() is not None:
+            due.append(self._pace.next_at(now))
+        return min(due) - now
 
-    @property
-    def _enquire_at(self) -> float:
-        """When the silence has lasted long enough to ask, or the question has gone unanswered."""
-        return max(self._heard_at, self._asked_at) + self._settings.enquire_seconds
-
-    def _timers(self, now: float) -> None:
-        if self._link is None:
-            return
-        if not self._bound:
-            if now >= self._bind_deadline:
-                self._drop("no answer to the bind")
-            return
+    def _turn(self, now: float) -> None:
+        for session in self._sessions:
+            for happened in session.turn(now):
+                self._take(session, happened, now)
         self._events += self._submits.overdue(now)
+        self._events += self._deliveries.overdue(now)
         self._send_submits()
-        self._events += [self._reply(whole) for whole in self._long_replies.overdue(now)]
-        if now >= self._enquire_at:
-            if self._asked_at > self._heard_at:
-                self._drop("no answer to enquire_link")
-                return
-            self._asked_at = now
-            self._send(lambda link: link.send(link.make("enquire_link")))
 
-    # -- the link
+    # -- what happened
 
-    def _connect(self) -> None:
-        address = (self._settings.host, self._settings.port)
-        try:
-            connected = socket.create_connection(address, self._settings.connect_timeout)
-        except OSError as error:
-            self._put_off()
-            self._events.append(LinkDown(f"{address[0]}:{address[1]}: {error.strerror or error}"))
-            return
-        self._link = SmppLink(connected)
-        now = time.monotonic()
-        self._bind_deadline = now + self._settings.connect_timeout
-        self._heard_at, self._asked_at = now, 0.0
-        self._send(
-            lambda link: link.send(
-                link.make(
-                    "bind_transceiver",
-                    system_id=self._settings.system_id,
-                    password=self._settings.password.get_secret_value(),
-                    system_type=self._settings.system_type,
-                    interface_version=0x34,
-                )
-            )
-        )
+    def _take(self, session: SmppSession, happened: LinkUp | LinkDown | Arrived, now: float) -> None:
+        match happened:
+            case LinkUp():
+                self._opened(session)
+            case LinkDown():
+                self._closed(session, happened)
+            case Arrived(pdu):
+                self._arrived(session, pdu, now)
 
-    def _put_off(self) -> None:
-        self._connect_at = time.monotonic() + self._pause
-        self._pause = min(2 * self._pause, self._settings.reconnect_longest)
+    def _opened(self, session: SmppSession) -> None:
+        self._binds += 1
+        self._bound[self._binds] = session
+        if session.role is not Role.RECEIVER:
+            self._submits.opened(self._binds)
+            self._events.append(LinkUp())
 
-    def _send(self, work: Callable[[SmppLink], None]) -> bool:
-        if self._link is None:
-            return False
-        try:
-            work(self._link)
-        except LinkLost as error:
-            self._drop(str(error))
-            return False
-        return True
+    def _bind_of(self, session: SmppSession) -> int:
+        """The number of its present bind; 0 where it isn't bound."""
+        return next((bind for bind, bound in self._bound.items() if bound is session), 0)
 
-    def _drop(self, reason: str, again_in: float | None = None) -> None:
-        """The link is gone: what was submitted and not answered is unknown; deliveries come again."""
-        if self._link is None:
-            return
-        self._link.close()
-        self._link, self._bound = None, False
-        if again_in is None:
-            self._put_off()
+    def _closed(self, session: SmppSession, down: LinkDown) -> None:
+        bind = self._bind_of(session)
+        self._bound.pop(bind, None)
+        self._events += self._submits.closed(bind)
+        self._deliveries.closed(bind)
+        if self._sends:
+            log.warning("bind_down", gateway=self.name, role=session.role.value, reason=down.reason)
         else:
-            self._connect_at = again_in
-        self._events += self._submits.lost()
-        self._deliveries.clear()
-        self._long_replies.clear()
-        self._events.append(LinkDown(reason))
+            self._events.append(down)
 
-    def _read(self) -> None:
-        if self._link is None:
-            return
-        link = self._link
-        try:
-            link.flush()
-            pdus = link.read()
-        except LinkLost as error:
-            self._drop(str(error))
-            return
-        for pdu in pdus:
-            if self._link is not link:  # lost meanwhile; what it delivered comes again on the next
-                return
-            self._heard_at = time.monotonic()
-            self._take(pdu)
-
-    # -- what came
-
-    def _take(self, pdu: Any) -> None:
+    def _arrived(self, session: SmppSession, pdu: Any, now: float) -> None:
+        bind = self._bind_of(session)
         if isinstance(pdu, BadPdu):
             self._complain("bad_pdu", pdu.reason)
-            if not pdu.is_response:
-                self._send(lambda link: link.answer(pdu.sequence, "generic_nack", RINVCMDID))
             return
         match pdu.command:
-            case "bind_transceiver_resp":
-                self._bind_answered(pdu.status)
             case "submit_sm_resp" | "generic_nack":
-                self._submit_answered(pdu)
+                self._submit_answered(bind, pdu, now)
             case "deliver_sm":
-                self._delivered(pdu)
-            case "enquire_link":
-                self._send(lambda link: link.answer(pdu, "enquire_link_resp"))
-            case "unbind":
-                self._send(lambda link: link.answer(pdu, "unbind_resp"))
-                self._drop("unbound by the other end")
-            case "enquire_link_resp" | "unbind_resp":
-                pass
+                self._delivered(bind, pdu, now)
             case other:
                 self._complain("unexpected_pdu", str(other))
 
-    def _bind_answered(self, status: int) -> None:
-        if status != ROK:
-            self._drop(f"bind refused: 0x{status:08X}; check system_id and password")
-            return
-        self._bound, self._pause = True, self._settings.reconnect_first
-        self._events.append(LinkUp())
-
-    def _submit_answered(self, pdu: Any) -> None:
-        if not self._submits.knows(pdu.sequence):
+    def _submit_answered(self, bind: int, pdu: Any, now: float) -> None:
+        if not self._submits.knows(bind, pdu.sequence):
             self._complain("late_answer", f"{pdu.command} {pdu.sequence}")
             return
-        result = self._submits.answered(pdu)
-        if result is not None:
-            self._events.append(result)
-        self._send_submits()
+        status, message_id = pdu.status, ""
+        if pdu.command == "generic_nack":
+            status = status or RUNKNOWNERR  # it says no, whatever its status
+        elif status == ROK:
+            message_id = comparable(text_of(pdu.message_id), self._answer_form)
+        if status in TOO_FAST:
+            self._complain("throttled", f"0x{status:08X}")
+            self._pace.throttled(now)
+        outcome = self._submits.answered(bind, pdu.sequence, status, message_id, now)
+        if outcome is not None:
+            self._events.append(outcome)
 
-    def _delivered(self, pdu: Any) -> None:
-        if is_receipt(pdu):
-            self._receipt(pdu)
+    def _delivered(self, bind: int, pdu: Any, now: float) -> None:
+        if not is_receipt(pdu):
+            reply = self._deliveries.text(bind, pdu, now)
+            self._events += [reply] if reply is not None else []
             return
-        key = (text_of(pdu.source_addr), text_of(pdu.destination_addr), pdu.data_coding or 0)
-        sar = (pdu.sar_msg_ref_num, pdu.sar_total_segments, pdu.sar_segment_seqnum)
-        part, raw = part_of(pdu.esm_class or 0, pdu.short_message or pdu.message_payload or b"", sar)
-        whole: Whole | None = Whole(key, raw, (pdu.sequence,))
-        if part is not None:
-            whole = self._long_replies.add(key, part, pdu.sequence, time.monotonic())
-        if whole is not None:
-            self._events.append(self._reply(whole))
-
-    def _receipt(self, pdu: Any) -> None:
-        receipt = read_receipt(pdu)
+        receipt = self._deliveries.receipt(bind, pdu)
         if receipt is None:
             self._complain("receipt_without_id", repr(pdu.short_message)[:80])
-            self.acknowledge(self._handle((pdu.sequence,)), ok=True)
+            self._bound[bind].answer(pdu.sequence, "deliver_sm_resp")
             return
-        message_id, status, error = receipt
-        written = comparable(message_id, self._settings.message_id)
-        self._events.append(ReceiptArrived(self._handle((pdu.sequence,)), written, status, error))
-
-    def _reply(self, whole: Whole) -> ReplyArrived:
-        source, destination, data_coding = whole.key
-        try:
-            text: str | None = decode(whole.raw, data_coding)
-        except BrokenText as error:
-            self._complain("broken_text", str(error))
-            text = None
-        told_by = (source.encode(), destination.encode(), bytes([data_coding]), whole.raw)
-        digest = hashlib.sha256(b"\0".join(told_by)).hexdigest()
-        return ReplyArrived(self._handle(whole.sequences), source, destination, text, whole.raw, digest)
-
-    def _handle(self, sequences: tuple[int, ...]) -> int:
-        self._handles += 1
-        self._deliveries[self._handles] = sequences
-        return self._handles
+        self._events.append(receipt)
 
     def _complain(self, what: str, detail: str) -> None:
         """Counted always, logged the first time: a broken peer doesn't fill the disk."""
@@ -326,18 +234,17 @@ class SmppGateway:
             log.warning(what, gateway=self.name, host=self._settings.host, detail=detail)
 
 
-def _part(link: SmppLink, submission: Submission, header: bytes, text: str) -> Any:
-    """One submit_sm: UCS-2, and a receipt is asked for."""
-    return link.make(
-        "submit_sm",
-        source_addr_ton=0,
-        source_addr_npi=1,
-        source_addr=submission.source,
-        dest_addr_ton=1,
-        dest_addr_npi=1,
-        destination_addr=f"86{submission.destination}",
-        esm_class=_UDH_INDICATOR if header else 0,
-        data_coding=UCS2,
-        registered_delivery=1,
-        short_message=header + encode(text),
-    )
+def _addressed(submission: Submission) -> dict[str, Any]:
+    """What all parts of a text have in common: UCS-2, and a receipt is asked for."""
+    return {
+        "source_addr_ton": 0,
+        "source_addr_npi": 1,
+        "source_addr": submission.source,
+        "dest_addr_ton": 1,
+        "dest_addr_npi": 1,
+        "destination_addr": f"86{submission.destination}",
+        "esm_class": 0,
+        "data_coding": UCS2,
+        "registered_delivery": 1,
+        "short_message": b"",
+    }

@@ -1,4 +1,4 @@
-"""PDUs over a non-blocking TCP socket: smpplib's codec, our own framing, for either end of a link.
+"""PDUs over a non-blocking socket, plain or TLS: smpplib's codec, our own framing, for either end of a link.
 
 smpplib's own client reads blockingly and acknowledges a deliver_sm before anybody has stored it; here a
 delivery is answered when its owner says so.
@@ -7,6 +7,7 @@ delivery is answered when its owner says so.
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
 
 from smpplib import smpp
@@ -14,10 +15,11 @@ from smpplib import smpp
 from sms.smpp_codec import HEADER, Sequence, parse
 
 LONGEST = 65536
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 # SMPP 3.4 §5.1.3
-ROK, RINVCMDID, RINVDSTADR, RBINDFAIL, RMSGQFUL, RSUBMITFAIL, RTHROTTLED, RX_T_APPN = (
-    0x00, 0x03, 0x0B, 0x0D, 0x14, 0x45, 0x58, 0x64,
+ROK, RINVCMDID, RINVDSTADR, RBINDFAIL, RMSGQFUL, RSUBMITFAIL, RTHROTTLED, RX_T_APPN, RUNKNOWNERR = (
+    0x00, 0x03, 0x0B, 0x0D, 0x14, 0x45, 0x58, 0x64, 0xFF,
 )  # fmt: skip
 
 
@@ -63,7 +65,7 @@ class SmppLink:
         while self._out:
             try:
                 sent = self._socket.send(self._out)
-            except BlockingIOError:
+            except _NOT_NOW:
                 return
             except OSError as error:
                 raise LinkLost(error.strerror or str(error)) from None
@@ -91,7 +93,7 @@ class SmppLink:
         try:
             while chunk := self._socket.recv(65536):
                 self._in += chunk
-        except BlockingIOError:
+        except _NOT_NOW:
             return None
         except OSError as error:
             return error.strerror or str(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from typing import Any
 
 from sms.events import ReceiptStatus
@@ -32,6 +31,8 @@ _TYPES = frozenset({0x04, 0x20})  # delivery receipt; intermediate notification
 _TEXT = re.compile(
     rb"id:(?P<id>\S+).*?stat:(?P<stat>[A-Z]+)(?:.*?err:(?P<err>\S+))?", re.DOTALL | re.IGNORECASE
 )
+_DECIMAL = re.compile(r"[0-9]{1,65}")
+_HEX = re.compile(r"(0[xX])?[0-9A-Fa-f]{1,65}")
 
 
 def is_receipt(pdu: Any) -> bool:
@@ -57,9 +58,12 @@ def read_receipt(pdu: Any) -> tuple[str, ReceiptStatus, str] | None:
 
 
 def comparable(message_id: str, written: str) -> str:
-    """A message id in one form: some gateways answer a submit in hex and write receipts in decimal."""
-    if written == "text":
-        return message_id
-    with suppress(ValueError):
-        return format(int(message_id, 10 if written == "decimal" else 16), "X")
+    """A message id in one form: some gateways answer a submit in hex and write receipts in decimal.
+
+    `written` is `text` (kept as it is), `hex` or `decimal`; what isn't written so is kept as it is, too.
+    """
+    if written == "decimal" and _DECIMAL.fullmatch(message_id):
+        return format(int(message_id), "X")
+    if written == "hex" and _HEX.fullmatch(message_id):
+        return format(int(message_id, 16), "X")
     return message_id

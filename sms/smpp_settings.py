@@ -39,7 +39,10 @@ class SmppSettings(Section):
         "udh", description="texts over 70 units: in parts of 67, or whole in message_payload"
     )
     message_id: Literal["text", "hex", "decimal"] = Field(
-        "text", description="how receipts write the id that the submit's answer wrote in hexadecimal"
+        "text", description="how receipts write ids; text: letter by letter as the submit's answer did"
+    )
+    answer_id: Literal["hex", "decimal"] = Field(
+        "hex", description="how the submit's answer writes them, where message_id isn't text"
     )
     submit_timeout: float = Field(10.0, ge=0.5, le=120, description="seconds; then the submit is unknown")
     enquire_seconds: float = Field(30.0, ge=0.5, le=600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from sms.events import GatewayEvent, LinkUp, Submission
@@ -21,31 +22,49 @@ class Peer:
 
     def __init__(self, **settings: Any) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(10)
         port = self._listener.getsockname()[1]
         base = {"port": port, "reconnect_first": 0.05, "rate_per_second": 2000}
         self.gateway = SmppGateway(SmppSettings(**(base | settings)))
         self.link: SmppLink | None = None
         self.events: list[GatewayEvent] = []
+        self.links: list[SmppLink] = []
+        self._unread_of: dict[SmppLink, list[Any]] = {}
         self._unread: list[Any] = []
 
     def close(self) -> None:
         self.gateway.close()
         self._listener.close()
-        if self.link is not None:
-            self.link.close()
+        for link in {self.link, *self.links} - {None}:
+            link.close()
 
     def bind(self) -> None:
-        """Takes the gateway's next connection and binds it."""
+        """Takes the gateway's next connection and binds it, the one connection that there is."""
         if self.link is not None:
             self.link.close()
-        self.events += self.gateway.poll(0)
-        while self.gateway._link is None:
-            self.events += self.gateway.poll(0.05)
-        self.link, self._unread = SmppLink(self._listener.accept()[0]), []
-        bind = self.expect("bind_transceiver")
-        self.link.answer(bind, "bind_transceiver_resp", system_id="peer")
+        self.take_bind()
         self.until(LinkUp)
+
+    def take_bind(self, command: str = "bind_transceiver") -> SmppLink:
+        """Takes another connection and binds it; it's `link` until the next."""
+        self.use(SmppLink(self._accept()))
+        self.links.append(self.link)
+        self.link.answer(self.expect(command), f"{command}_resp", system_id="peer")
+        for _ in range(3):
+            self.events += self.gateway.poll(0.01)
+        return self.link
+
+    def use(self, link: SmppLink) -> None:
+        """Talks over this link from now on."""
+        self.link, self._unread = link, self._unread_of.setdefault(link, [])
+
+    def _accept(self) -> socket.socket:
+        self._listener.setblocking(False)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            self.events += self.gateway.poll(0.01)
+            with suppress(BlockingIOError):
+                return self._listener.accept()[0]
+        raise AssertionError(f"nobody connects; events {self.events}")
 
     def expect(self, command: str) -> Any:
         """The next PDU from the gateway, which is a `command`."""

@@ -193,14 +193,14 @@ def test_a_silent_far_end_is_asked_then_left() -> None:
     peer.link.answer(peer.expect("enquire_link"), "enquire_link_resp")
     peer.expect("enquire_link")
     peer.lost()
-    assert peer.until(LinkDown).reason == "no answer to enquire_link"
+    assert peer.until(LinkDown).reason.endswith(": no answer to enquire_link")
     peer.bind()
     peer.close()
 
 
 def test_a_far_end_that_never_answers_the_bind() -> None:
     peer = Peer(connect_timeout=0.5)
-    assert peer.until(LinkDown).reason == "no answer to the bind"
+    assert peer.until(LinkDown).reason.endswith(": no answer to the bind")
     assert peer.gateway.room == 0
     peer.close()
 

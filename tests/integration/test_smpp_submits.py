@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sms.events import LinkDown, SubmitFailed, Submitted, SubmitUnknown
+from sms.events import LinkDown, ReceiptArrived, Submission, SubmitFailed, Submitted, SubmitUnknown
 from sms.message import decode
 from sms.smpp_link import RINVDSTADR, RMSGQFUL, RTHROTTLED
-from tests.integration.smpp_peer import SENDER, Peer, address
+from tests.integration.smpp_peer import CITIZEN, SENDER, Peer, address
 
 THREE_PARTS = "满" * 140
 
@@ -98,7 +98,7 @@ def test_the_rate_bounds_what_is_taken(connect: Callable[..., Peer]) -> None:
     ],
 )
 def test_refusals(connect: Callable[..., Peer], status: int, permanent: bool) -> None:
-    peer = connect()
+    peer = connect(submit_timeout=0.5)  # too short for a second try
     peer.submit(1)
     answer(peer, peer.expect("submit_sm"), status=status)
     assert peer.until(SubmitFailed) == SubmitFailed(1, permanent, f"0x{status:08X}")
@@ -112,21 +112,67 @@ def test_a_generic_nack_is_a_refusal(connect: Callable[..., Peer]) -> None:
 
 
 def test_a_text_refused_before_its_end_goes_no_further(connect: Callable[..., Peer]) -> None:
-    """Nothing of it left, so it may be tried again."""
     peer = connect(window=1)
     peer.submit(1, THREE_PARTS)
-    answer(peer, peer.expect("submit_sm"), status=RTHROTTLED)
-    assert peer.until(SubmitFailed).permanent is False
+    answer(peer, peer.expect("submit_sm"), status=RINVDSTADR)
+    assert peer.until(SubmitFailed).permanent is True
     assert peer.quiet()
     assert peer.gateway.room == 1
 
 
 def test_half_a_text_is_not_sent_again(connect: Callable[..., Peer]) -> None:
-    peer = connect(window=1)
+    peer = connect(window=1, submit_timeout=0.5)
     peer.submit(1, THREE_PARTS)
     answer(peer, peer.expect("submit_sm"))
     answer(peer, peer.expect("submit_sm"), status=RTHROTTLED)
     assert peer.until(SubmitFailed).permanent is True
+
+
+@pytest.mark.parametrize("status", [RTHROTTLED, RMSGQFUL])
+def test_throttled_it_rests_then_sends_the_same_again(
+    connect: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr("sms.smpp_pace.REST", 0.3)
+    peer = connect(rate_per_second=100)
+    peer.submit(1, THREE_PARTS)
+    first, *others = [peer.expect("submit_sm") for _ in range(3)]
+    answer(peer, first, status=status)
+    for pdu, message_id in zip(others, "BC", strict=True):
+        answer(peer, pdu, message_id)
+    assert peer.quiet()
+    assert peer.gateway.room == 0  # nothing is claimed meanwhile
+    again = peer.expect("submit_sm")
+    assert (again.short_message, again.esm_class) == (first.short_message, 0x40)
+    assert again.sequence != first.sequence
+    answer(peer, again, "A")
+    assert peer.until(Submitted) == Submitted(1, ("A", "B", "C"))
+    assert peer.gateway.counters == {"throttled": 1}
+
+
+def test_a_long_text_whole_in_message_payload(connect: Callable[..., Peer]) -> None:
+    peer = connect(long_messages="payload")
+    peer.submit(1, THREE_PARTS)
+    pdu = peer.expect("submit_sm")
+    assert decode(pdu.message_payload, 8) == THREE_PARTS
+    assert (pdu.esm_class, pdu.data_coding) == (0, 8)
+    assert not pdu.short_message  # one or the other (SMPP 3.4 §4.4.1)
+    answer(peer, pdu)
+    assert peer.until(Submitted) == Submitted(1, ("A1",))
+    peer.submit(2, "短")
+    assert decode(peer.expect("submit_sm").short_message, 8) == "短"
+
+
+def test_answers_to_citizens_go_first(connect: Callable[..., Peer]) -> None:
+    peer = connect(window=1)
+    for ref, text in enumerate(("一", "二", "三"), start=1):
+        peer.submit(ref, text)
+    peer.gateway.submit(Submission(4, SENDER, CITIZEN, "谢谢", urgent=True))
+    texts = []
+    for _ in range(4):
+        pdu = peer.expect("submit_sm")
+        texts.append(decode(pdu.short_message, 8))
+        answer(peer, pdu)
+    assert texts == ["一", "谢谢", "二", "三"]
 
 
 @pytest.mark.parametrize(
@@ -147,12 +193,28 @@ def test_ids_that_a_gateway_is_careless_with(
     assert peer.until(Submitted).message_ids == told
 
 
-def test_ids_in_one_form(connect: Callable[..., Peer]) -> None:
-    """Answered in hexadecimal, received in decimal: told as one."""
-    peer = connect(message_id="decimal")
+@pytest.mark.parametrize(
+    ("settings", "answered", "receipt"),
+    [
+        ({"message_id": "text"}, "0000abcd", b"0000abcd"),  # letter by letter
+        ({"message_id": "hex"}, "0000abcd", b"ABCD"),  # case and zeros at will
+        ({"message_id": "decimal"}, "0000ABCD", b"43981"),
+        ({"message_id": "decimal"}, "abcd", b"0000043981"),
+        ({"message_id": "decimal", "answer_id": "decimal"}, "0043981", b"43981"),
+        ({"message_id": "hex", "answer_id": "decimal"}, "43981", b"0xabcd"),
+        ({"message_id": "hex"}, "7f1c-22", b"7f1c-22"),  # no number at all: as it is
+        ({"message_id": "decimal"}, "FFFFFFFFFFFFFFFF", b"18446744073709551615"),  # 64 bits
+    ],
+)
+def test_an_answer_and_its_receipt_name_the_same_id(
+    connect: Callable[..., Peer], settings: dict[str, Any], answered: str, receipt: bytes
+) -> None:
+    peer = connect(**settings)
     peer.submit(1)
-    answer(peer, peer.expect("submit_sm"), "0000abcd")
-    assert peer.until(Submitted).message_ids == ("ABCD",)
+    answer(peer, peer.expect("submit_sm"), answered)
+    [told] = peer.until(Submitted).message_ids
+    peer.deliver(esm_class=4, data_coding=0, short_message=b"id:" + receipt + b" stat:DELIVRD err:000")
+    assert peer.until(ReceiptArrived).message_id == told
 
 
 def test_no_answer_in_time_is_unknown_and_the_late_one_harmless(connect: Callable[..., Peer]) -> None:
@@ -168,17 +230,18 @@ def test_no_answer_in_time_is_unknown_and_the_late_one_harmless(connect: Callabl
     assert peer.gateway.counters == {"late_answer": 1}
 
 
-def test_a_lost_link_makes_all_unanswered_submits_unknown(connect: Callable[..., Peer]) -> None:
-    """Those that were answered before it broke stay answered; parts that waited die with it."""
+def test_a_lost_link_and_what_was_on_it(connect: Callable[..., Peer]) -> None:
+    """Answered before it broke: answered. Unanswered: unknown. Never sent: for another time."""
     peer = connect(window=2)
     peer.submit(1)
     peer.submit(2, THREE_PARTS)
+    peer.submit(3)
     answer(peer, peer.expect("submit_sm"), "A")
     peer.expect("submit_sm")
     peer.link.close()
     peer.until(LinkDown)
-    assert [event for event in peer.events if isinstance(event, Submitted)] == [Submitted(1, ("A",))]
-    assert peer.until(SubmitUnknown).ref == 2
+    outcomes = [event for event in peer.events if isinstance(event, Submitted | SubmitUnknown | SubmitFailed)]
+    assert outcomes == [Submitted(1, ("A",)), SubmitUnknown(2), SubmitFailed(3, False, "not sent")]
     peer.bind()
     assert peer.quiet()  # nothing of it is sent again
     assert peer.gateway.in_flight == 0
