@@ -26,8 +26,8 @@ class ReminderSettings(Section):
     )
     urge_unsigned: bool = Field(
         False,
-        description="urge at the end of the signing time too; the template handler_urge must then say {clock}, "
-        "as the stock one speaks of 24 hours",
+        description="urge at the end of the signing time too; then handler_urge must say {clock}: "
+        "the stock one speaks of 24 hours",
     )
     per_day: int = Field(10, ge=1, description="texts to one handler's number a day; the rest waits")
     stale_after: timedelta = Field(

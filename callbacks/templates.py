@@ -55,7 +55,7 @@ VARIABLES: Mapping[str, Variable] = {
     "kind": Variable(4, "企业诉求", "whether an enterprise asks"),
     "sign_by": Variable(9, "8月23日18时", "until when the case is to be signed for"),
     "due_by": Variable(6, "8月30日", "the day by which it's to be closed"),
-    "clock": Variable(12, "将于24小时内到期", "what is late or nearly so"),
+    "clock": Variable(13, "办理将于24小时内到期", "what is late or nearly so"),
 }
 _OFFICE = frozenset({"hotline", "caller", "office"})
 _CITIZEN = _OFFICE | {"month", "day", "tail"}
@@ -99,7 +99,7 @@ def units(text: str) -> int:
 def most_parts(length: int, astral: bool) -> int:
     """The most parts that a text of `length` units can need.
 
-    A pair of surrogates isn't cut in two, so each part of a text with `astral` characters may be a unit short.
+    A pair of surrogates isn't cut in two, so each part of a text with `astral` signs may be a unit short.
     """
     if length <= ONE_PART:
         return 1

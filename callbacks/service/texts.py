@@ -34,7 +34,10 @@ from callbacks.service.core import (
     move,
     pause_rules,
 )
+from callbacks.service.reminder_clocks import HANDLER_TEXTS
+from callbacks.service.reminders import may_reminder_leave
 from callbacks.service.submits import fail_text
+from callbacks.service.templates import current
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
 from callbacks.wording import text_body
@@ -63,7 +66,7 @@ def queue_question(
     if code is None:
         return False
     kind = TextKind.EVAL if callback.round == 1 else TextKind.RE_EVAL
-    text = _new_text(ctx, kind, callback, phone, now)
+    text = _new_text(ctx, session, kind, callback, phone, now)
     text.sender_code = code
     text.open, text.priority, text.not_before = True, 1, at
     text.answerable_until = at + ctx.policy.text_answerable
@@ -85,7 +88,7 @@ def queue_answer(
     now: datetime,
 ) -> None:
     """Queues an answer to a citizen's own text: before bulk, and ungated for ten minutes."""
-    text = _new_text(ctx, kind, callback, phone, now)
+    text = _new_text(ctx, session, kind, callback, phone, now)
     if isinstance(phone, TextMessage):
         text.sender_code = phone.sender_code  # a reply to this, too, finds its question
     text.priority, text.ungated_until = 0, now + ctx.policy.ungated_answer
@@ -93,7 +96,12 @@ def queue_answer(
 
 
 def _new_text(
-    ctx: Context, kind: TextKind, callback: Callback | None, phone: CasePhone | TextMessage, now: datetime
+    ctx: Context,
+    session: Session,
+    kind: TextKind,
+    callback: Callback | None,
+    phone: CasePhone | TextMessage,
+    now: datetime,
 ) -> TextMessage:
     case = callback.case if callback is not None else None
     return TextMessage(
@@ -103,7 +111,7 @@ def _new_text(
         number_index=phone.number_index,
         number_masked=phone.number_masked,
         sender_code=ctx.office.sender_code,
-        body=text_body(kind, ctx.office, ctx.policy.windows.timezone, case),
+        body=text_body(kind, ctx.office, ctx.policy.windows.timezone, case, current(session, kind)),
         state=TextState.QUEUED,
         not_before=now,
         created_at=now,
@@ -152,6 +160,8 @@ def _claimed(ctx: Context, text: TextMessage) -> ClaimedText:
 def _may_leave(
     ctx: Context, session: Session, text: TextMessage, now: datetime, pauses: Sequence[PauseRule]
 ) -> bool:
+    if text.kind in HANDLER_TEXTS:
+        return may_reminder_leave(ctx, session, text, now, pauses)
     gated = text.ungated_until is None or now >= text.ungated_until
     gate = may_begin(Channel.SMS, _facts(session, text, pauses), now, ctx.policy, gated=gated)
     match gate:
