@@ -54,7 +54,7 @@ class Connecting:
         self._failure = "no address"
         try:
             self._addresses = _resolve(host, port, socket.AI_NUMERICHOST)
-        except OSError:
+        except (OSError, UnicodeError):
             resolver = threading.Thread(target=self._look_up, args=(host, port, wake), daemon=True)
             resolver.name = "resolver"
             resolver.start()
