@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RateLimitExceeded
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
@@ -49,7 +49,7 @@ def create_api(given: ApiDeps) -> Flask:
     app.before_request(authenticate)
     app.after_request(_finish)
     # After the authentication, since it counts by the token.
-    Limiter(token_key, app=app, storage_uri="memory://", default_limits=[given.limit], headers_enabled=True)
+    Limiter(token_key, app=app, storage_uri="memory://", default_limits=[given.limit])
     for operation in OPERATIONS:
         path = f"{PREFIX}{operation.path}"
         app.add_url_rule(path, operation.id, _view(operation), methods=[operation.method])
@@ -91,14 +91,15 @@ def _finish(response: Response) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    """Flask's own refusals; what they say in headers (Allow, Retry-After) stays."""
+    """Flask's own refusals, with the headers that tell what would be right."""
     status = error.code or 500
     code = error.name.lower().replace(" ", "_")
-    headers = {name: value for name, value in error.get_headers() if name in _TELLING}
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    if isinstance(error, RateLimitExceeded) and error.limit is not None:
+        headers["Retry-After"] = str(error.limit.limit.get_expiry())  # by then its window is over
     return Problem(status, code, _DETAILS.get(status, error.name), headers=headers).response()
 
 
-_TELLING = ("Allow", "Retry-After")
 _DETAILS = {
     404: "there is no such path",
     405: "this path takes other methods",
