@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from sms.http_settings import RequestSettings, SigningSettings
 from sms.http_signing import sign
 from sms.http_template import names, percent, render
 
+_SIGNATURE = re.compile(r"^【[^【】]*】")
 _CONTENT_TYPES = {
     "form": "application/x-www-form-urlencoded; charset=utf-8",
     "json": "application/json; charset=utf-8",
@@ -41,9 +43,10 @@ def values_of(
     secret: str = "",
 ) -> dict[str, str]:
     """What templates may ask for, but the signature. `now` is aware, `nonce` never used twice."""
+    text = submission.text if request.own_signature else _SIGNATURE.sub("", submission.text)
     return {
         "number": submission.destination,
-        "text": submission.text,
+        "text": text,
         "sender_code": submission.source,
         "ref": str(submission.ref),
         "timestamp": written_time(now, request.timestamp, request.timestamp_zone),
