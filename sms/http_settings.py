@@ -59,9 +59,7 @@ class RequestSettings(Section):
     encoding: Literal["form", "json"] = "form"
     timestamp: str = Field("unix", description="unix, unix_ms, or a strftime pattern")
     timestamp_zone: str = "UTC"
-    own_signature: bool = Field(
-        True, description="false: the provider signs, so the 【…】 in front is left out"
-    )
+    own_signature: bool = Field(True, description="false: the provider signs, so our 【…】 is left out")
     signing: SigningSettings | None = None
 
     @field_validator("timestamp_zone")

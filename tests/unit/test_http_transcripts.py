@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sms.events import Submission
+from sms.events import ReceiptArrived, ReplyArrived, Submission
 from sms.http_answer import read_answer
-from sms.http_push import BadElement
+from sms.http_push import BadElement, Element
 from sms.http_pushes import HttpPushes, PushKind, PushRequest
 from sms.http_request import build, values_of
 from sms.http_settings import HttpSettings
@@ -45,7 +45,7 @@ class Provider:
                 own_id = answer.own_id and render(answer.own_id, self.values)
                 yield repr(read_answer(answer, int(status), body.encode(), own_id))
             case "push":
-                yield from self.push(*(rest.split(" ", 3) + [""])[:4])
+                yield from self.push(*[*rest.split(" ", 3), ""][:4])
 
     def send(self, ref: str, code: str, number: str, text: str) -> Iterator[str]:
         settings = self.settings
@@ -67,9 +67,21 @@ class Provider:
             yield "forged"
             return
         elements = pushes.read(PushKind(kind), request)
-        yield from map(repr, elements)
+        yield from map(told, elements)
         refused = [each for each in elements if isinstance(each, BadElement)]
         yield repr(pushes.answer(PushKind(kind), refused))
+
+
+def told(element: Element) -> str:
+    match element:
+        case ReceiptArrived():
+            return f"receipt {element.message_id} {element.status} {element.error}".rstrip()
+        case ReplyArrived():
+            words = element.raw.hex(" ") if element.text is None else element.text
+            way = f"{element.source} to {element.destination}"
+            return f"reply {way}, {element.delivery}, {element.digest[:8]}: {words}"
+        case BadElement():
+            return f"refused {element.index} {element.field}: {element.reason}"
 
 
 def played(lines: list[str]) -> Iterator[str]:
