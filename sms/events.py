@@ -1,4 +1,7 @@
-"""What a text gateway tells (nouns). `ref` is our id of a text, `handle` the gateway's of a delivery."""
+"""What a text gateway tells (nouns). `ref` is our id of a text, `handle` the gateway's of a delivery.
+
+`gateway` names the one of several that an event comes from; it's empty where the one that tells is meant.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ class Submitted:
 
     ref: int
     message_ids: tuple[str, ...]
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class ReceiptArrived:
     message_id: str
     status: ReceiptStatus
     error: str
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,14 @@ class ReplyArrived:
     raw: bytes
     digest: str
     delivery: str | None = None
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
     """Bound."""
+
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class LinkDown:
     """Not bound any more; it's tried again by itself."""
 
     reason: str
+    gateway: str = ""
 
 
 GatewayEvent = Submitted | SubmitFailed | SubmitUnknown | ReceiptArrived | ReplyArrived | LinkUp | LinkDown

@@ -12,11 +12,11 @@ class Gateway(Protocol):
 
     @property
     def name(self) -> str:
-        """How receipts and texts name it."""
+        """How receipts and texts name it; of several, the one that the next text goes over."""
 
     @property
     def room(self) -> int:
-        """How many texts it takes now; 0 when it isn't bound or its window is full."""
+        """How many texts it takes now; 0 when it isn't bound, its window is full or it rests."""
 
     @property
     def in_flight(self) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sms.cmpp_gateway import CmppGateway
 from sms.cmpp_settings import CmppSettings
 from sms.gateway import Gateway
+from sms.route_choice import Limits
+from sms.routes import Routes
 from sms.settings import GatewaySettings, SmsSettings
 from sms.smpp_gateway import SmppGateway
 from sms.smpp_settings import SmppSettings
@@ -20,5 +22,8 @@ def make_gateway(settings: GatewaySettings) -> Gateway:
 
 
 def make_gateways(settings: SmsSettings) -> Gateway:
-    """All gateways of [sms], behind one."""
-    return make_gateway(settings.gateways[0])
+    """All gateways of [sms] behind one; a single one needs no routes."""
+    gateways = [(make_gateway(each), each.priority) for each in settings.gateways]
+    if len(gateways) == 1:
+        return gateways[0][0]
+    return Routes(gateways, Limits(settings.failures_in_a_row, settings.aside_seconds))

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from callbacks.database import is_away
+from callbacks.models import TextKind
 from callbacks.service.core import Context
 from callbacks.service.submits import not_submitted, submit_unknown, submitted
 from callbacks.service.texts import ClaimedText, claim_texts
@@ -29,6 +30,18 @@ from sms.inbound import Inbox
 
 log = structlog.get_logger(__name__)
 
+# What answers a citizen's own text goes before bulk (issue of the text gateways: replies before bulk).
+ANSWERS = frozenset(
+    {
+        TextKind.CLARIFY,
+        TextKind.THANKS,
+        TextKind.REASON,
+        TextKind.VERIFYING,
+        TextKind.CLOSED,
+        TextKind.OPTOUT,
+        TextKind.EMERGENCY,
+    }
+)
 _AWAY_PAUSE = 1.0
 _LEASE_MARGIN = 10.0
 
@@ -97,14 +110,15 @@ class SmsWorker:
 
     def _submit(self, text: ClaimedText) -> None:
         self._tokens[text.text_id] = text.token
-        self._gateway.submit(Submission(text.text_id, text.sender_code, text.number, text.body))
+        urgent = text.kind in ANSWERS
+        self._gateway.submit(Submission(text.text_id, text.sender_code, text.number, text.body, urgent))
         log.info("text_submitted", text=text.text_id, number=text.masked)
 
     def _store(self, event: GatewayEvent) -> bool:
         """False: the database is away, so the event is kept for the next turn."""
         now = datetime.now(UTC)
         if isinstance(event, ReceiptArrived | ReplyArrived):
-            kept = self._inbox.take(self._gateway.name, event, now)
+            kept = self._inbox.take(event.gateway or self._gateway.name, event, now)
             self._gateway.acknowledge(event.handle, ok=kept)
             return True
         try:
@@ -119,8 +133,9 @@ class SmsWorker:
 
     def _write(self, event: GatewayEvent, now: datetime) -> None:
         match event:
-            case Submitted(ref, message_ids):
-                submitted(self._ctx, ref, self._tokens.get(ref, -1), self._gateway.name, message_ids, now)
+            case Submitted(ref, message_ids, gateway):
+                token = self._tokens.get(ref, -1)
+                submitted(self._ctx, ref, token, gateway or self._gateway.name, message_ids, now)
                 self._tokens.pop(ref, None)
             case SubmitFailed(ref, permanent, status):
                 not_submitted(self._ctx, ref, self._tokens.get(ref, -1), status, permanent, now)
@@ -128,7 +143,7 @@ class SmsWorker:
             case SubmitUnknown(ref):
                 submit_unknown(self._ctx, ref, self._tokens.get(ref, -1), now)
                 self._tokens.pop(ref, None)
-            case LinkUp():
-                log.info("gateway_up", gateway=self._gateway.name)
-            case LinkDown(reason):
-                log.warning("gateway_down", gateway=self._gateway.name, reason=reason)
+            case LinkUp(gateway):
+                log.info("gateway_up", gateway=gateway or self._gateway.name)
+            case LinkDown(reason, gateway):
+                log.warning("gateway_down", gateway=gateway or self._gateway.name, reason=reason)

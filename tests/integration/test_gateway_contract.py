@@ -1,7 +1,8 @@
-"""One suite for every gateway: the one in memory; SMPP and CMPP against the city's own over TCP."""
+"""One suite for every gateway: the one in memory; SMPP, CMPP and both behind one against the city's own."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from sms.events import (
     SubmitUnknown,
 )
 from sms.gateway import Gateway
+from sms.route_choice import Limits
+from sms.routes import Routes
 from sms.settings import SmscSettings
 from sms.simulated_gateway import SimulatedGateway
 from sms.smpp_gateway import SmppGateway
@@ -107,28 +110,61 @@ def smsc() -> Iterator[CitySmsc]:
     assert not thread.is_alive()
 
 
-@pytest.fixture(params=["simulated", "smpp", "cmpp"])
-def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
-    if request.param == "simulated":
-        peer: Peer = Simulated()
-        yield peer
-        peer.gateway.close()
-        return
-    if request.param == "cmpp":
-        ismg = request.getfixturevalue("ismg")
-        account = {"source_addr": "901234", "shared_secret": "secret"}
-        over_cmpp = OverCmpp(
-            ismg, CmppGateway(CmppSettings(port=ismg.port, reconnect_first=0.05, submit_timeout=2, **account))
-        )
-        collect(over_cmpp.gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
-        yield over_cmpp
-        over_cmpp.gateway.close()
-        return
+def over_smpp(request: pytest.FixtureRequest) -> OverSmpp:
     smsc = request.getfixturevalue("smsc")
-    gateway = SmppGateway(SmppSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2))
-    collect(gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
-    yield OverSmpp(smsc, gateway)
-    gateway.close()
+    return OverSmpp(smsc, SmppGateway(SmppSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2)))
+
+
+def over_two_binds(request: pytest.FixtureRequest) -> OverSmpp:
+    smsc = request.getfixturevalue("smsc")
+    settings = SmppSettings(port=smsc.port, reconnect_first=0.05, submit_timeout=2, binds=2)
+    return OverSmpp(smsc, SmppGateway(settings))
+
+
+def over_cmpp(request: pytest.FixtureRequest) -> OverCmpp:
+    ismg = request.getfixturevalue("ismg")
+    account = {"source_addr": "901234", "shared_secret": "secret"}
+    settings = CmppSettings(port=ismg.port, reconnect_first=0.05, submit_timeout=2, **account)
+    return OverCmpp(ismg, CmppGateway(settings))
+
+
+class OverRoutes:
+    """SMPP before CMPP; a citizen writes over both in turn, as carriers let them."""
+
+    def __init__(self, smpp: OverSmpp, cmpp: OverCmpp) -> None:
+        self._peers = itertools.cycle((cmpp, smpp))
+        self._both = (smpp, cmpp)
+        self.gateway = Routes([(smpp.gateway, 1), (cmpp.gateway, 2)], Limits(100, 1.0))
+
+    def say(self, source: str, text: str, raw: bytes | None = None) -> None:
+        next(self._peers).say(source, text, raw)
+
+    def fault(self, number: str, how: str) -> None:
+        for peer in self._both:
+            peer.fault(number, how)
+
+
+def over_routes(request: pytest.FixtureRequest) -> OverRoutes:
+    return OverRoutes(over_smpp(request), over_cmpp(request))
+
+
+PEERS: dict[str, Callable[[pytest.FixtureRequest], Peer]] = {
+    "simulated": lambda _: Simulated(),
+    "smpp": over_smpp,
+    "smpp, two binds": over_two_binds,
+    "cmpp": over_cmpp,
+    "routes": over_routes,
+}
+
+
+@pytest.fixture(params=PEERS)
+def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
+    peer = PEERS[request.param](request)
+    if request.param != "simulated":
+        collect(peer.gateway, lambda events: any(isinstance(e, LinkUp) for e in events))
+    collect(peer.gateway, lambda _: peer.gateway.room > 0)
+    yield peer
+    peer.gateway.close()
 
 
 def collect(
