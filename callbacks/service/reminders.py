@@ -199,7 +199,7 @@ def may_reminder_leave(
 
     False leaves it cancelled, or queued for the next window, pause's end or day.
     """
-    row = session.execute(_OF_TEXT, {"text": text.id}).one_or_none()
+    row = session.execute(_OF_TEXT, {"text": text.id, "number": text.number_index}).one_or_none()
     if row is not None and not _stands(session, row.Reminder, row.Case, now, settings):
         _cancel(session, row.Reminder, text, now)
         return False
@@ -214,10 +214,10 @@ def may_reminder_leave(
     return True
 
 
-_OF_TEXT = (
+_OF_TEXT = (  # by the number's cases, as reminder.text_id has no index
     select(Reminder, Case)
     .join(Case, Case.id == Reminder.case_id)
-    .where(Reminder.text_id == bindparam("text"))
+    .where(Case.handler_phone_index == bindparam("number"), Reminder.text_id == bindparam("text"))
     .execution_options(populate_existing=True)
 )
 
