@@ -361,6 +361,8 @@ class TextMessage(Base):
     ended_at: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(String(120), default="")
 
+    callback: Mapped[Callback | None] = relationship()
+
 
 class TextPart(Base):
     """A part of a submitted text, by the gateway's id."""

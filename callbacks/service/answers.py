@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,18 +104,19 @@ def settle_ratings(ctx: Context, session: Session, now: datetime, limit: int) ->
         .with_for_update(skip_locked=True)
     )
     ratings = list(session.scalars(query))
+    if ratings:
+        _close_questions(session, [rating.callback_id for rating in ratings], now)
     for rating in ratings:
         rating.settled_at = now
-        _close_questions(session, rating.callback_id, now)
         session.flush()
         dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
         ctx.publish(session, RatingSettled(rating.id, dissatisfied, now))
     return ratings
 
 
-def _close_questions(session: Session, callback_id: int, now: datetime) -> None:
-    query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.open)
-    for text in session.scalars(query):
+def _close_questions(session: Session, callback_ids: Sequence[int], now: datetime) -> None:
+    query = select(TextMessage).where(TextMessage.callback_id.in_(callback_ids), TextMessage.open)
+    for text in session.scalars(query.order_by(TextMessage.id)):
         close_question(session, text, now)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models import Attempt, AttemptState, Callback, CasePhone
-from callbacks.policy import COUNTS, attempts_left, number_to_try, retry_at
+from callbacks.policy import COUNTS, PastCall, attempts_left, number_to_try, retry_at
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
@@ -162,17 +162,18 @@ def _after_call(
         _bar_number(ctx, session, attempt, callback, Trigger.INVALID, "unallocated", now)
     elif not attempt.counts:
         _count_network_fail(session, callback, attempt, ctx.policy.network_fail_alarm, now)
-        _retry(ctx, session, callback, now)
-    elif attempts_left(calls_of(session, callback), ctx.policy) > 0:
-        _retry(ctx, session, callback, now)
+        _retry(ctx, session, callback, now, calls_of(session, callback))
+    elif attempts_left(calls := calls_of(session, callback), ctx.policy) > 0:
+        _retry(ctx, session, callback, now, calls)
     elif ctx.policy.exhausted == "agent":
         hand_over(ctx, session, callback, "exhausted", now)
     else:
         move(ctx, session, callback, Trigger.EXHAUSTED, now)
 
 
-def _retry(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:
-    calls = calls_of(session, callback)
+def _retry(
+    ctx: Context, session: Session, callback: Callback, now: datetime, calls: Sequence[PastCall]
+) -> None:
     at = retry_at(calls, now, ctx.policy, luck_of(callback, len(calls)))
     move(ctx, session, callback, Trigger.RETRY, now, next_at=at)
 

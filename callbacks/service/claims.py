@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from callbacks.models import (
     AttemptCallback,
     AttemptState,
     Callback,
+    Case,
     CasePhone,
     Line,
 )
@@ -37,6 +38,7 @@ from callbacks.service.core import (
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
 
+_MOST_LOOKED_AT = 400  # of callbacks that can't be called now, for one claim
 _CALLABLE = (State.CALL_QUEUED, State.RETRY_WAIT)
 
 
@@ -83,15 +85,16 @@ def claim_calls(
     def work(session: Session) -> list[ClaimedCall]:
         lines = _free_lines(session, trunk, limit)
         claimed: list[ClaimedCall] = []
-        due = _due(session, now, 4 * len(lines)) if lines else []
-        pauses = pause_rules(session, now) if due else []
-        for callback_id in due:
-            if len(claimed) == len(lines):
-                break
+        pauses: list[PauseRule] | None = None
+        for callback in _due(session, now, len(lines)):
+            if pauses is None:
+                pauses = pause_rules(session, now)
             claim = _Claim(owner, lines[len(claimed)], now, flow, pauses)
-            call = _claim(ctx, session, callback_id, claim)
+            call = _claim(ctx, session, callback, claim)
             if call is not None:
                 claimed.append(call)
+            if len(claimed) == len(lines):
+                break
         return claimed
 
     return ctx.run(work)
@@ -110,15 +113,32 @@ _FREE_LINES = (
 )
 
 
-def _due(session: Session, now: datetime, limit: int) -> list[int]:
-    return list(session.scalars(_DUE, {"now": now, "limit": limit}))
+def _due(session: Session, now: datetime, wanted: int) -> Iterator[Callback]:
+    """As many as wanted, then more while some can't be called now; locked, where nobody else has them.
+
+    Who waits for one of these waits for nothing else of ours.
+    """
+    seen: set[int] = set()
+    while wanted and len(seen) < _MOST_LOOKED_AT:
+        limit = wanted + len(seen)
+        found = list(session.scalars(_DUE, {"now": now, "limit": limit}))
+        for callback in found:
+            if callback.id not in seen:
+                seen.add(callback.id)
+                yield callback
+        if len(found) < limit:
+            return
 
 
 _DUE = (
-    select(Callback.id)
+    select(Callback)
+    .join(Callback.case)
     .where(Callback.state.in_(_CALLABLE), Callback.next_at <= bindparam("now"))
     .order_by(Callback.priority, Callback.closed_at, Callback.id)
     .limit(bindparam("limit"))
+    .options(contains_eager(Callback.case).selectinload(Case.phones))
+    .with_for_update(skip_locked=True, of=Callback)
+    .execution_options(populate_existing=True)
 )
 
 
@@ -133,9 +153,9 @@ class _Claim:
     pauses: Sequence[PauseRule]
 
 
-def _claim(ctx: Context, session: Session, callback_id: int, claim: _Claim) -> ClaimedCall | None:
-    callback, now = _lock_one(session, callback_id), claim.now
-    if callback is None or callback.state not in _CALLABLE:
+def _claim(ctx: Context, session: Session, callback: Callback, claim: _Claim) -> ClaimedCall | None:
+    now = claim.now
+    if callback.state not in _CALLABLE:  # it goes with an earlier one of the same citizen
         return None
     view = view_of(ctx, session, callback)
     match next_step(view, now, ctx.policy):
@@ -150,20 +170,6 @@ def _claim(ctx: Context, session: Session, callback_id: int, claim: _Claim) -> C
             trigger = Trigger.EXHAUSTED if reason == "exhausted" else Trigger.DEADLINE
             move(ctx, session, callback, trigger, now, detail=reason)
     return None
-
-
-def _lock_one(session: Session, callback_id: int) -> Callback | None:
-    return session.scalar(_ONE, {"callback": callback_id})
-
-
-_ONE = (
-    select(Callback)
-    .join(Callback.case)
-    .where(Callback.id == bindparam("callback"))
-    .options(contains_eager(Callback.case))
-    .with_for_update(skip_locked=True, of=Callback)
-    .execution_options(populate_existing=True)
-)
 
 
 def hand_over(ctx: Context, session: Session, callback: Callback, reason: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, bindparam, or_, select
@@ -26,8 +27,9 @@ def plan_due(ctx: Context, now: datetime, limit: int = 200) -> int:
 
     def work(session: Session) -> int:
         callbacks = list(session.scalars(_DUE, {"now": now, "limit": limit}))
+        unknown = _unknown_for_long(ctx, session, callbacks, now)
         for callback in callbacks:
-            _plan(ctx, session, callback, now)
+            _plan(ctx, session, callback, now, callback.id in unknown)
         return len(callbacks)
 
     return ctx.run(work)
@@ -49,8 +51,8 @@ _DUE = (
 )
 
 
-def _plan(ctx: Context, session: Session, callback: Callback, now: datetime) -> None:
-    if callback.state is State.AWAIT_REPLY and _unknown_for_long(ctx, session, callback, now):
+def _plan(ctx: Context, session: Session, callback: Callback, now: datetime, unknown: bool) -> None:
+    if unknown:
         move(ctx, session, callback, Trigger.TEXT_FAILED, now, next_at=now, detail="text unknown")
         return
     match next_step(view_of(ctx, session, callback), now, ctx.policy):
@@ -82,14 +84,23 @@ def _ask_by_text(
         callback.next_at = now + _QUESTION_TAKEN_PAUSE
 
 
-def _unknown_for_long(ctx: Context, session: Session, callback: Callback, now: datetime) -> bool:
-    query = select(TextMessage.id).where(
-        TextMessage.callback_id == callback.id,
-        TextMessage.kind.in_(ASKING),
-        TextMessage.state == TextState.UNKNOWN,
-        TextMessage.ended_at <= now - ctx.policy.text_unknown_wait,
-    )
-    return session.scalar(query.limit(1)) is not None
+def _unknown_for_long(
+    ctx: Context, session: Session, callbacks: Sequence[Callback], now: datetime
+) -> frozenset[int]:
+    """Those whose text may have left, or not, so long ago that the call is next."""
+    waiting = [each.id for each in callbacks if each.state is State.AWAIT_REPLY]
+    if not waiting:
+        return frozenset()
+    told = {"ids": waiting, "since": now - ctx.policy.text_unknown_wait}
+    return frozenset(each for each in session.scalars(_UNKNOWN, told) if each is not None)
+
+
+_UNKNOWN = select(TextMessage.callback_id).where(
+    TextMessage.callback_id.in_(bindparam("ids", expanding=True)),
+    TextMessage.kind.in_(ASKING),
+    TextMessage.state == TextState.UNKNOWN,
+    TextMessage.ended_at <= bindparam("since"),
+)
 
 
 def settle_due(ctx: Context, now: datetime, limit: int = 200) -> int:

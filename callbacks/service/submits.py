@@ -76,8 +76,11 @@ def _early_receipts(session: Session, gateway: str, provider_ids: Sequence[str])
     A gateway that began its ids anew gives some a second time: receipts are for the newer text then.
     """
     asked = {"gateway": gateway, "ids": list(provider_ids)}
-    if session.scalar(_USED, asked):
+    used, early = session.execute(_SEEN, asked).one()
+    if used:
         session.execute(_FREE, asked)
+    if not early:
+        return []
     receipts = list(session.scalars(_RECEIPTS, asked))
     for receipt in receipts:
         if receipt.applied_at is not None:
@@ -89,14 +92,13 @@ _THESE_PARTS = (
     TextPart.gateway == bindparam("gateway"),
     TextPart.provider_id.in_(bindparam("ids", expanding=True)),
 )
-_USED = select(exists().where(*_THESE_PARTS))
 _FREE = delete(TextPart).where(*_THESE_PARTS).execution_options(synchronize_session=False)
-_RECEIPTS = (
-    select(Receipt)
-    .where(Receipt.gateway == bindparam("gateway"))
-    .where(Receipt.provider_id.in_(bindparam("ids", expanding=True)))
-    .order_by(Receipt.id)
+_THESE_RECEIPTS = (
+    Receipt.gateway == bindparam("gateway"),
+    Receipt.provider_id.in_(bindparam("ids", expanding=True)),
 )
+_SEEN = select(exists().where(*_THESE_PARTS), exists().where(*_THESE_RECEIPTS))
+_RECEIPTS = select(Receipt).where(*_THESE_RECEIPTS).order_by(Receipt.id)
 
 
 def not_submitted(ctx: Context, text_id: int, token: int, error: str, permanent: bool, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from callbacks.database import dbnow
 from callbacks.gates import Facts, Hold, Never, PauseRule, may_begin
@@ -142,10 +142,13 @@ def claim_texts(
 
 _LEAVING = (
     select(TextMessage)
+    .join(TextMessage.callback, isouter=True)
+    .join(Callback.case, isouter=True)
     .where(TextMessage.state == TextState.QUEUED, TextMessage.not_before <= bindparam("now"))
     .order_by(TextMessage.priority, TextMessage.not_before, TextMessage.id)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
+    .options(contains_eager(TextMessage.callback, Callback.case))
+    .with_for_update(skip_locked=True, of=TextMessage)
 )
 
 
@@ -176,7 +179,7 @@ def _may_leave(
 
 def _facts(session: Session, text: TextMessage, pauses: Sequence[PauseRule]) -> Facts:
     """What the gate must know of a text; only a question can be paused by unit, opted out of, or too late."""
-    callback = session.get(Callback, text.callback_id) if text.callback_id is not None else None
+    callback = text.callback
     if callback is None or text.kind not in ASKING:
         return Facts(number_index=text.number_index, pauses=pauses)
     return Facts(
