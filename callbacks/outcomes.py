@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from callbacks.events import CallbackEnded, Event, Rated, RatingChanged, RatingSettled, ResolutionGiven
@@ -35,8 +35,8 @@ class OutcomeFeed:
     """The subscriber that `app.py` wires to the callbacks: an `Outcome` row for each that other systems see.
 
     Without a number yet: `callbacks.service.outcomes` numbers what is committed. The rows of one callback are
-    written under its lock, so their ids are in the order of the facts. A payload holds no telephone number, no
-    name and none of the citizen's words.
+    written under its lock, so their ids are in the order of the facts. A payload holds no telephone number,
+    no name and none of the citizen's words.
     """
 
     def __call__(self, session: Session, event: Event) -> None:
@@ -44,8 +44,7 @@ class OutcomeFeed:
             case CallbackEnded(_, State.RATED, _):
                 pass  # `Rated` follows and knows the rating
             case CallbackEnded(callback_id, state, at):
-                row = session.execute(_CALLBACK, {"callback": callback_id}).one()
-                _write(session, row, OutcomeKind(state.value), 0, at, {"outcome": state.value})
+                _write(session, callback_id, OutcomeKind(state.value), 0, at, {"outcome": state.value})
             case Rated(rating_id, at):
                 _of_rating(session, OutcomeKind.RATED, 0, rating_id, at)
             case RatingChanged(old_id, new_id, at):
@@ -61,7 +60,6 @@ def _of_rating(
     session: Session, kind: OutcomeKind, ordinal: int, rating_id: int, at: datetime, **more: Any
 ) -> None:
     rating = session.get_one(Rating, rating_id)
-    row = session.execute(_CALLBACK, {"callback": rating.callback_id}).one()
     told = {
         "outcome": State.RATED.value,
         "rating": _rating_payload(rating),
@@ -70,12 +68,13 @@ def _of_rating(
         "resolved": rating.resolved,
         **more,
     }
-    _write(session, row, kind, ordinal, at, told)
+    _write(session, rating.callback_id, kind, ordinal, at, told)
 
 
 def _write(
-    session: Session, row: Row[Any], kind: OutcomeKind, ordinal: int, at: datetime, told: dict[str, Any]
+    session: Session, callback_id: int, kind: OutcomeKind, ordinal: int, at: datetime, told: dict[str, Any]
 ) -> None:
+    row = session.execute(_CALLBACK, {"callback": callback_id}).one()
     payload = {
         "case": row.number,
         "closing_no": row.closing_no,
@@ -93,7 +92,7 @@ def _write(
     session.add(
         Outcome(
             case_id=row.case_id,
-            callback_id=row.id,
+            callback_id=callback_id,
             kind=kind.value,
             ordinal=ordinal,
             payload={**payload, **told},
@@ -109,9 +108,8 @@ def _rating_payload(rating: Rating) -> dict[str, Any]:
     return {"value": rating.value, "scale": rating.scale, "label": label}
 
 
-_CALLBACK: Select[Any] = (
+_CALLBACK = (
     select(
-        Callback.id,
         Callback.case_id,
         Callback.closing_no,
         Callback.round,

@@ -76,8 +76,8 @@ def judge(answer: Answer, tries: int, outcome_at: datetime, now: datetime, luck:
 
 
 def wait_after(tries: int, luck: float) -> timedelta:
-    """How long to wait after try number `tries`: 1 min, doubling to 6 h, less up to a quarter by `luck` (0–1)."""
-    doubled = FIRST_WAIT * 2 ** min(tries - 1, 16)
+    """The wait after try number `tries`: 1 min, doubling to 6 h, less up to a quarter by `luck` (0–1)."""
+    doubled = FIRST_WAIT * (1 << min(tries - 1, 16))
     return min(doubled, LONGEST_WAIT) * (1 - _JITTER * luck)
 
 
@@ -113,10 +113,10 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 def verify(secret: str, timestamp: str, body: bytes, signature: str, now: datetime) -> bool:
     """For receivers: whether the request is ours, whole and from the last five minutes (or the next).
 
-    `timestamp` and `signature` are the headers as they came, `body` the bytes before any parsing, `now` aware.
-    A signature header may one day carry several values with commas, so that a secret can be changed; one that
-    fits is enough. Five minutes stop an old request from being played again; within them drop what has a
-    `Huifang-Delivery` that was taken already.
+    `timestamp` and `signature` are the headers as they came, `body` the bytes before parsing, `now` aware.
+    A signature header may one day carry several values with commas, so that a secret can be changed; one
+    that fits is enough. Five minutes stop an old request from being played again; within them drop what has
+    a `Huifang-Delivery` that was taken already.
     """
     if now.tzinfo is None:
         raise ValueError("now has no time zone")
