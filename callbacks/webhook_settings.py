@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ class WebhookSettings(Section):
         le=timedelta(minutes=1),
         description="for the connection, and for each silence after it",
     )
+    ca_file: Path | None = Field(None, description="PEM of a certificate authority of the office's own")
     platform: str | None = Field(
         None, min_length=1, max_length=80, description="the cases of one source platform"
     )
