@@ -85,7 +85,8 @@ class CmppGateway:
             self._events.append(SubmitFailed(submission.ref, True, str(error)))
             return
         self._pace.take(len(texts))
-        self._submits.add(submission.ref, submits, time.monotonic() + self._settings.submit_timeout)
+        deadline = time.monotonic() + self._settings.submit_timeout
+        self._submits.add(submission.ref, submits, deadline, urgent=submission.urgent)
         self._send_submits()
 
     def _part(self, submission: Submission, number: int, texts: list[str]) -> Submit:

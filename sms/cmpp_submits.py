@@ -36,6 +36,7 @@ class OpenSubmits:
         self._window = window
         self._pending: dict[int, _Pending] = {}  # by ref
         self._by_sequence: dict[int, tuple[int, int]] = {}  # sequence → ref, part
+        self._urgent: deque[tuple[int, Submit]] = deque()  # answers to citizens: before the others held
         self._held: deque[tuple[int, Submit]] = deque()
 
     def __len__(self) -> int:
@@ -44,22 +45,22 @@ class OpenSubmits:
     @property
     def free(self) -> int:
         """How many more parts may go now."""
-        return max(0, self._window - len(self._by_sequence) - len(self._held))
+        return max(0, self._window - len(self._by_sequence) - len(self._urgent) - len(self._held))
 
     @property
     def deadline(self) -> float:
         """When the next answer is overdue; infinite where none is waited for."""
         return min((pending.deadline for pending in self._pending.values()), default=float("inf"))
 
-    def add(self, ref: int, submits: list[Submit], deadline: float) -> None:
+    def add(self, ref: int, submits: list[Submit], deadline: float, *, urgent: bool = False) -> None:
         """A text in its parts."""
         self._pending[ref] = _Pending(ref, {submit.pk_number for submit in submits}, deadline)
-        self._held.extend((ref, submit) for submit in submits)
+        (self._urgent if urgent else self._held).extend((ref, submit) for submit in submits)
 
     def sendable(self) -> Iterator[tuple[int, Submit]]:
         """The parts that may go now with their texts, each to be told to `sent` before the next."""
-        while self._held and len(self._by_sequence) < self._window:
-            yield self._held.popleft()
+        while (queue := self._urgent or self._held) and len(self._by_sequence) < self._window:
+            yield queue.popleft()
 
     def sent(self, ref: int, part: int, sequence: int) -> None:
         """A part goes out under `sequence`."""
@@ -106,7 +107,8 @@ class OpenSubmits:
 
     def _unhold(self, ref: int) -> set[int]:
         """Takes the parts of a text that weren't sent yet out of the queue; their numbers."""
-        numbers = {submit.pk_number for of, submit in self._held if of == ref}
+        numbers = {submit.pk_number for of, submit in (*self._urgent, *self._held) if of == ref}
+        self._urgent = deque(held for held in self._urgent if held[0] != ref)
         self._held = deque(held for held in self._held if held[0] != ref)
         return numbers
 

@@ -104,3 +104,18 @@ def test_the_next_deadline() -> None:
     wire.do("wait", 4.0)
     wire.do("add", 1)
     assert wire.submits.deadline == TIMEOUT
+
+
+def test_answers_to_citizens_go_before_what_is_held() -> None:
+    submits = OpenSubmits(window=1)
+    submits.add(1, text(2), deadline=10.0)
+    submits.add(2, text(1), deadline=10.0)
+    submits.add(3, text(1), deadline=10.0, urgent=True)
+    order = []
+    for sequence in range(1, 5):
+        ref, submit = next(submits.sendable())
+        submits.sent(ref, submit.pk_number, sequence)
+        order.append(ref)
+        submits.answered(sequence, "id", 0)
+    assert order == [3, 1, 1, 2]
+    assert submits.free == 1
