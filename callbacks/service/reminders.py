@@ -52,7 +52,7 @@ class Walk:
 def remind_due(
     ctx: Context,
     now: datetime,
-    limit: int = 200,
+    limit: int = 50,
     settings: ReminderSettings = DEFAULTS,
     walk: Walk | None = None,
 ) -> int:
