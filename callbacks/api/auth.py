@@ -35,6 +35,6 @@ def _presented() -> Caller | None:
 
 
 def token_key() -> str:
-    """By what requests are counted: the token, as `authenticate` has found it."""
+    """By what requests are counted: the token, as `authenticate` has found it; the document by address."""
     caller: Caller | None = g.get("caller")
-    return "" if caller is None else str(caller.id)
+    return f"address {request.remote_addr}" if caller is None else f"token {caller.id}"

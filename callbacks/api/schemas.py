@@ -6,14 +6,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 # No NUL, which no database's text takes.
 _TEXT = r"^[^\x00]*$"
 Number = Annotated[str, Field(min_length=1, max_length=64, pattern=_TEXT, description="the case's number")]
-SAFE = 2**53 - 1  # the largest whole number that every JSON reader keeps
+LAST_SEQ = 2**31 - 1  # what the column takes
 MOST_ROWS = 1000
 MOST_OUTCOMES = 1000
+
+
+def _whole(value: Any) -> Any:
+    """1.0 is an integer in JSON Schema as 1 is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_AS_WHOLE = BeforeValidator(_whole)  # behind the bounds, else the document loses them
 
 
 class Form(BaseModel):
@@ -72,10 +80,10 @@ class SourceRating(Form):
     """A citizen's rating, as the platform on which the request was made has taken it."""
 
     case: Number
-    closing_no: Annotated[int, Field(ge=1, le=999)] | None = Field(
+    closing_no: Annotated[int, Field(ge=1, le=999), _AS_WHOLE] | None = Field(
         default=None, description="which closing of the case; without it, the last"
     )
-    rating: Annotated[int, Field(ge=1, le=5, description="on the office's scale; 1 is the best")]
+    rating: Annotated[int, Field(ge=1, le=5, description="on the office's scale; 1 is the best"), _AS_WHOLE]
     resolved: bool | None = Field(default=None, description="whether the matter is solved")
     comment: Annotated[str, Field(max_length=500, pattern=_TEXT)] = ""
     id: Annotated[
@@ -116,7 +124,7 @@ class OutcomeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    after: Annotated[int, Field(ge=0, le=SAFE, description="`next` of the answer before")] = 0
+    after: Annotated[int, Field(ge=0, le=LAST_SEQ, description="`next` of the answer before")] = 0
     limit: Annotated[int, Field(ge=1, le=MOST_OUTCOMES)] = 100
 
 

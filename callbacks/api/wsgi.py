@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from flask_limiter import Limiter, RateLimitExceeded
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
@@ -37,10 +38,17 @@ OPERATIONS = (SEND_CASES, SEND_RATING, TELL_CODE, READ_OUTCOMES)
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+class _InOrder(DefaultJSONProvider):
+    """Fields in the order in which they were meant to be read."""
+
+    sort_keys = False
+
+
 def create_api(given: ApiDeps) -> Flask:
     """The WSGI application of the API."""
     app = Flask(__name__, static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.json = _InOrder(app)
     app.extensions["api"] = given
     app.extensions["api_operations"] = {operation.id: operation for operation in OPERATIONS}
     app.register_error_handler(Problem, Problem.response)
