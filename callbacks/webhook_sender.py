@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_ANSWER = 1024  # bytes that are read of an answer's body, where it may say what was wrong
 _SHOWN = 160  # characters of it that are kept
+_PATIENCE = 5.0  # seconds in which all threads end
 
 
 class HttpSender:
@@ -79,8 +81,9 @@ def sending(ctx: Context, webhooks: Sequence[WebhookSettings], stop: Stop, every
         yield
     finally:
         stop.set()
-        for thread, webhook in zip(threads, webhooks, strict=True):
-            thread.join(2 * webhook.timeout.total_seconds())
+        until = time.monotonic() + _PATIENCE
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _run(ctx: Context, webhook: WebhookSettings, stop: Stop, every: float) -> None:
