@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import Field, JsonValue, SecretStr, field_validator, model_validator
@@ -149,3 +150,8 @@ class HttpSettings(Section):
     def model_post_init(self, context: Any, /) -> None:
         if self.rest_first > self.rest_longest:
             raise ValueError("rest_first is longer than rest_longest")
+
+    @property
+    def host(self) -> str:
+        """Where texts go."""
+        return urlsplit(self.request.url).hostname or ""

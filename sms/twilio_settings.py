@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -51,6 +52,11 @@ class TwilioSettings(Section):
         if len(set(value.values())) < len(value):
             raise ValueError("two sender codes have the same number: replies couldn't be told apart")
         return value
+
+    @property
+    def host(self) -> str:
+        """Where texts go."""
+        return urlsplit(self.base_url).hostname or ""
 
     def address(self, kind: str) -> str:
         """Where Twilio sends its webhooks: `receipts` or `replies`."""
