@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from sms.events import (
 )
 from sms.smpp_gateway import SmppGateway
 from sms.smpp_settings import SmppSettings
+from tests.integration.certificates import make_certificate
 from tests.peers.peers import need
 
 HERE = Path(__file__).parent / "smsc"
@@ -46,20 +48,23 @@ def node_modules() -> Path | None:
 class Carrier:
     """The SMSC's process, and our gateway at it."""
 
-    def __init__(self, node: str, modules: Path) -> None:
+    def __init__(
+        self, node: str, modules: Path, environment: dict[str, str] | None = None, **settings: Any
+    ) -> None:
         self._process = subprocess.Popen(
             [node, str(HERE / "smsc.js")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "NODE_PATH": str(modules)},
+            env={**os.environ, **(environment or {}), "NODE_PATH": str(modules)},
         )
         self._told: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = int(self.told("listening")["port"])
-        self.gateway = SmppGateway(SmppSettings(port=self.port, reconnect_first=0.05, submit_timeout=5))
+        base = {"port": self.port, "reconnect_first": 0.05, "submit_timeout": 5}
+        self.gateway = SmppGateway(SmppSettings(**(base | settings)))
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
@@ -124,16 +129,25 @@ class Carrier:
 
 
 @pytest.fixture
-def carrier() -> Iterator[Carrier]:
+def start() -> Iterator[Callable[..., Carrier]]:
+    """Starts SMSCs, each with our gateway bound to it."""
     node, modules = shutil.which("node"), node_modules()
     need("npm smpp", node is not None and modules is not None)
     assert node is not None and modules is not None
-    carrier = Carrier(node, modules)
-    try:
-        carrier.collect(LinkUp)
-        yield carrier
-    finally:
-        carrier.close()
+    with ExitStack() as running:
+
+        def make(**settings: Any) -> Carrier:
+            carrier = Carrier(node, modules, **settings)
+            running.callback(carrier.close)
+            carrier.collect(LinkUp)
+            return carrier
+
+        yield make
+
+
+@pytest.fixture
+def carrier(start: Callable[..., Carrier]) -> Carrier:
+    return start()
 
 
 def test_a_text_and_its_receipt(carrier: Carrier) -> None:
@@ -219,12 +233,64 @@ def test_a_dropped_link_leaves_the_submit_unknown_and_the_reply_to_come_again(ca
     assert len(carrier.all_told("submit")) == 2  # 5 went once
 
 
-def test_throttled_for_the_moment(carrier: Carrier) -> None:
+def test_throttled_it_goes_again(carrier: Carrier) -> None:
     carrier.rule(throttle=1)
+    carrier.submit(1, "慢一点")
+    [answer] = carrier.collect(Submitted)
+    assert answer.ref == 1
+    assert [submit["text"] for submit in carrier.all_told("submit", count=2)] == ["慢一点"] * 2
+
+
+def test_throttled_without_end_is_for_another_time(carrier: Carrier) -> None:
+    carrier.rule(throttle=100)
     carrier.submit(1)
     assert carrier.collect(SubmitFailed) == [SubmitFailed(1, permanent=False, status="0x00000058")]
-    carrier.submit(2)
-    assert carrier.collect(Submitted)[0].ref == 2
+
+
+def test_a_long_text_whole(start: Callable[..., Carrier]) -> None:
+    carrier = start(long_messages="payload")
+    carrier.submit(1, "满意" * 100)
+    [answer] = carrier.collect(Submitted)
+    submit = carrier.told("submit")
+    assert (submit["text"], submit["payload"], submit["parted"]) == ("满意" * 100, True, False)
+    assert len(answer.message_ids) == 1
+
+
+def test_a_transmitter_and_a_receiver(start: Callable[..., Carrier]) -> None:
+    carrier = start(bind="split")
+    carrier.collect_until(lambda: len(carrier.all_told("bound", count=1)) == 2)
+    assert {told["role"] for told in carrier.all_told("bound")} == {"transmitter", "receiver"}
+    carrier.submit(1)
+    [receipt] = carrier.collect(ReceiptArrived)
+    carrier.gateway.acknowledge(receipt.handle, ok=True)
+    assert carrier.told("ack")["status"] == 0
+
+
+def test_several_binds(start: Callable[..., Carrier]) -> None:
+    carrier = start(binds=3, window=2, rate_per_second=1000)
+    carrier.collect_until(lambda: len(carrier.all_told("bound", count=1)) == 3)
+    for ref in range(1, 51):
+        carrier.submit(ref)
+    answers = carrier.collect(Submitted, count=50)
+    assert sorted(answer.ref for answer in answers) == list(range(1, 51))
+    assert len({answer.message_ids for answer in answers}) == 50
+
+
+def test_over_tls(start: Callable[..., Carrier], tmp_path: Path) -> None:
+    make_certificate(tmp_path, "smsc.example", make_certificate(tmp_path, "authority"))
+    files = {name: str(tmp_path / f"smsc.example.{name}") for name in ("pem", "key")}
+    carrier = start(
+        environment={"SMSC_CERT": files["pem"], "SMSC_KEY": files["key"]},
+        tls=True,
+        ca_file=tmp_path / "authority.pem",
+        server_name="smsc.example",
+    )
+    carrier.submit(1, "满意" * 300)
+    [answer] = carrier.collect(Submitted)
+    assert len(answer.message_ids) == 9
+    carrier.say("1")
+    [reply] = carrier.collect(ReplyArrived)
+    carrier.gateway.acknowledge(reply.handle, ok=True)
 
 
 def test_refused_for_good(carrier: Carrier) -> None:

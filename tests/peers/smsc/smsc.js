@@ -1,7 +1,9 @@
 // A carrier's SMSC on npm smpp, for tests: orders come on stdin and what happened goes to stdout, as JSON lines.
-// What isn't acknowledged with ESME_ROK is delivered again. It ends with its stdin.
+// What isn't acknowledged with ESME_ROK is delivered again. It ends with its stdin. With the environment's SMSC_CERT
+// and SMSC_KEY (PEM files) it speaks TLS.
 'use strict';
 const smpp = require('smpp');
+const fs = require('fs');
 const readline = require('readline');
 
 const REDELIVER_MS = 300;
@@ -41,8 +43,10 @@ function receipt(to, from, id) {
 
 function submit(s, pdu) {
   const { source_addr: from, destination_addr: to, data_coding, registered_delivery } = pdu;
-  const { message: text, udh } = pdu.short_message;
-  tell('submit', { from, to, text, data_coding, registered_delivery, parted: Boolean(udh) });
+  const payload = pdu.message_payload;
+  const { message: text, udh } = payload || pdu.short_message;
+  const how = { parted: Boolean(udh), payload: Boolean(payload) };
+  tell('submit', { from, to, text, data_coding, registered_delivery, ...how });
   if (rules.cut) { rules.cut = false; s.destroy(); return; }
   if (rules.throttle > 0) {
     rules.throttle -= 1;
@@ -59,18 +63,25 @@ function submit(s, pdu) {
   if (registered_delivery & 1) setTimeout(() => receipt(to, from, id), 30);
 }
 
-const server = smpp.createServer({}, (s) => {
-  s.on('bind_transceiver', (pdu) => {
-    if (pdu.system_id !== 'huifang' || pdu.password !== 'secret') {
-      s.send(pdu.response({ command_status: smpp.ESME_RBINDFAIL }));
-      s.close();
-      return;
-    }
-    s.send(pdu.response({ system_id: 'carrier', sc_interface_version: 0x34 }));
-    session = s;
-    tell('bound', {});
-    push();
-  });
+const { SMSC_CERT: cert, SMSC_KEY: key } = process.env;
+const options = cert ? { cert: fs.readFileSync(cert), key: fs.readFileSync(key) } : {};
+
+function bind(s, role, pdu) {
+  if (pdu.system_id !== 'huifang' || pdu.password !== 'secret') {
+    s.send(pdu.response({ command_status: smpp.ESME_RBINDFAIL }));
+    s.close();
+    return;
+  }
+  s.send(pdu.response({ system_id: 'carrier', sc_interface_version: 0x34 }));
+  if (role !== 'transmitter') session = s;
+  tell('bound', { role });
+  push();
+}
+
+const server = smpp.createServer(options, (s) => {
+  for (const role of ['transceiver', 'transmitter', 'receiver']) {
+    s.on(`bind_${role}`, (pdu) => bind(s, role, pdu));
+  }
   s.on('submit_sm', (pdu) => submit(s, pdu));
   s.on('enquire_link', (pdu) => { s.send(pdu.response()); tell('enquired', {}); });
   s.on('unbind', (pdu) => { s.send(pdu.response()); s.close(); });
