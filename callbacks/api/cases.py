@@ -52,8 +52,7 @@ def _send(call: Call, items: Sequence[Any]) -> dict[str, Any]:
     results: dict[int, RowResult] = {}
     if batch.good:
         _store(call, list(batch.good.values()))
-        after = known_cases(call.deps.read_sessions, numbers)
-        results = results_of(batch.good, before, after)
+        results = results_of(batch.good, before)
     return {"results": [_told(line, item, batch, results) for line, item in enumerate(items, start=1)]}
 
 
