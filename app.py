@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 import structlog
@@ -42,7 +43,15 @@ from sms.settings import SmscSettings, SmsSettings
 
 ENV_PREFIX = "HUIFANG_"
 ROLES = ("web", "clock", "voice", "sms")
+EXAMPLE_OFFICE = OfficeSettings(
+    name="示例市110联动办",
+    area_code="0379",
+    signature="示例市110联动",
+    sender_code="106380110",
+    caller_number="037963110110",
+)
 DEMO_PRESET = Path(callbacks.__file__).parent / "demo.toml"
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -361,6 +370,26 @@ class _Commands(click.Group):
         return super().parse_args(ctx, args)
 
 
+@dataclass(frozen=True)
+class CommandLine:
+    """What the commands of `callbacks.commands` are given."""
+
+    config: Path | None
+
+    def policy(self) -> PolicySettings:
+        return load_settings(self.config).policy if self.config else PolicySettings()
+
+    def office(self) -> OfficeSettings:
+        return load_settings(self.config).office if self.config else EXAMPLE_OFFICE
+
+    def with_context(self, work: Callable[[Context], T]) -> T:
+        office = open_office(load_settings(self.config))
+        try:
+            return work(office.context)
+        finally:
+            office.close()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
@@ -373,11 +402,11 @@ class _Commands(click.Group):
 def main(ctx: click.Context, config: Path | None) -> None:
     """Huifang 回访: every closed case followed up by telephone and text, scored and ranked."""
     configure_logging()
-    ctx.obj = config
+    ctx.obj = CommandLine(config)
 
 
 def _settings(ctx: click.Context) -> Settings:
-    return load_settings(ctx.obj)
+    return load_settings(ctx.obj.config)
 
 
 def _with_office(ctx: click.Context, work: Callable[[Office], Any]) -> Any:
@@ -401,7 +430,7 @@ def serve(ctx: click.Context, role: str | None) -> None:
         if role is not None:
             run_role(office, role, stop)
         else:
-            supervise(office, self_command(ctx.obj), stop)
+            supervise(office, self_command(ctx.obj.config), stop)
     finally:
         office.close()
 
@@ -561,6 +590,17 @@ def _add_user(
             add_user(session, login, name, role, password, row, now=datetime.now(UTC))
         except BadUser as error:
             raise click.ClickException(str(error)) from None
+
+
+def add_commands() -> None:
+    """The commands that have modules of their own."""
+    from callbacks.commands import simulate
+    from sms.reply import parse
+
+    main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
+
+
+add_commands()
 
 
 @main.group("sms")

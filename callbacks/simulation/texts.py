@@ -24,11 +24,16 @@ _LEASE = 20.0
 class Parsed(Protocol):
     """What a reader of replies says of a text (`sms.reply.ParsedReply`)."""
 
-    rating: int | None
-    opt_out: bool
-    emergency: bool
-    unclear: bool
-    comment: str
+    @property
+    def rating(self) -> int | None: ...
+    @property
+    def opt_out(self) -> bool: ...
+    @property
+    def emergency(self) -> bool: ...
+    @property
+    def unclear(self) -> bool: ...
+    @property
+    def comment(self) -> str: ...
 
 
 @dataclass

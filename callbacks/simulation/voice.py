@@ -29,7 +29,7 @@ class VirtualVoice:
     def __init__(
         self, ctx: Context, world: World, lines: int, citizen: Callable[[str], Citizen], name: str = "a"
     ) -> None:
-        self._ctx, self._world, self._lines, self._citizen = ctx, world, lines, citizen
+        self._ctx, self._world, self.lines, self._citizen = ctx, world, lines, citizen
         self._name, self._lives = name, count(1)
         self._calls: dict[int, ClaimedCall] = {}
         self._peak = 0
@@ -66,7 +66,7 @@ class VirtualVoice:
 
     def look(self) -> None:
         """Claims for the free lines and dials, each after `delay` seconds."""
-        room = self._lines - len(self._calls)
+        room = self.lines - len(self._calls)
         if self.dead or room <= 0:
             return
         calls = claim_calls(self._ctx, self.owner, TRUNK, room, self._world.now, _FLOW)
