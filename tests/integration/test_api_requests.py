@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.api.tokens import TokenRefused, find_token, list_tokens, make_token, revoke_token
 from callbacks.api.wsgi import beside
+from callbacks.database import make_engine, make_sessions
 from callbacks.models import Audit
 from callbacks.models_systems import ApiToken
-from callbacks.privacy import Privacy
+from callbacks.privacy import Privacy, new_privacy
 from tests.integration.api_world import ALL, Api, case, make_api, problem
 from tests.integration.office import Desk, make_desk
 
@@ -163,6 +167,28 @@ def test_a_token_that_asks_too_often_waits_and_the_others_dont(desk: Desk):
     with problem(answer, 429, "too_many_requests"):
         assert 0 <= int(answer.headers["Retry-After"]) <= 60
     assert api.get("/outcomes", api.token("another")).status_code == 200
+
+
+def test_while_the_database_is_away_the_caller_is_told_to_come_again(api: Api, tmp_path: Path):
+    token = api.token()
+    nowhere = make_engine(f"sqlite:///{tmp_path}/no/such/place.db")
+    away = make_api(replace(api.desk, ctx=replace(api.desk.ctx, sessions=make_sessions(nowhere))))
+    answer = away.get("/outcomes", token)
+    with problem(answer, 503, "database_away"):
+        assert answer.headers["Retry-After"] == "5"
+    nowhere.dispose()
+
+
+def test_a_fault_of_ours_is_logged_by_its_place_alone(api: Api, capsys):
+    api.desk.close(platform="city-forum")
+    token = api.token()
+    api.post("/codes", {"case": "110-0001"})
+    other_keys = make_api(replace(api.desk, ctx=replace(api.desk.ctx, privacy=new_privacy())))
+    with problem(other_keys.post("/codes", {"case": "110-0001"}, token), 500, "internal_error") as body:
+        assert "key" not in body["detail"]
+    lines = capsys.readouterr()
+    assert "KeyFileError" in lines.out + lines.err
+    assert "110-0001" not in lines.out + lines.err
 
 
 def test_the_api_stands_beside_the_desk(api: Api):
