@@ -49,6 +49,7 @@ def create_api(given: ApiDeps) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MOST_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.json = _InOrder(app)
+    app.url_map.merge_slashes = False  # else a redirect, which programs rarely follow with their body
     app.extensions["api"] = given
     app.extensions["api_operations"] = {operation.id: operation for operation in OPERATIONS}
     app.register_error_handler(Problem, Problem.response)

@@ -154,8 +154,9 @@ def test_another_method_is_refused_with_the_right_one(api: Api, method: str, pat
         assert answer.headers["Allow"]
 
 
-def test_an_unknown_path_is_a_problem_too(api: Api):
-    with problem(api.get("/no-such-path"), 404, "not_found"):
+@pytest.mark.parametrize("path", ["/no-such-path", "//outcomes", "/outcomes/", "/"])
+def test_an_unknown_path_is_a_problem_too(api: Api, path: str):
+    with problem(api.get(path), 404, "not_found"):
         pass
 
 
