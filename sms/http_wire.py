@@ -75,6 +75,13 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def close(self) -> None:
+        """At once: urllib3 alone would leave it to the collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 (its container can't be iterated)
+                manager.pools[key].close()
+        super().close()
+
 
 class Wire:
     """Without a session: no redirects, cookies, netrc, or proxies of the environment."""
