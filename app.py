@@ -31,6 +31,7 @@ import callbacks
 from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.privacy import KeyFileError, Privacy, load_or_create
 from callbacks.rating import SCALES
+from callbacks.reminder_settings import ReminderSettings
 from callbacks.schema import upgrade
 from callbacks.service.core import Context
 from callbacks.settings import DatabaseSettings, OfficeSettings, PolicySettings, Section
@@ -69,6 +70,7 @@ class ServeSettings(Section):
     drain_seconds: float = Field(20.0, ge=0.1, description="how long a role may finish after SIGTERM")
     clock_seconds: float = Field(1.0, ge=0.1, description="how often the clock looks for what is due")
     assess_seconds: float = Field(60.0, ge=1.0, description="how often the month's scores are computed")
+    remind_seconds: float = Field(5.0, ge=0.1, description="how often the next cases' clocks are looked at")
     poll_seconds: float = Field(0.5, ge=0.05, description="how often a worker asks for work")
 
 
@@ -89,6 +91,7 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     voice: VoiceSettings = VoiceSettings()
     sms: SmsSettings = SmsSettings()
+    reminders: ReminderSettings = ReminderSettings()
     scoring: ScoringSettings = ScoringSettings()
     web: WebSettings = WebSettings()
     serve: ServeSettings = ServeSettings()
@@ -205,6 +208,7 @@ def open_office(settings: Settings) -> Office:
         office=settings.office,
         privacy=privacy,
         subscribers=(ScoreLedger(settings.policy.windows.timezone),),
+        reminders=settings.reminders,
     )
     return Office(settings, engine, privacy, context)
 
@@ -258,10 +262,17 @@ def _run_web(office: Office, stop: Stop) -> None:
 
 def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.clock import run_clock
+    from callbacks.service.reminders import Walk, remind_due
 
-    serve = office.settings.serve
-    assess = (serve.assess_seconds, lambda now: assess_months(office, now))
-    run_clock(office.context, stop, serve.clock_seconds, {"assess": assess})
+    serve, settings, walk = office.settings.serve, office.settings, Walk()
+    jobs = {
+        "assess": (serve.assess_seconds, lambda now: assess_months(office, now)),
+        "remind": (
+            serve.remind_seconds,
+            lambda now: remind_due(office.context, now, settings=settings.reminders, walk=walk),
+        ),
+    }
+    run_clock(office.context, stop, serve.clock_seconds, jobs)
 
 
 def assess_months(office: Office, now: datetime) -> None:

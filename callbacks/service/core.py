@@ -31,6 +31,7 @@ from callbacks.models_office import Pause
 from callbacks.numbers import NumberKind
 from callbacks.policy import PastCall, Phone, View, attempts_left
 from callbacks.privacy import Privacy
+from callbacks.reminder_settings import ReminderSettings
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger, next_state
 from callbacks.vocabulary import Channel, Disposition
@@ -49,6 +50,7 @@ class Context:
     office: OfficeSettings
     privacy: Privacy
     subscribers: Sequence[Subscriber] = ()
+    reminders: ReminderSettings = ReminderSettings()
 
     def run(self, work: Callable[[Session], T]) -> T:
         """One transaction."""

@@ -164,7 +164,7 @@ def _may_leave(
     ctx: Context, session: Session, text: TextMessage, now: datetime, pauses: Sequence[PauseRule]
 ) -> bool:
     if text.kind in HANDLER_TEXTS:
-        return may_reminder_leave(ctx, session, text, now, pauses)
+        return may_reminder_leave(ctx, session, text, now, pauses, ctx.reminders)
     gated = text.ungated_until is None or now >= text.ungated_until
     gate = may_begin(Channel.SMS, _facts(session, text, pauses), now, ctx.policy, gated=gated)
     match gate:

@@ -27,7 +27,7 @@ UNITS |= {"handler_urge": 38, "handler_supervise": 40, "handler_rectify": 51}
 @pytest.mark.parametrize(("template", "units"), UNITS.items())
 def test_units(template: str, units: int) -> None:
     values = {"month": "12", "day": "20", "tail": "0823", "caller": "0379-63110110", "hotline": "110联动热线"}
-    values |= {"kind": "企业诉求", "sign_by": "8月23日18时", "due_by": "8月30日"}
+    values |= {"kind": "企业诉求", "sign_by": "8月23日18时", "due_by": "8月30日", "clock": "整改已超期"}
     text = CATALOGUE.text(template, "zh-CN", **values)
     assert text_units(f"【示例市110联动】{text}") == units
 
