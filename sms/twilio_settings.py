@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from callbacks.settings import Section
 
@@ -52,6 +52,12 @@ class TwilioSettings(Section):
         if len(set(value.values())) < len(value):
             raise ValueError("two sender codes have the same number: replies couldn't be told apart")
         return value
+
+    @model_validator(mode="after")
+    def _key_and_secret(self) -> Self:
+        if (self.api_key_sid is None) != (self.api_key_secret is None):
+            raise ValueError("api_key_sid and api_key_secret belong together")
+        return self
 
     @property
     def host(self) -> str:
