@@ -24,7 +24,8 @@ from sms.long_reply import LongReplies, Part, part_of
 from sms.message import UCS2, BrokenText, decode, encode
 from sms.settings import SmscSettings
 from sms.smpp_codec import BadPdu, text_of
-from sms.smpp_link import RBINDFAIL, RINVCMDID, RINVDSTADR, ROK, RSUBMITFAIL, LinkLost, SmppLink
+from sms.smpp_link import LinkLost, SmppLink
+from sms.smpp_status import RBINDFAIL, RINVCMDID, RINVDSTADR, ROK, RSUBMITFAIL
 
 
 @dataclass(eq=False)

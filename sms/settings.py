@@ -9,11 +9,15 @@ from pydantic import Field, SecretStr, field_validator
 
 from callbacks.settings import Section
 from sms.cmpp_settings import CmppSettings
+from sms.http_settings import HttpSettings
 from sms.smpp_settings import SmppSettings
+from sms.twilio_settings import TwilioSettings
 
 # Each way to send texts has its own section here, told apart by its `kind`; every one has a name, a priority,
 # a rate_per_second, a submit_timeout and the host that it sends to.
-GatewaySettings = Annotated[SmppSettings | CmppSettings, Field(discriminator="kind")]
+GatewaySettings = Annotated[
+    SmppSettings | CmppSettings | HttpSettings | TwilioSettings, Field(discriminator="kind")
+]
 
 
 class SmsSettings(Section):

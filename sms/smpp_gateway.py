@@ -14,11 +14,11 @@ from sms.events import GatewayEvent, LinkDown, LinkUp, Submission, SubmitFailed
 from sms.message import ONE_PART, UCS2, encode, parts, udh, units
 from sms.smpp_codec import BadPdu, text_of
 from sms.smpp_deliver import Deliveries
-from sms.smpp_link import ROK, RUNKNOWNERR, RX_T_APPN
 from sms.smpp_pace import Pace
 from sms.smpp_receipt import comparable, is_receipt
 from sms.smpp_session import Arrived, Role, SmppSession
 from sms.smpp_settings import SmppSettings
+from sms.smpp_status import ROK, RUNKNOWNERR, RX_T_APPN
 from sms.smpp_submits import TOO_FAST, OpenSubmits
 
 log = structlog.get_logger(__name__)

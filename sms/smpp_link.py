@@ -13,14 +13,10 @@ from typing import Any
 from smpplib import smpp
 
 from sms.smpp_codec import HEADER, Sequence, parse
+from sms.smpp_status import ROK
 
 LONGEST = 65536
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-# SMPP 3.4 §5.1.3
-ROK, RINVCMDID, RINVDSTADR, RBINDFAIL, RMSGQFUL, RSUBMITFAIL, RTHROTTLED, RX_T_APPN, RUNKNOWNERR = (
-    0x00, 0x03, 0x0B, 0x0D, 0x14, 0x45, 0x58, 0x64, 0xFF,
-)  # fmt: skip
 
 
 class LinkLost(Exception):

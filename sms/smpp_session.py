@@ -12,8 +12,9 @@ from typing import Any
 from sms.events import LinkDown, LinkUp
 from sms.smpp_codec import BadPdu
 from sms.smpp_connect import ConnectFailed, Connecting, Tls
-from sms.smpp_link import RINVCMDID, ROK, LinkLost, SmppLink
+from sms.smpp_link import LinkLost, SmppLink
 from sms.smpp_settings import SmppSettings
+from sms.smpp_status import RINVCMDID, ROK
 
 
 class Role(StrEnum):

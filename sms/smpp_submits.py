@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sms.events import SubmitFailed, Submitted, SubmitUnknown
-from sms.smpp_link import RMSGQFUL, ROK, RTHROTTLED
+from sms.smpp_status import RMSGQFUL, ROK, RTHROTTLED
 
 TOO_FAST = frozenset({RTHROTTLED, RMSGQFUL})
 

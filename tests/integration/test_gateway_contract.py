@@ -32,8 +32,8 @@ from sms.routes import Routes
 from sms.settings import SmscSettings
 from sms.simulated_gateway import SimulatedGateway
 from sms.smpp_gateway import SmppGateway
-from sms.smpp_link import RINVDSTADR, RTHROTTLED
 from sms.smpp_settings import SmppSettings
+from sms.smpp_status import RINVDSTADR, RTHROTTLED
 
 SENDER = "106380110"
 SILENT = "13803790001"

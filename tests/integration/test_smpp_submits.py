@@ -9,7 +9,7 @@ import pytest
 
 from sms.events import LinkDown, ReceiptArrived, Submission, SubmitFailed, Submitted, SubmitUnknown
 from sms.message import decode
-from sms.smpp_link import RINVDSTADR, RMSGQFUL, RTHROTTLED
+from sms.smpp_status import RINVDSTADR, RMSGQFUL, RTHROTTLED
 from tests.integration.smpp_peer import CITIZEN, SENDER, Peer, address
 
 THREE_PARTS = "满" * 140

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from sms.cmpp_settings import CmppSettings
+from sms.gateways import make_gateway
 from sms.settings import SmsSettings
 from sms.smpp_settings import SmppSettings
 
+DESCRIBED = Path(__file__).parents[1] / "data/http_gateways"
 TWO = """
 [[gateways]]
 kind = "cmpp"
@@ -61,3 +64,20 @@ def test_what_is_refused_and_how_it_is_named(toml: str, named: str) -> None:
     with pytest.raises(ValidationError) as refused:
         read(toml)
     assert named in str(refused.value)
+
+
+def test_a_gateway_of_each_kind_is_made() -> None:
+    kannel = tomllib.loads((DESCRIBED / "kannel.toml").read_text("utf-8"))
+    sid = "0" * 32
+    twilio = {"kind": "twilio", "account_sid": f"AC{sid}", "auth_token": sid}
+    twilio |= {"numbers": {"106380110": "+15005550006"}, "public_url": "https://city.example"}
+    account = {"source_addr": "901234", "shared_secret": "secret"}
+    told = [{"kind": "smpp"}, {"kind": "cmpp", **account}, kannel, twilio]
+    settings = SmsSettings.model_validate({"gateways": told})
+    names = []
+    for each in settings.gateways:
+        gateway = make_gateway(each)
+        names.append(gateway.name)
+        gateway.close()
+        assert each.host and each.submit_timeout and each.rate_per_second and each.priority == 1
+    assert names == ["smsc", "cmpp", kannel["name"], "twilio"]

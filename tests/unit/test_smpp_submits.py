@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms.events import SubmitFailed, Submitted, SubmitUnknown
-from sms.smpp_link import RINVDSTADR, RMSGQFUL, ROK, RTHROTTLED
+from sms.smpp_status import RINVDSTADR, RMSGQFUL, ROK, RTHROTTLED
 from sms.smpp_submits import OpenSubmits
 
 TIME = 10.0
