@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,10 @@ from flask_login import UserMixin, current_user
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.privacy import Privacy
+from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.vocabulary import Role
+from scoring.ledger import ScoreLedger
 from scoring.models import User
 from scoring.queries import Scope, UnitRow, subtree, unit_by_code
 from scoring.queries_cases import Times
@@ -26,7 +29,7 @@ from scoring.web.present import day_start, month_span
 
 @dataclass(frozen=True)
 class DeskDeps:
-    """What `app.py` hands to the desk. `now` is the domain's clock, aware."""
+    """What `app.py` hands to the desk. `now` is the domain's clock, aware; `service` the office's writer."""
 
     sessions: sessionmaker[Session]
     read_sessions: sessionmaker[Session]
@@ -38,6 +41,15 @@ class DeskDeps:
     secret_key: bytes = field(repr=False)
     now: Callable[[], datetime]
     secure_cookies: bool = False
+    service: Context | None = None
+
+    @cached_property
+    def writer(self) -> Context:
+        """What the pages write through: the office's own, else one whose ratings go into the scores too."""
+        if self.service is not None:
+            return self.service
+        ledger = ScoreLedger(self.policy.windows.timezone)
+        return Context(self.sessions, self.policy, self.office, self.privacy, (ledger,))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -20,6 +20,7 @@ from scoring.web import (
     errors,
     language,
     overview,
+    pauses,
     progress,
     ranking,
     templating,
@@ -63,7 +64,7 @@ def create_desk(deps: DeskDeps) -> Flask:
     language.set_up(app)
     templating.set_up(app, deps)
     errors.set_up(app)
-    for module in (auth, overview, dissatisfaction, cases, ranking, progress):
+    for module in (auth, overview, dissatisfaction, cases, ranking, progress, pauses):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])
     _limit_logins(app)

@@ -20,22 +20,39 @@ class Permission(StrEnum):
     SEE_NUMBERS = "see_numbers"  # masked ones, and finding cases by a whole number
     SEE_RANKING = "see_ranking"
     SEE_PROGRESS = "see_progress"
+    SEE_NODES = "see_nodes"
+    WORK_AGENT_QUEUE = "work_agent_queue"
+    REVEAL_NUMBER = "reveal_number"  # one whole number, of a callback that one has taken; audited
+    SEE_PAUSES = "see_pauses"
+    SET_PAUSES = "set_pauses"
+    SEE_WATCH = "see_watch"  # alarms, proofs and gaps
+    ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
 
 
 PUBLIC = "public"
 
 _P = Permission
-_EVERYONE = frozenset({_P.SIGNED_IN, _P.SEE_OVERVIEW, _P.SEE_CASES, _P.SEE_PROGRESS})
-_READS_ALL = frozenset(Permission)
+_EVERYONE = frozenset({_P.SIGNED_IN, _P.SEE_OVERVIEW, _P.SEE_CASES, _P.SEE_PROGRESS, _P.SEE_NODES})
+_READS_ALL = _EVERYONE | {
+    _P.SEE_DISSATISFACTION,
+    _P.EXPORT_DISSATISFACTION,
+    _P.SEE_NUMBERS,
+    _P.SEE_RANKING,
+    _P.SEE_PAUSES,
+    _P.SEE_WATCH,
+}
+_CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_WATCH})
+_DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS})
 
 # Every unit user's right is bounded to the unit's own subtree; who rated is not among them (domain.md §1).
+# Units never ask the citizen themselves, and who inspects or administers rates for nobody.
 ROLES: dict[Role, frozenset[Permission]] = {
-    Role.AGENT: _EVERYONE | {_P.SEE_NUMBERS},
-    Role.SUPERVISOR: _READS_ALL,
-    Role.OFFICE_HEAD: _READS_ALL,
+    Role.AGENT: _EVERYONE | _CALLS | {_P.SEE_NUMBERS, _P.ACKNOWLEDGE_ALARMS},
+    Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES,
+    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES,
     Role.INSPECTOR: _READS_ALL,
-    Role.ADMINISTRATOR: _READS_ALL,
-    Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS},
+    Role.ADMINISTRATOR: _READS_ALL | {_P.ACKNOWLEDGE_ALARMS},
+    Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_WATCH},
 }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from callbacks.models import TextKind, TextState
+from callbacks.models_office import PauseScope
 from callbacks.rating import CN3, CN5
+from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
 from scoring.queries_filter import Age, Only, Sort
@@ -114,6 +116,10 @@ TEXT_KINDS: Mapping[StrEnum, object] = {
     TextKind.CLOSED: _l("评价已结束"),
     TextKind.OPTOUT: _l("退订确认"),
     TextKind.EMERGENCY: _l("紧急提示"),
+    TextKind.HANDLER_TODO: _l("待办提醒"),
+    TextKind.HANDLER_URGE: _l("催办提醒"),
+    TextKind.HANDLER_SUPERVISE: _l("督办提醒"),
+    TextKind.HANDLER_RECTIFY: _l("整改提醒"),
 }
 TEXT_STATES: Mapping[StrEnum, object] = {
     TextState.QUEUED: _l("排队"),
@@ -135,6 +141,19 @@ ONLY: Mapping[StrEnum, object] = {
     Only.RATED_TODAY: _l("今日评价"),
 }
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
+PAUSE_SCOPES: Mapping[StrEnum, object] = {
+    PauseScope.ALL: _l("全部"),
+    PauseScope.UNIT: _l("承办单位"),
+    PauseScope.CATEGORY: _l("类别"),
+    PauseScope.NUMBER: _l("电话号码"),
+}
+PAUSE_FAULTS: Mapping[StrEnum, object] = {
+    PauseFault.REASON: _l("请写明原因，不超过200字。"),
+    PauseFault.UNTIL: _l("结束时间要晚于现在，写到分钟。"),
+    PauseFault.UNIT: _l("请选择承办单位。"),
+    PauseFault.CATEGORY: _l("请选择类别。"),
+    PauseFault.NUMBER: _l("请输入完整的手机号，或带区号的座机号。"),
+}
 
 # domain.md §6. Items are only listed so far; the words of the later states are theirs already.
 ITEM_STATES: dict[str, object] = {
@@ -239,6 +258,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Age: AGES,
     Sort: SORTS,
     Only: ONLY,
+    PauseScope: PAUSE_SCOPES,
 }
 
 
