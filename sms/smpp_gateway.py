@@ -18,7 +18,7 @@ from sms.smpp_pace import Pace
 from sms.smpp_receipt import comparable, is_receipt
 from sms.smpp_session import Arrived, Role, SmppSession
 from sms.smpp_settings import SmppSettings
-from sms.smpp_status import ROK, RUNKNOWNERR, RX_T_APPN
+from sms.smpp_status import RINVCMDID, ROK, RUNKNOWNERR, RX_T_APPN
 from sms.smpp_submits import TOO_FAST, OpenSubmits
 
 log = structlog.get_logger(__name__)
@@ -198,6 +198,8 @@ class SmppGateway:
                 self._delivered(bind, pdu, now)
             case other:
                 self._complain("unexpected_pdu", str(other))
+                if not pdu.is_response():
+                    session.answer(pdu.sequence, "generic_nack", RINVCMDID)
 
     def _submit_answered(self, bind: int, pdu: Any, now: float) -> None:
         if not self._submits.knows(bind, pdu.sequence):

@@ -161,27 +161,24 @@ class SmppSession:
         """Answers what belongs to the session; the rest is for whoever asks what happened."""
         if not self.up:
             self._take_unbound(pdu)
-            return
-        if isinstance(pdu, BadPdu):
+        elif isinstance(pdu, BadPdu):
             if not pdu.is_response:
                 self.answer(pdu.sequence, "generic_nack", RINVCMDID)
             self._happened.append(Arrived(pdu))
-            return
-        match pdu.command:
-            case "enquire_link":
-                self.answer(pdu.sequence, "enquire_link_resp")
-            case "unbind":
-                self.answer(pdu.sequence, "unbind_resp")
-                self._drop("unbound by the other end")
-            case "enquire_link_resp" | "unbind_resp":
-                pass
-            case _:
-                self._happened.append(Arrived(pdu))
+        elif pdu.command == "enquire_link":
+            self.answer(pdu.sequence, "enquire_link_resp")
+        elif pdu.command == "unbind":
+            self.answer(pdu.sequence, "unbind_resp")
+            self._drop("unbound by the other end")
+        elif pdu.command not in ("enquire_link_resp", "unbind_resp"):
+            self._happened.append(Arrived(pdu))
 
     def _take_unbound(self, pdu: Any) -> None:
         """Nobody is believed before the bind."""
         if isinstance(pdu, BadPdu):
             self._drop(f"before the bind's answer: {pdu.reason}")
+        elif pdu.command == "enquire_link":
+            self.answer(pdu.sequence, "enquire_link_resp")
         elif pdu.command not in (f"bind_{self.role}_resp", "generic_nack"):
             self._drop(f"{pdu.command} before the bind's answer")
         elif pdu.status != ROK or pdu.command == "generic_nack":

@@ -9,6 +9,7 @@ import pytest
 from sms.events import LinkDown, ReceiptArrived, ReceiptStatus, ReplyArrived, Submitted
 from sms.message import encode, udh
 from sms.smpp_codec import HEADER
+from sms.smpp_link import SmppLink
 from tests.integration.smpp_peer import CITIZEN, SENDER, Peer
 
 LONG = "3，" + "还没修好" * 20
@@ -203,6 +204,43 @@ def test_a_far_end_that_never_answers_the_bind() -> None:
     assert peer.until(LinkDown).reason.endswith(": no answer to the bind")
     assert peer.gateway.room == 0
     peer.close()
+
+
+def greet(peer: Peer, command: str, status: int = 0) -> str:
+    """Answers a new connection's bind with this instead; how the gateway takes it."""
+    peer.use(SmppLink(peer._accept()))
+    bind = peer.expect("bind_transceiver")
+    if command.endswith("_resp") or command == "generic_nack":
+        peer.link.answer(bind, command, status)
+    else:
+        peer.deliver(short_message=encode("1"))
+    reason = peer.until(LinkDown).reason
+    peer.link.close()
+    return reason
+
+
+def test_nobody_is_believed_before_the_bind() -> None:
+    peer = Peer()
+    assert "0x0000000E" in greet(peer, "bind_transceiver_resp", 0x0E)  # ESME_RINVPASWD
+    assert "bind refused" in greet(peer, "generic_nack")
+    assert "deliver_sm before" in greet(peer, "deliver_sm")
+    assert "submit_sm_resp before" in greet(peer, "submit_sm_resp")
+    assert "bind_receiver_resp before" in greet(peer, "bind_receiver_resp")
+    assert not [event for event in peer.events if isinstance(event, ReplyArrived)]
+    peer.use(SmppLink(peer._accept()))
+    peer.expect("bind_transceiver")
+    peer.link.send(peer.link.make("enquire_link"))  # impatient, but no harm
+    peer.expect("enquire_link_resp")
+    peer.link.close()
+    peer.close()
+
+
+def test_a_request_that_is_none_of_ours_is_refused(peer: Peer) -> None:
+    peer.link.send(peer.link.make("query_sm", message_id="A1", source_addr=SENDER))
+    assert peer.expect("generic_nack").status == 3
+    peer.deliver(short_message=encode("1"))
+    assert peer.until(ReplyArrived).text == "1"
+    assert peer.gateway.counters == {"unexpected_pdu": 1}
 
 
 def test_closing_takes_leave(peer: Peer) -> None:
