@@ -29,7 +29,7 @@ _MARGIN = timedelta(seconds=30)  # a claim outlives the send's time-outs by this
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery that is ours until `until`; `tries` counts this one and is the claim's token."""
+    """A delivery that is ours for a while; `tries` counts this one and is the claim's token."""
 
     delivery_id: int
     tries: int
