@@ -30,7 +30,7 @@ from sms.inbound import Inbox
 
 log = structlog.get_logger(__name__)
 
-# What answers a citizen's own text goes before bulk (issue of the text gateways: replies before bulk).
+# What answers a citizen's own text: it goes before the questions that wait.
 ANSWERS = frozenset(
     {
         TextKind.CLARIFY,

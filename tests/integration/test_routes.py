@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from callbacks.models import Attempt, Receipt, TextPart
+from callbacks.models import Attempt, Receipt, Reply, TextPart
 from sms.events import (
     GatewayEvent,
     LinkDown,
@@ -30,7 +31,7 @@ from sms.simulated_gateway import SimulatedGateway
 from sms.smpp_gateway import SmppGateway
 from sms.smpp_settings import SmppSettings
 from sms.worker import SmsWorker
-from tests.integration.office import MOBILE, make_desk
+from tests.integration.office import MOBILE, OFFICE, make_desk
 
 SENDER = "106380110"
 CITIZEN = "13803790001"
@@ -228,28 +229,64 @@ def test_what_breaks_a_gateways_turn_is_raised() -> None:
     routes.close()
 
 
-def test_a_text_is_stored_with_the_gateway_that_carried_it(sessions, privacy, tmp_path: Path) -> None:
-    """Through the worker: the first fails for the moment, the second takes it; its receipt finds the text."""
-    desk = make_desk(sessions, privacy)
-    desk.now = datetime.now(UTC)
-    first, second = Named("first", open=0), Named("second")
-    routes = Routes([(first, 1), (second, 2)], Limits(3, 60))
-    inbox = Inbox(desk.ctx, tmp_path, "sms")
-    worker = SmsWorker(desk.ctx, routes, inbox, poll_seconds=0.02, submit_timeout=2, owner="sms:test:1")
-    desk.close(MOBILE)
-    desk.plan()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        worker.turn(claiming=True)
-        with sessions() as session:
-            receipts = list(session.scalars(select(Receipt)))
-        if receipts and receipts[0].applied_at:
-            break
-    with sessions() as session:
-        [part] = session.scalars(select(TextPart))
-        assert (part.gateway, part.provider_id) == ("second", "1")
-        assert [receipt.gateway for receipt in session.scalars(select(Receipt))] == ["second"]
-        assert session.scalars(select(Attempt.trunk)).all() == ["second"]
-    assert not first.sent and len(second.sent) == 1
-    routes.close()
-    inbox.close()
+class Office:
+    """The worker of a small office over two routes, of which the first has no room at first."""
+
+    def __init__(self, sessions, privacy, folder: Path) -> None:
+        self.desk = make_desk(sessions, privacy)
+        self.desk.now = datetime.now(UTC)
+        self.first, self.second = Named("first", open=0), Named("second")
+        self.routes = Routes([(self.first, 1), (self.second, 2)], Limits(3, 60))
+        self.inbox = Inbox(self.desk.ctx, folder, "sms")
+        self.worker = SmsWorker(
+            self.desk.ctx,
+            self.routes,
+            self.inbox,
+            poll_seconds=0.02,
+            submit_timeout=2,
+            owner="sms:test:1",
+        )
+
+    def until(self, enough: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not enough():
+            assert time.monotonic() < deadline
+            self.worker.turn(claiming=True)
+
+    def all(self, table: Any) -> list[Any]:
+        with self.desk.session() as session:
+            return list(session.scalars(select(table)))
+
+    def close(self) -> None:
+        self.routes.close()
+        self.inbox.close()
+
+
+@pytest.fixture
+def office(sessions, privacy, tmp_path: Path) -> Iterator[Office]:
+    office = Office(sessions, privacy, tmp_path)
+    yield office
+    office.close()
+
+
+def test_a_text_is_stored_with_the_gateway_that_carried_it(office: Office) -> None:
+    """Its receipt, which names the same, finds it."""
+    office.desk.close(MOBILE)
+    office.desk.plan()
+    office.until(lambda: any(receipt.applied_at for receipt in office.all(Receipt)))
+    [part], [receipt], [attempt] = office.all(TextPart), office.all(Receipt), office.all(Attempt)
+    assert (part.gateway, part.provider_id) == ("second", "1")
+    assert (receipt.gateway, attempt.trunk) == ("second", "second")
+    assert not office.first.sent and len(office.second.sent) == 1
+
+
+def test_what_answers_a_citizen_is_urgent(office: Office) -> None:
+    """A reply that comes over one gateway may be answered over another."""
+    office.desk.close(MOBILE)
+    office.desk.plan()
+    office.until(lambda: bool(office.second.sent))
+    office.second.say(MOBILE, OFFICE.sender_code, "1")
+    office.second.open, office.first.open = 0, 10
+    office.until(lambda: bool(office.first.sent))
+    assert [reply.gateway for reply in office.all(Reply)] == ["second"]
+    assert [text.urgent for text in (*office.second.sent, *office.first.sent)] == [False, True]
