@@ -46,7 +46,7 @@ def message(**changes: Any) -> Told:
         "to": "+8613803790001",
         "uri": f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}.json",
     }
-    return Told(201, json.dumps(shown | changes))
+    return Told(201, json.dumps(shown | changes), headers={"Content-Type": "application/json"})
 
 
 def error(status: int, code: int) -> Told:
