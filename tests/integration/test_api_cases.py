@@ -103,32 +103,31 @@ def test_the_types_of_json_are_the_texts_of_a_file(api: Api):
     assert len(phones) == 2
 
 
-@pytest.mark.parametrize(
-    ("row", "fields"),
-    [
-        ("a text", ["-"]),
-        (None, ["-"]),
-        ([], ["-"]),
-        ({}, ["number", "source_channel", "category", "lead_unit", "accepted_at"]),
-        (case(lead_unit="nobody"), ["lead_unit"]),
-        (case(citizen_phone="110"), ["citizen_phone"]),  # never called
-        (case(summary={"text": "停水"}), ["summary"]),
-        (case(citizen_phone=[["13803790001"]]), ["citizen_phone"]),
-        (case(summary="a\0b"), ["summary"]),  # no database takes it
-        (case(summary="\ud800"), ["summary"]),  # half a character
-        (case(owner="张三", wish=1), ["owner", "wish"]),  # every unknown field
-        (case(owner="张三", lead_unit="nobody"), ["owner", "lead_unit"]),  # all faults at once
-        (case(number=None), ["number"]),
-        (case(accepted_at=20261120), ["accepted_at"]),
-        (case(closed_at="2026-11-01T10:00:00+08:00"), ["closed_at"]),  # before it was accepted
-    ],
-)
-def test_a_bad_row_is_named_and_the_others_go_through(api: Api, row: Any, fields: list[str]):
-    body = json.dumps({"cases": [case("LD-1"), row, case("LD-3")]}).encode()
-    answer = api.post("/cases", body)
-    told = answer.get_json()["results"]
-    assert results(told) == ["created", "refused", "created"]
-    assert sorted(fault["field"] for fault in told[1]["faults"]) == sorted(fields)
+BAD = [
+    ("a text", ["-"]),
+    (None, ["-"]),
+    ([], ["-"]),
+    ({}, ["number", "source_channel", "category", "lead_unit", "accepted_at"]),
+    (case(lead_unit="nobody"), ["lead_unit"]),
+    (case(citizen_phone="110"), ["citizen_phone"]),  # never called
+    (case(summary={"text": "停水"}), ["summary"]),
+    (case(citizen_phone=[["13803790001"]]), ["citizen_phone"]),
+    (case(summary="a\0b"), ["summary"]),  # no database takes it
+    (case(summary="\ud800"), ["summary"]),  # half a character
+    (case(owner="张三", wish=1), ["owner", "wish"]),  # every unknown field
+    (case(owner="张三", lead_unit="nobody"), ["owner", "lead_unit"]),  # all faults at once
+    (case(number=None), ["number"]),
+    (case(accepted_at=20261120), ["accepted_at"]),
+    (case(closed_at="2026-11-01T10:00:00+08:00"), ["closed_at"]),  # before it was accepted
+]
+
+
+def test_a_bad_row_is_named_and_the_others_go_through(api: Api):
+    rows = [case("LD-first"), *(row for row, _fields in BAD), case("LD-last")]
+    told = api.post("/cases", json.dumps({"cases": rows}).encode()).get_json()["results"]
+    assert results(told) == ["created", *("refused" for _ in BAD), "created"]
+    for (row, fields), result in zip(BAD, told[1:-1], strict=True):
+        assert sorted(fault["field"] for fault in result["faults"]) == sorted(fields), row
     assert told[0]["faults"] == []
     assert count(api, Case) == 2
 
@@ -151,10 +150,10 @@ def test_of_a_platforms_token_the_cases_are_that_platforms(api: Api):
 
 
 def test_a_thousand_rows_in_one_request(api: Api):
-    told = api.send(*(case(f"LD-{number}", **CLOSED) for number in range(1000)))
+    told = api.send(*(case(f"LD-{number}") for number in range(1000)))
     assert set(results(told)) == {"created"}
     assert [row["line"] for row in told] == list(range(1, 1001))
-    assert count(api, Callback) == 1000
+    assert count(api, Case) == 1000
 
 
 def test_the_same_request_with_its_key_has_its_first_answer(api: Api):
@@ -174,11 +173,14 @@ def test_a_key_is_the_tokens_own(api: Api):
     assert results(answer.get_json()["results"]) == ["created"]
 
 
-@pytest.mark.parametrize("key", ["", "a b", "回访", "x" * 101])
-def test_a_key_has_a_form(api: Api, key: str):
-    headers = {"Idempotency_Key": key.encode().decode("latin-1")}
-    with problem(api.post("/cases", {"cases": [case()]}, **headers), 400, "bad_key"):
-        pass
+KEYS = ["", "a b", "回访", "x" * 101]
+
+
+def test_a_key_has_a_form(api: Api):
+    for key in KEYS:
+        headers = {"Idempotency_Key": key.encode().decode("latin-1")}
+        with problem(api.post("/cases", {"cases": [case()]}, **headers), 400, "bad_key"):
+            pass
 
 
 def test_of_many_at_once_with_one_key_one_works(api: Api):
