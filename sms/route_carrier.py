@@ -9,7 +9,8 @@ from collections.abc import Callable
 from sms.events import GatewayEvent, Submission
 from sms.gateway import Gateway
 
-LOOK = 0.2  # seconds at most until a room that only time made is seen
+_LOOK = 0.2  # seconds at most until a room that only time made is seen
+_JOIN_SECONDS = 10.0
 
 Order = Callable[[Gateway], None]
 
@@ -68,7 +69,8 @@ class Carrier:
             self._gateway.wake()
 
     def join(self) -> None:
-        self._thread.join()
+        """Waits for its last turn; one that hangs in the network is left behind."""
+        self._thread.join(_JOIN_SECONDS)
 
     # -- the thread
 
@@ -76,7 +78,7 @@ class Carrier:
         try:
             while not self._is_closing:
                 self._do_orders()
-                events = self._gateway.poll(LOOK)
+                events = self._gateway.poll(_LOOK)
                 self._look(events)
             self._do_orders()
         except Exception as error:  # for whoever polls: a role that can't go on ends

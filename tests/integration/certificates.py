@@ -25,6 +25,11 @@ def make_certificate(folder: Path, name: str, authority: tuple[Any, Any] | None 
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
+        .add_extension(_usage(signs=authority is None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(signer, hashes.SHA256())
     )
@@ -37,3 +42,18 @@ def make_certificate(folder: Path, name: str, authority: tuple[Any, Any] | None 
         )
     )
     return certificate, key
+
+
+def _usage(signs: bool) -> x509.KeyUsage:
+    """A strict verifier (RFC 5280, Python 3.13's default) wants it said."""
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )
