@@ -28,7 +28,7 @@ _NODES = (
     (NodeKind.REPLY, "replied_at", ""),
     (NodeKind.CLOSE, "closed_at", ""),
 )
-# What a later file may still change of a case that it names again.
+# What a later file may still change of a case that it names again, where it has the column.
 _MUTABLE = ("signed_at", "due_at", "reply", "summary", "complex", "sensitive", "enterprise", "exclusion")
 
 
@@ -146,7 +146,7 @@ def _store(ctx: Context, session: Session, row: CaseRow, units: dict[str, int], 
 
 
 def _open_again(ctx: Context, session: Session, case: Case, row: CaseRow, now: datetime) -> str:
-    if case.closed_at is None:
+    if case.closed_at is None or not row.tells_state:
         return "updated" if _update(session, case, row) else "unchanged"
     reopen_case(ctx, session, case, now)
     case.closed_at = None
@@ -198,7 +198,7 @@ def _phone(ctx: Context, case_id: int, position: int, number: str) -> CasePhone:
 def _update(session: Session, case: Case, row: CaseRow) -> bool:
     changed = False
     for name in _MUTABLE:
-        if getattr(case, name) != getattr(row, name):
+        if name in row.given and getattr(case, name) != getattr(row, name):
             setattr(case, name, getattr(row, name))
             changed = True
     return _add_nodes(session, case, row) or changed
@@ -228,10 +228,10 @@ def _close(
         closing_no=row.closing_no,
         unit_id=units[row.lead_unit],
         accepted_at=row.accepted_at,
-        signed_at=row.signed_at,
-        due_at=row.due_at,
+        signed_at=case.signed_at,  # the case's own: a file of closings may be narrower than the one of cases
+        due_at=case.due_at,
         closed_at=row.closed_at,
-        reply=row.reply,
-        exclusion=row.exclusion,
+        reply=case.reply,
+        exclusion=case.exclusion,
     )
     close_case(ctx, session, case, closing, now)

@@ -39,6 +39,7 @@ COLUMNS = (
     "exclusion",
     "status",
 )
+ALL = frozenset(COLUMNS)
 _LIST = re.compile(r"[;；,，、\n]")
 _TRUE = frozenset({"1", "true", "yes", "y", "是", "有"})
 _FALSE = frozenset({"", "0", "false", "no", "n", "否", "无"})
@@ -78,7 +79,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """A case as a file tells it. Times are aware; `closed_at` is None for an open case."""
+    """A case as a file tells it. Times are aware; `closed_at` is None for an open case.
+
+    `given` are the columns that the file has: what it hasn't, it says nothing of. An empty cell says "none",
+    but for an empty `status`.
+    """
 
     line: int
     number: str
@@ -102,6 +107,12 @@ class CaseRow:
     closed_at: datetime | None
     closing_no: int
     exclusion: Exclusion | None
+    given: frozenset[str] = ALL
+
+    @property
+    def tells_state(self) -> bool:
+        """Whether the row says that the case is open or closed."""
+        return "closed_at" in self.given or "status" in self.given
 
 
 @dataclass(frozen=True)
@@ -208,6 +219,7 @@ def _read(reader: _Reader) -> CaseRow:
         closed_at=closed_at,
         closing_no=reader.take("closing_no", _closing_no, 1 if closed_at else 0),
         exclusion=reader.take("exclusion", lambda t: _word(Exclusion, t, _EXCLUSIONS), None),
+        given=frozenset(name for name in reader.values if name != "status" or status),
     )
 
 

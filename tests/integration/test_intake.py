@@ -235,3 +235,45 @@ def test_wrong_units_change_nothing(desk: Desk, tmp_path: Path) -> None:
     ]
     with desk.session() as session:
         assert session.scalar(select(func.count()).select_from(Unit)) == 1
+
+
+def test_a_column_that_a_later_file_lacks_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+    """The office's nightly file of closings is narrower than the one of cases."""
+    opened = {**OPEN, "closed_at": "", "exclusion": "anonymous", "enterprise": "true"}
+    path = tmp_path / "1.jsonl"
+    path.write_text(json.dumps(opened))
+    assert take(desk, path).done == Counter(created=1)
+    narrow = ("number", "source_channel", "category", "lead_unit", "accepted_at", "closed_at")
+    path = tmp_path / "2.jsonl"
+    path.write_text(json.dumps({name: ROW[name] for name in narrow}))
+    assert take(desk, path).done == Counter(closed=1)
+    with desk.session() as session:
+        case, closing = session.scalars(select(Case)).one(), session.scalars(select(Closing)).one()
+        assert (case.summary, case.enterprise) == (ROW["summary"], True)
+        assert case.signed_at is not None and case.due_at is not None
+        assert (closing.signed_at, closing.due_at) == (case.signed_at, case.due_at)  # the unit's points
+        assert closing.exclusion == case.exclusion == "anonymous"
+
+
+def test_an_empty_cell_empties(desk: Desk, tmp_path: Path) -> None:
+    take(desk, write(tmp_path / "1.csv", OPEN))
+    assert take(desk, write(tmp_path / "2.csv", {**OPEN, "signed_at": ""})).done == Counter(updated=1)
+    with desk.session() as session:
+        assert session.scalars(select(Case.signed_at)).one() is None
+
+
+def test_a_file_that_tells_of_no_closing_opens_nothing(desk: Desk, tmp_path: Path) -> None:
+    """Signatures come in a file of their own; `status` without `closed_at` does open a case again."""
+    take(desk, write(tmp_path / "1.csv", ROW))
+    signed = {
+        name: ROW[name] for name in ("number", "source_channel", "category", "lead_unit", "accepted_at")
+    }
+    path = tmp_path / "2.jsonl"
+    path.write_text(json.dumps({**signed, "signed_at": "2026-11-10 12:00"}))
+    assert take(desk, path).done == Counter(updated=1)
+    assert states(desk) == [(1, State.PENDING)]
+    path.write_text(json.dumps({**signed, "status": ""}))
+    assert take(desk, path).done == Counter(unchanged=1)
+    path.write_text(json.dumps({**signed, "status": "open"}))
+    assert take(desk, path).done == Counter(reopened=1)
+    assert states(desk) == [(1, State.CANCELLED)]
