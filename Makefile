@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lint lock prompts
+.PHONY: help demo serve test check bench lint lock prompts chaos
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ check: lint test  ## lint and test: what CI runs
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, by hand: results go to benchmarks/results
 	@for each in benchmarks/bench_*.py; do echo "$$each"; $(BIN)/python "$$each" || exit 1; done
+
+chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make chaos [KILLS=200] [SEED=1]
+	@HUIFANG_CHAOS_KILLS=$(or $(KILLS),200) HUIFANG_CHAOS_SEED=$(or $(SEED),1) \
+	  HUIFANG_CHAOS_REPORT=benchmarks/results/chaos.json $(BIN)/python -m pytest -q -s tests/peers/test_chaos.py
 
 prompts: $(VENV)/.installed-dev  ## renders the spoken prompts whose text changed
 	@$(BIN)/python -m prompts.render

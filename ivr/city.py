@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class CityTrunk:
 
     def _invited(self, event: InviteReceived, now: float) -> None:
         agent, call = self._endpoint.agent, event.call
+        self._note(event)
         citizen = citizen_of(event.user)
         if len(self._visits) >= self._settings.lines:
             agent.reject(call, 503, now, q850=34, text="no circuit")
@@ -143,6 +145,12 @@ class CityTrunk:
             agent.provisional(call, 180, now)
             if citizen.behaviour is not Behaviour.RINGS_ON:
                 self._later(self._settings.pickup_after, lambda then: self._pick_up(event, then))
+
+    def _note(self, event: InviteReceived) -> None:
+        if self._settings.log_file is not None:
+            record = {"at": time.time(), "to": event.user, "call": event.call}
+            with self._settings.log_file.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(record) + "\n")
 
     def _pick_up(self, event: InviteReceived, now: float) -> None:
         agent, call = self._endpoint.agent, event.call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -126,6 +127,7 @@ class CitySettings(Section):
     silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
     t1: float = Field(0.5, ge=0.01, le=4)
+    log_file: Path | None = Field(None, description="who was called when, as JSON lines")
     callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")
 
     @field_validator("callers")
