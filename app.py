@@ -29,6 +29,7 @@ from sqlalchemy import Engine
 
 import callbacks
 from callbacks.database import make_engine, make_read_sessions, make_sessions
+from callbacks.outcomes import OutcomeFeed
 from callbacks.privacy import KeyFileError, Privacy, load_or_create
 from callbacks.rating import SCALES
 from callbacks.reminder_settings import ReminderSettings
@@ -37,12 +38,16 @@ from callbacks.service.core import Context
 from callbacks.settings import DatabaseSettings, OfficeSettings, PolicySettings, Section
 from callbacks.stopping import Stop, stop_on_signals
 from callbacks.vocabulary import Role
+from callbacks.webhook_settings import Webhooks
 from ivr.settings import CitySettings, VoiceSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
 
 ENV_PREFIX = "HUIFANG_"
+_LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
+_OUTCOMES = 200  # numbered in one transaction
+_DAILY = 86_400.0
 ROLES = ("web", "clock", "voice", "sms")
 EXAMPLE_OFFICE = OfficeSettings(
     name="示例市110联动办",
@@ -62,6 +67,11 @@ class WebSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8110, ge=0, le=65535)
     threads: int = Field(8, ge=1, le=64)
+    public_url: str = Field("", max_length=200, description="where citizens reach the page of their code")
+
+    @property
+    def citizens_url(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"
 
 
 class ServeSettings(Section):
@@ -93,6 +103,7 @@ class Settings(BaseSettings):
     sms: SmsSettings = SmsSettings()
     reminders: ReminderSettings = ReminderSettings()
     scoring: ScoringSettings = ScoringSettings()
+    webhooks: Webhooks = ()
     web: WebSettings = WebSettings()
     serve: ServeSettings = ServeSettings()
     city: CitySettings = CitySettings()
@@ -207,7 +218,7 @@ def open_office(settings: Settings) -> Office:
         policy=settings.policy,
         office=settings.office,
         privacy=privacy,
-        subscribers=(ScoreLedger(settings.policy.windows.timezone),),
+        subscribers=(ScoreLedger(settings.policy.windows.timezone), OutcomeFeed()),
         reminders=settings.reminders,
     )
     return Office(settings, engine, privacy, context)
@@ -228,7 +239,8 @@ def run_role(office: Office, role: str, stop: Stop) -> None:
 
 
 def create_app(office: Office) -> Any:
-    """The desk's WSGI application."""
+    """The WSGI application: the desk, and the API beside it."""
+    from callbacks.api import ApiDeps, beside, create_api
     from scoring.web.desk import DeskDeps, create_desk
 
     settings = office.settings
@@ -242,15 +254,23 @@ def create_app(office: Office) -> Any:
         demo=settings.demo,
         secret_key=web_secret(office.privacy),
         now=lambda: datetime.now(UTC),
+        service=office.context,
     )
-    return create_desk(deps)
+    api = ApiDeps(office.context, deps.read_sessions, deps.now, settings.web.citizens_url)
+    return beside(create_desk(deps), create_api(api))
 
 
 def _run_web(office: Office, stop: Stop) -> None:
     from waitress.server import create_server
 
     web = office.settings.web
-    server = create_server(create_app(office), host=web.host, port=web.port, threads=web.threads)
+    server = create_server(
+        create_app(office),
+        host=web.host,
+        port=web.port,
+        threads=web.threads,
+        max_request_body_size=_LONGEST_REQUEST,
+    )
     log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
     stop.on_set(server.close)
     try:
@@ -261,18 +281,29 @@ def _run_web(office: Office, stop: Stop) -> None:
 
 
 def _run_clock(office: Office, stop: Stop) -> None:
+    from callbacks.api.idempotency import forget_requests
     from callbacks.clock import run_clock
+    from callbacks.service.outcomes import number_outcomes
     from callbacks.service.reminders import Walk, remind_due
+    from callbacks.webhook_sender import sending
 
     serve, settings, walk = office.settings.serve, office.settings, Walk()
-    jobs = {
+
+    def number(now: datetime) -> None:
+        while number_outcomes(office.context, now, _OUTCOMES, settings.webhooks) == _OUTCOMES:
+            pass
+
+    jobs: dict[str, tuple[float, Callable[[datetime], object]]] = {
         "assess": (serve.assess_seconds, lambda now: assess_months(office, now)),
         "remind": (
             serve.remind_seconds,
             lambda now: remind_due(office.context, now, settings=settings.reminders, walk=walk),
         ),
+        "number_outcomes": (serve.clock_seconds, number),
+        "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
-    run_clock(office.context, stop, serve.clock_seconds, jobs)
+    with sending(office.context, settings.webhooks, stop, serve.clock_seconds):
+        run_clock(office.context, stop, serve.clock_seconds, jobs)
 
 
 def assess_months(office: Office, now: datetime) -> None:
@@ -605,9 +636,11 @@ def _add_user(
 
 def add_commands() -> None:
     """The commands that have modules of their own."""
+    from callbacks.api.commands import command as token_command
     from callbacks.commands import simulate
     from sms.reply import parse
 
+    main.add_command(token_command())
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
 
 

@@ -56,7 +56,7 @@ def submitted(
         if text is None:
             return False
         text.state, text.owner = TextState.SUBMITTED, None
-        _end_submitting(session, text, AttemptState.AWAITING, now)
+        _end_submitting(session, text, AttemptState.AWAITING, now, trunk=gateway)
         early = _early_receipts(session, gateway, provider_ids)
         session.add_all(
             TextPart(text_id=text.id, part=number, gateway=gateway, provider_id=provider_id)
@@ -149,12 +149,16 @@ def _end_submitting(
     state: AttemptState,
     now: datetime,
     disposition: Disposition | None = None,
+    trunk: str | None = None,
 ) -> None:
+    """The attempt isn't live any more. `trunk`: the gateway that carried it, which a route may have changed."""
     if text.attempt_id is None:
         return
     values: dict[str, Any] = {"state": state}
     if disposition is not None:
         values["disposition"] = disposition
+    if trunk is not None:
+        values["trunk"] = trunk
     if state is AttemptState.ENDED:
         values["ended_at"] = now
     session.execute(update(Attempt).where(Attempt.id == text.attempt_id).values(**values))
