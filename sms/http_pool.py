@@ -91,7 +91,8 @@ class PooledGateway:
             self._pace.take(1)
             job = _Job(submission, time.monotonic() + self._limits.submit_timeout)
             self._open[submission.ref] = job
-            if len(self._threads) < min(self._limits.connections, self._busy + self._orders.qsize() + 1):
+            waiting = sum(not each.begun for each in self._open.values())
+            if len(self._threads) < min(self._limits.connections, self._busy + waiting):
                 thread = threading.Thread(target=self._work, name=f"{self._name}-sender", daemon=True)
                 self._threads.append(thread)
                 thread.start()
