@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -50,7 +50,7 @@ class Context:
     office: OfficeSettings
     privacy: Privacy
     subscribers: Sequence[Subscriber] = ()
-    reminders: ReminderSettings = ReminderSettings()
+    reminders: ReminderSettings = field(default_factory=ReminderSettings)
 
     def run(self, work: Callable[[Session], T]) -> T:
         """One transaction."""

@@ -151,7 +151,7 @@ def _end_submitting(
     disposition: Disposition | None = None,
     trunk: str | None = None,
 ) -> None:
-    """The attempt isn't live any more. `trunk`: the gateway that carried it, which a route may have changed."""
+    """The attempt isn't live any more. `trunk`: the gateway that carried it; a route may have changed it."""
     if text.attempt_id is None:
         return
     values: dict[str, Any] = {"state": state}
