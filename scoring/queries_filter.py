@@ -15,6 +15,7 @@ from callbacks.vocabulary import UnitGroup
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 _CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")  # till the year 5138
 _ROUND = re.compile(r"[1-9]")
+_YES = re.compile(r"1")
 _INDEX = re.compile(r"[0-9a-f]{32}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT_LENGTH = 80
@@ -69,6 +70,14 @@ class Sort(StrEnum):
     NEWEST = "newest"
 
 
+class Tab(StrEnum):
+    """The parts of the agents' queue; without one, all that may be done now."""
+
+    COME = "come"  # the time that was agreed on is here
+    AGREED = "agreed"  # it's still to come
+    MINE = "mine"
+
+
 class Only(StrEnum):
     """What a count of the start page leads to."""
 
@@ -94,6 +103,8 @@ class Filter:
     month: str = ""
     q: str = ""
     phone: str = ""
+    late: bool = False
+    tab: Tab | None = None
     sort: Sort | None = None
     page: Cursor | None = None
 
@@ -122,6 +133,8 @@ def parse(args: Mapping[str, str]) -> Filter:
         month=_matched(_MONTH, "month", args),
         q=_text("q", args),
         phone=_matched(_INDEX, "phone", args),
+        late=bool(_matched(_YES, "late", args)),
+        tab=_word(Tab, "tab", args),
         sort=_word(Sort, "sort", args),
         page=_cursor(args),
     )
@@ -131,6 +144,8 @@ def _write(value: object) -> str:
     if isinstance(value, Cursor):
         micros = (value.at - _EPOCH) // timedelta(microseconds=1)
         return f"{'b' if value.back else 'a'}{micros}-{value.id}"
+    if isinstance(value, bool):
+        return "1" if value else ""
     return "" if value is None else str(value)
 
 

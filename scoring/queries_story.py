@@ -25,6 +25,7 @@ from callbacks.models import (
     TextState,
     Unit,
 )
+from callbacks.models_office import AgentContact, ContactOutcome
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind
 from scoring.models import DissatisfactionItem, ScoreEntry
@@ -145,6 +146,17 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Contacted:
+    """A person's try to reach the citizen; `by` only for readers who see numbers."""
+
+    kind: ClassVar[str] = "contacted"
+    at: datetime
+    outcome: ContactOutcome
+    by: str | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """The rating came onto the dissatisfaction list."""
 
@@ -153,10 +165,10 @@ class Listed:
     state: str
 
 
-Event = NodeDone | Moved | Called | Texted | Replied | Rated | Scored | Listed
+Event = NodeDone | Moved | Called | Texted | Replied | Contacted | Rated | Scored | Listed
 
 # Things of one instant in the order in which one causes the next.
-_ORDER = ("node", "texted", "called", "replied", "rated", "moved", "scored", "listed")
+_ORDER = ("node", "texted", "called", "replied", "contacted", "rated", "moved", "scored", "listed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +231,7 @@ def read_story(session: Session, scope: Scope, number: str) -> Story | None:
         *_calls(session, rounds, scope),
         *_texts(session, rounds, scope),
         *_replies(session, rounds, scope),
+        *_contacts(session, rounds, scope),
         *_ratings(session, rounds),
         *_entries(session, rounds, scope),
     ]
@@ -330,6 +343,16 @@ def _replies(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator
             unclear=row.unclear,
             comment=row.comment,
         )
+
+
+def _contacts(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator[Event]:
+    """A unit reads what came of them, not what the agent noted about the citizen."""
+    query = select(AgentContact).where(AgentContact.callback_id.in_(rounds)).order_by(AgentContact.id)
+    for row in session.scalars(query):
+        if scope.numbers:
+            yield Contacted(row.at, row.outcome, row.login, row.note)
+        elif row.outcome is not ContactOutcome.NOTE:
+            yield Contacted(row.at, row.outcome, None, "")
 
 
 def _ratings(session: Session, rounds: dict[int, int]) -> Iterator[Event]:

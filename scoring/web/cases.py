@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from callbacks.numbers import LANDLINE, MOBILE, normalise
 from scoring.queries import units
 from scoring.queries_cases import read_callbacks, read_cases
-from scoring.queries_story import read_story
+from scoring.queries_story import Event, Story, read_story
 from scoring.web.context import chosen, deps, may, scope, times
 from scoring.web.permissions import Permission, needs
 
@@ -59,8 +59,13 @@ def story(number: str) -> str:
         found = read_story(session, scope(session), number)
     if found is None:
         abort(404)
-    days = groupby(found.events, key=lambda event: f"{event.at.astimezone(deps().zone):%Y-%m-%d}")
-    return render_template("case.html", story=found, days=[(day, list(events)) for day, events in days])
+    return render_template("case.html", story=found, days=by_day(found))
+
+
+def by_day(story: Story) -> list[tuple[str, list[Event]]]:
+    """The story's events by the office's days."""
+    days = groupby(story.events, key=lambda event: f"{event.at.astimezone(deps().zone):%Y-%m-%d}")
+    return [(day, list(events)) for day, events in days]
 
 
 @pages.get("/callbacks")

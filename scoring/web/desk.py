@@ -14,6 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response
 
 from scoring.web import (
+    agents,
     auth,
     cases,
     dissatisfaction,
@@ -64,7 +65,7 @@ def create_desk(deps: DeskDeps) -> Flask:
     language.set_up(app)
     templating.set_up(app, deps)
     errors.set_up(app)
-    for module in (auth, overview, dissatisfaction, cases, ranking, progress, pauses):
+    for module in (auth, overview, agents, dissatisfaction, cases, ranking, progress, pauses):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])
     _limit_logins(app)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from callbacks.models import TextKind, TextState
-from callbacks.models_office import PauseScope
+from callbacks.models_office import ContactOutcome, PauseScope
 from callbacks.rating import CN3, CN5
+from callbacks.service.agents import ContactFault
 from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
-from scoring.queries_filter import Age, Only, Sort
+from scoring.queries_filter import Age, Only, Sort, Tab
 from scoring.web.language import lazy_gettext as _l
 
 STATES: Mapping[StrEnum, object] = {
@@ -141,6 +142,24 @@ ONLY: Mapping[StrEnum, object] = {
     Only.RATED_TODAY: _l("今日评价"),
 }
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
+CONTACTS: Mapping[StrEnum, object] = {
+    ContactOutcome.RATED: _l("已评价"),
+    ContactOutcome.REFUSED: _l("拒绝评价"),
+    ContactOutcome.NO_CONTACT: _l("没联系上"),
+    ContactOutcome.LATER: _l("约定时间再打"),
+    ContactOutcome.WRONG_PERSON: _l("非本人"),
+    ContactOutcome.NOTE: _l("备注"),
+}
+CONTACT_FAULTS: Mapping[StrEnum, object] = {
+    ContactFault.VALUE: _l("请选择一个评价。"),
+    ContactFault.WHEN: _l("请写明再打的时间：至少15分钟之后，期限之前。"),
+    ContactFault.NOTE: _l("请写备注，不超过2000字。"),
+}
+TABS: Mapping[StrEnum, object] = {
+    Tab.COME: _l("约定已到"),
+    Tab.AGREED: _l("约定未到"),
+    Tab.MINE: _l("我的"),
+}
 PAUSE_SCOPES: Mapping[StrEnum, object] = {
     PauseScope.ALL: _l("全部"),
     PauseScope.UNIT: _l("承办单位"),
@@ -184,6 +203,7 @@ REASONS: dict[str, object] = {
 # Why a callback was handed to a person, or moved.
 WHY: dict[str, object] = {
     "exhausted": _l("次数用完"),
+    "no_contact": _l("人工没联系上"),
     "key_0": _l("群众按0要求人工"),
     "wrong_person": _l("接听人称不是本人"),
     "not_dialled": _l("号码不可拨打"),
@@ -259,6 +279,8 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Sort: SORTS,
     Only: ONLY,
     PauseScope: PAUSE_SCOPES,
+    ContactOutcome: CONTACTS,
+    Tab: TABS,
 }
 
 

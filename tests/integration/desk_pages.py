@@ -26,6 +26,7 @@ PAGES = (
     "/ranking/rule",
     "/units/D03",
     "/progress",
+    "/agents",
     "/pauses",
 )
 
