@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 import structlog
@@ -43,6 +43,9 @@ from ivr.settings import CitySettings, VoiceSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
+
+if TYPE_CHECKING:
+    from sms.inbound import Inbox
 
 ENV_PREFIX = "HUIFANG_"
 _LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
@@ -238,10 +241,11 @@ def run_role(office: Office, role: str, stop: Stop) -> None:
     {"web": _run_web, "clock": _run_clock, "voice": _run_voice, "sms": _run_sms}[role](office, stop)
 
 
-def create_app(office: Office) -> Any:
-    """The WSGI application: the desk, and the API beside it."""
+def create_app(office: Office, inbox: Inbox) -> Any:
+    """The WSGI application: the desk, and beside it the API and the providers' pushes."""
     from callbacks.api import ApiDeps, beside, create_api
     from scoring.web.desk import DeskDeps, create_desk
+    from sms.push_app import PREFIX, create_pushes, push_sources
 
     settings = office.settings
     deps = DeskDeps(
@@ -257,15 +261,22 @@ def create_app(office: Office) -> Any:
         service=office.context,
     )
     api = ApiDeps(office.context, deps.read_sessions, deps.now, settings.web.citizens_url)
-    return beside(create_desk(deps), create_api(api))
+    others = {"/api/": create_api(api)}
+    if sources := push_sources(settings.sms):
+        others[PREFIX] = create_pushes(inbox, sources)
+    return beside(create_desk(deps), others)
 
 
 def _run_web(office: Office, stop: Stop) -> None:
     from waitress.server import create_server
 
+    from sms.inbound import Inbox
+    from sms.push_app import catching_up
+
     web = office.settings.web
+    inbox = Inbox(office.context, office.settings.database.spool_folder, "web")
     server = create_server(
-        create_app(office),
+        create_app(office, inbox),
         host=web.host,
         port=web.port,
         threads=web.threads,
@@ -273,11 +284,12 @@ def _run_web(office: Office, stop: Stop) -> None:
     )
     log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
     stop.on_set(server.close)
-    try:
-        server.run()
-    except OSError:
-        if not stop.is_set():
-            raise
+    with catching_up(inbox, office.settings.serve.clock_seconds):
+        try:
+            server.run()
+        except OSError:
+            if not stop.is_set():
+                raise
 
 
 def _run_clock(office: Office, stop: Stop) -> None:

@@ -6,7 +6,7 @@ answer that isn't a 200 is problem+json.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -67,11 +67,12 @@ def create_api(given: ApiDeps) -> Flask:
     return app
 
 
-def beside(desk: Wsgi, api: Wsgi) -> Wsgi:
-    """What is below /api/ goes to `api`, all else to `desk`."""
+def beside(desk: Wsgi, others: Mapping[str, Wsgi]) -> Wsgi:
+    """What is below a prefix of `others`, like /api/, goes there, all else to `desk`."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        chosen = api if str(environ.get("PATH_INFO", "")).startswith("/api/") else desk
+        path = str(environ.get("PATH_INFO", ""))
+        chosen = next((app for prefix, app in others.items() if path.startswith(prefix)), desk)
         return chosen(environ, start_response)
 
     return application

@@ -202,7 +202,7 @@ def test_the_api_stands_beside_the_desk(api: Api):
 
     environ = {"PATH_INFO": "/api/v1/openapi.json", "REQUEST_METHOD": "GET", "wsgi.url_scheme": "http"}
     environ |= {"SERVER_NAME": "localhost", "SERVER_PORT": "80"}
-    both, statuses = beside(pages, api.app), []
+    both, statuses = beside(pages, {"/api/": api.app}), []
     served = b"".join(both(environ, lambda status, _headers: statuses.append(status)))
     assert b'"openapi":"3.1.0"' in served
     assert both(environ | {"PATH_INFO": "/apiary"}, lambda *_: None) == [b"a page"]

@@ -1,0 +1,72 @@
+"""The web role's one address: the desk, the API and the providers' pushes, each with its own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.test import Client
+
+import app
+from sms.inbound import Inbox
+
+CONFIG = """
+[office]
+name = "示例市110联动办"
+area_code = "0379"
+signature = "示例市110联动"
+sender_code = "106380110"
+caller_number = "037963110110"
+
+[database]
+url = "sqlite:///{folder}/huifang.db"
+key_file = "{folder}/huifang.key"
+
+[[sms.gateways]]
+kind = "smpp"
+name = "carrier"
+
+[[sms.gateways]]
+"""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Client]:
+    path = tmp_path / "huifang.toml"
+    provider = Path(__file__).parent.parent / "data/http_gateways/kannel.toml"
+    path.write_text(
+        CONFIG.format(folder=tmp_path) + as_gateway(provider.read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    office = app.open_office(app.load_settings(path))
+    inbox = Inbox(office.context, tmp_path / "spool", "web")
+    yield Client(app.create_app(office, inbox))
+    inbox.close()
+    office.close()
+
+
+def as_gateway(toml: str) -> str:
+    """The file describes one gateway; in a city's settings it stands in [[sms.gateways]]."""
+    return "\n".join(
+        line.replace("[", "[sms.gateways.", 1) if line.startswith("[") else line for line in toml.splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/login", 200, "登录"),
+        ("/api/v1/openapi.json", 200, "openapi"),
+        ("/api/v1/outcomes", 401, "problem"),
+        ("/sms/unknown/replies", 404, ""),
+        ("/", 302, "/login"),
+    ],
+)
+def test_each_path_goes_to_its_own(web: Client, path: str, status: int, says: str) -> None:
+    answer = web.get(path)
+    assert answer.status_code == status, answer.get_data(as_text=True)[:400]
+    assert says in answer.get_data(as_text=True) + str(answer.headers)
+
+
+def test_a_forged_push_is_refused(web: Client) -> None:
+    assert web.post("/sms/kannel/replies", data={"from": "13803790001", "text": "1"}).status_code == 403
