@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from callbacks.models import ASKING, Callback, Case, Closing, TextMessage, TextState
+from callbacks.models import ASKING, Base, Callback, Case, Closing, TextMessage, TextState
 from callbacks.service.core import Context, close_question, move
 from callbacks.states import OPEN, State, Trigger
 
+Columns = Mapping[str, Any]
+_CARRIED = ("case_id", "closing_no", "unit_id", "closed_at", "exclusion")  # from a closing to its callback
+
 
 def close_case(ctx: Context, session: Session, case: Case, closing: Closing, now: datetime) -> Callback:
-    """Adds the closing and its first callback; the scope check is the clock's first step with it.
-
-    Enterprise first, then age: `priority` and `closed_at` order the queue.
-    """
+    """Adds the closing and its first callback; the scope check is the clock's first step with it."""
     session.add(closing)
     session.flush()
-    callback = Callback(
-        case_id=case.id,
-        closing_no=closing.closing_no,
-        round=1,
-        unit_id=closing.unit_id,
-        state=State.PENDING,
-        state_since=now,
-        next_at=now,
-        deadline=max(closing.closed_at, now) + ctx.policy.round_deadline,
-        priority=0 if case.enterprise else 1,
-        closed_at=closing.closed_at,
-        exclusion=closing.exclusion,
-    )
+    of = {name: getattr(closing, name) for name in _CARRIED}
+    callback = Callback(**_first_round(ctx, of, case.enterprise, now))
     session.add(callback)
     session.flush()
     return callback
+
+
+def close_new_cases(
+    ctx: Context, session: Session, closings: Sequence[tuple[Columns, bool]], now: datetime
+) -> None:
+    """The same for new cases, in bulk. Each closing as its columns, and if it's an enterprise's."""
+    insert_rows(session, Closing, [closing for closing, _ in closings])
+    insert_rows(session, Callback, [_first_round(ctx, *closing, now) for closing in closings])
+
+
+def _first_round(ctx: Context, closing: Columns, enterprise: bool, now: datetime) -> dict[str, Any]:
+    """A closing's first callback. Enterprise first, then age: `priority` and `closed_at` order the queue."""
+    return {name: closing[name] for name in _CARRIED} | {
+        "round": 1,
+        "state": State.PENDING,
+        "state_since": now,
+        "next_at": now,
+        "deadline": max(closing["closed_at"], now) + ctx.policy.round_deadline,
+        "priority": 0 if enterprise else 1,
+    }
+
+
+def insert_rows(session: Session, table: type[Base], rows: Sequence[Columns]) -> None:
+    """Many rows in one statement; all have the same columns."""
+    if rows:
+        session.connection().execute(insert(table), rows)
 
 
 def reopen_case(ctx: Context, session: Session, case: Case, now: datetime) -> None:
