@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,42 +33,81 @@ FINAL_FAILURES = frozenset({"undeliverable", "expired", "deleted", "rejected"})
 
 
 def _fenced(session: Session, text_id: int, token: int) -> TextMessage | None:
-    text = session.scalar(_TEXT, {"text": text_id})
-    if text is None or text.token != token or text.state is not TextState.SUBMITTING:
-        return None
-    return text
+    text = session.scalar(_TEXTS, {"ids": [text_id]})
+    return text if _is_ours(text, token) else None
 
 
-_TEXT = (
-    select(TextMessage)
-    .where(TextMessage.id == bindparam("text"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A text that a gateway took, under one id a part."""
+
+    text_id: int
+    token: int
+    gateway: str
+    provider_ids: tuple[str, ...]
 
 
 def submitted(
     ctx: Context, text_id: int, token: int, gateway: str, provider_ids: Sequence[str], now: datetime
 ) -> bool:
-    """The gateway took it. Receipts that came first are applied now."""
+    """The gateway took it; False when the token is stale."""
+    return text_id in all_submitted(ctx, [Taken(text_id, token, gateway, tuple(provider_ids))], now)
 
-    def work(session: Session) -> bool:
-        text = _fenced(session, text_id, token)
-        if text is None:
-            return False
-        text.state, text.owner = TextState.SUBMITTED, None
-        _end_submitting(session, text, AttemptState.AWAITING, now, trunk=gateway)
-        early = _early_receipts(session, gateway, provider_ids)
-        session.add_all(
-            TextPart(text_id=text.id, part=number, gateway=gateway, provider_id=provider_id)
-            for number, provider_id in enumerate(provider_ids, start=1)
-        )
-        session.flush()
-        for receipt in early:
-            _apply(ctx, session, text, receipt, now)
-        return True
+
+def all_submitted(ctx: Context, taken: Sequence[Taken], now: datetime) -> frozenset[int]:
+    """The gateway took these, in one transaction. Receipts that came first are applied now.
+
+    Returns the ids of the texts whose token held.
+    """
+
+    def work(session: Session) -> frozenset[int]:
+        texts = {text.id: text for text in session.scalars(_TEXTS, {"ids": [each.text_id for each in taken]})}
+        ours = [each for each in taken if _is_ours(texts.get(each.text_id), each.token)]
+        for each in ours:
+            texts[each.text_id].state, texts[each.text_id].owner = TextState.SUBMITTED, None
+        for gateway in sorted({each.gateway for each in ours}):
+            mine = [each for each in ours if each.gateway == gateway]
+            _submitted_by(ctx, session, gateway, [(each, texts[each.text_id]) for each in mine], now)
+        return frozenset(each.text_id for each in ours)
 
     return ctx.run(work)
+
+
+_TEXTS = (
+    select(TextMessage)
+    .where(TextMessage.id.in_(bindparam("ids", expanding=True)))
+    .order_by(TextMessage.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
+def _is_ours(text: TextMessage | None, token: int) -> bool:
+    return text is not None and text.token == token and text.state is TextState.SUBMITTING
+
+
+def _submitted_by(
+    ctx: Context, session: Session, gateway: str, taken: Sequence[tuple[Taken, TextMessage]], now: datetime
+) -> None:
+    attempts = [text.attempt_id for _, text in taken if text.attempt_id is not None]
+    _attempts_wait(session, attempts, trunk=gateway)
+    early = _early_receipts(session, gateway, [one for each, _ in taken for one in each.provider_ids])
+    text_of: dict[str, TextMessage] = {}
+    for each, text in taken:
+        for part, provider_id in enumerate(each.provider_ids, start=1):
+            session.add(TextPart(text_id=text.id, part=part, gateway=gateway, provider_id=provider_id))
+            text_of[provider_id] = text
+    session.flush()
+    for receipt in early:
+        _apply(ctx, session, text_of[receipt.provider_id], receipt, now)
+
+
+def _attempts_wait(session: Session, attempts: Sequence[int], **values: Any) -> None:
+    """They are begun and not live any more; the answer is awaited."""
+    if attempts:
+        told = {"state": AttemptState.AWAITING, **values}
+        session.execute(update(Attempt).where(Attempt.id.in_(attempts)).values(**told))
+        session.execute(_NOT_LIVE, {"of": list(attempts)})
 
 
 def _early_receipts(session: Session, gateway: str, provider_ids: Sequence[str]) -> list[Receipt]:
@@ -149,23 +189,24 @@ def _end_submitting(
     state: AttemptState,
     now: datetime,
     disposition: Disposition | None = None,
-    trunk: str | None = None,
 ) -> None:
-    """The attempt isn't live any more. `trunk`: the gateway that carried it; a route may have changed it."""
     if text.attempt_id is None:
         return
     values: dict[str, Any] = {"state": state}
     if disposition is not None:
         values["disposition"] = disposition
-    if trunk is not None:
-        values["trunk"] = trunk
     if state is AttemptState.ENDED:
         values["ended_at"] = now
     session.execute(update(Attempt).where(Attempt.id == text.attempt_id).values(**values))
-    session.execute(_NOT_LIVE, {"of": text.attempt_id})
+    session.execute(_NOT_LIVE, {"of": [text.attempt_id]})
 
 
-_NOT_LIVE = update(AttemptCallback).where(AttemptCallback.attempt_id == bindparam("of")).values(live=False)
+_NOT_LIVE = (
+    update(AttemptCallback)
+    .where(AttemptCallback.attempt_id.in_(bindparam("of", expanding=True)))
+    .values(live=False)
+    .execution_options(synchronize_session=False)
+)
 
 
 def fail_text(ctx: Context, session: Session, text: TextMessage, error: str, now: datetime) -> None:
@@ -179,37 +220,62 @@ def fail_text(ctx: Context, session: Session, text: TextMessage, error: str, now
                 move(ctx, session, callback, Trigger.TEXT_FAILED, now, next_at=now, detail=error[:80])
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """What a gateway says became of a part: `status` is delivered, undeliverable, expired, …"""
+
+    gateway: str
+    provider_id: str
+    status: str
+    error: str = ""
+
+
 def receipt_came(
     ctx: Context, gateway: str, provider_id: str, status: str, error: str, now: datetime
 ) -> None:
-    """A delivery receipt, once or again: `status` is delivered, undeliverable, expired, …"""
+    """A delivery receipt, once or again."""
+    receipts_came(ctx, [DeliveryReceipt(gateway, provider_id, status, error)], now)
+
+
+def receipts_came(ctx: Context, told: Sequence[DeliveryReceipt], now: datetime) -> None:
+    """Delivery receipts in one transaction; one that is known, or whose text isn't yet, does nothing more."""
 
     def work(session: Session) -> None:
-        told = {"gateway": gateway, "id": provider_id}
-        if session.scalar(_SAME_RECEIPT, {**told, "status": status}):
-            return
-        receipt = Receipt(
-            gateway=gateway, provider_id=provider_id, status=status, error=error[:40], received_at=now
-        )
-        session.add(receipt)
-        text = session.scalar(_TEXT_OF_PART, told)
-        if text is not None:
-            _apply(ctx, session, text, receipt, now)
+        for gateway in sorted({each.gateway for each in told}):
+            mine = {(each.provider_id, each.status): each for each in told if each.gateway == gateway}
+            _receipts_by(ctx, session, gateway, mine, now)
 
     ctx.run(work)
 
 
-_SAME_RECEIPT = select(
-    exists().where(
-        Receipt.gateway == bindparam("gateway"),
-        Receipt.provider_id == bindparam("id"),
-        Receipt.status == bindparam("status"),
-    )
-)
-_TEXT_OF_PART = (
-    select(TextMessage)
-    .join(TextPart, TextPart.text_id == TextMessage.id)
-    .where(TextPart.gateway == bindparam("gateway"), TextPart.provider_id == bindparam("id"))
+def _receipts_by(
+    ctx: Context,
+    session: Session,
+    gateway: str,
+    told: Mapping[tuple[str, str], DeliveryReceipt],
+    now: datetime,
+) -> None:
+    asked = {"gateway": gateway, "ids": sorted({provider_id for provider_id, _ in told})}
+    known = {(row.provider_id, row.status) for row in session.execute(_KNOWN_RECEIPTS, asked)}
+    text_of = dict(session.execute(_TEXTS_OF_PARTS, asked).all())
+    for (provider_id, status), each in told.items():
+        if (provider_id, status) in known:
+            continue
+        receipt = Receipt(
+            gateway=gateway, provider_id=provider_id, status=status, error=each.error[:40], received_at=now
+        )
+        session.add(receipt)
+        if provider_id in text_of:
+            _apply(ctx, session, text_of[provider_id], receipt, now)
+
+
+_KNOWN_RECEIPTS = select(Receipt.provider_id, Receipt.status).where(*_THESE_RECEIPTS)
+_TEXTS_OF_PARTS = (
+    select(TextPart.provider_id, TextMessage)
+    .join(TextMessage, TextMessage.id == TextPart.text_id)
+    .where(*_THESE_PARTS)
+    .order_by(TextMessage.id)
+    .with_for_update(of=TextMessage)
 )
 
 

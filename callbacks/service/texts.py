@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 
@@ -20,16 +20,16 @@ from callbacks.models import (
     AttemptState,
     Callback,
     CasePhone,
+    Suppression,
     TextKind,
     TextMessage,
     TextState,
 )
 from callbacks.service.core import (
+    LIVE,
     Context,
     close_question,
     free_sender_code,
-    is_line_busy,
-    is_suppressed,
     lock_callbacks,
     move,
     pause_rules,
@@ -125,21 +125,48 @@ def claim_texts(
 
     def work(session: Session) -> list[ClaimedText]:
         texts = list(session.scalars(_LEAVING, {"now": now, "limit": limit}))
-        pauses = pause_rules(session, now) if texts else []
-        claimed = []
-        for text in texts:
-            if not _may_leave(ctx, session, text, now, pauses):
-                continue
-            if _submit(ctx, session, text, owner, gateway, now):
-                text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
-                text.lease_expires_at = dbnow(lease_seconds)
-                text.token, text.tries = secrets.randbits(31), text.tries + 1
-                claimed.append(_claimed(ctx, text))
-        return claimed
+        if not texts:
+            return []
+        about = _about(session, texts, now)
+        with session.no_autoflush:  # one flush for all: what must be seen earlier is flushed by name
+            leaving = [text for text in texts if _may_leave(ctx, session, text, about, now)]
+            leaving = _begin_attempts(ctx, session, leaving, about, gateway, now)
+        for text in leaving:
+            text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
+            text.token, text.tries = secrets.randbits(31), text.tries + 1
+        session.flush()
+        leased = update(TextMessage).where(TextMessage.id.in_([text.id for text in leaving]))
+        session.execute(leased.values(lease_expires_at=dbnow(lease_seconds)), execution_options=_UNREAD)
+        return [_claimed(ctx, text) for text in leaving]
 
     return ctx.run(work)
 
 
+@dataclass(slots=True)
+class _About:
+    """What the gates must know of a batch of texts. `busy`: numbers with a live attempt."""
+
+    pauses: Sequence[PauseRule]
+    suppressed: frozenset[str]
+    busy: set[str]
+
+
+def _about(session: Session, texts: Sequence[TextMessage], now: datetime) -> _About:
+    numbers = {"numbers": sorted({text.number_index for text in texts if text.kind in ASKING})}
+    if not numbers["numbers"]:
+        return _About(pause_rules(session, now), frozenset(), set())
+    suppressed = frozenset(session.scalars(_SUPPRESSED, {**numbers, "channel": Channel.SMS}))
+    return _About(pause_rules(session, now), suppressed, {*session.scalars(_BUSY, numbers)})
+
+
+_SUPPRESSED = select(Suppression.number_index).where(
+    Suppression.number_index.in_(bindparam("numbers", expanding=True)),
+    Suppression.channel == bindparam("channel"),
+)
+_BUSY = select(Attempt.number_index).where(
+    Attempt.number_index.in_(bindparam("numbers", expanding=True)), Attempt.state.in_(LIVE)
+)
+_UNREAD = {"synchronize_session": False}
 _LEAVING = (
     select(TextMessage)
     .join(TextMessage.callback, isouter=True)
@@ -160,13 +187,15 @@ def _claimed(ctx: Context, text: TextMessage) -> ClaimedText:
     )
 
 
-def _may_leave(
-    ctx: Context, session: Session, text: TextMessage, now: datetime, pauses: Sequence[PauseRule]
-) -> bool:
+def _may_leave(ctx: Context, session: Session, text: TextMessage, about: _About, now: datetime) -> bool:
     if text.kind in HANDLER_TEXTS:
-        return may_reminder_leave(ctx, session, text, now, pauses, ctx.reminders)
+        may = may_reminder_leave(ctx, session, text, now, about.pauses, ctx.reminders)
+        if may:  # the next one's daily cap counts it
+            text.state, text.submitted_at = TextState.SUBMITTING, now
+        session.flush()
+        return may
     gated = text.ungated_until is None or now >= text.ungated_until
-    gate = may_begin(Channel.SMS, _facts(session, text, pauses), now, ctx.policy, gated=gated)
+    gate = may_begin(Channel.SMS, _facts(text, about), now, ctx.policy, gated=gated)
     match gate:
         case Hold(until, _):
             text.not_before = until
@@ -177,51 +206,74 @@ def _may_leave(
     return True
 
 
-def _facts(session: Session, text: TextMessage, pauses: Sequence[PauseRule]) -> Facts:
+def _facts(text: TextMessage, about: _About) -> Facts:
     """What the gate must know of a text; only a question can be paused by unit, opted out of, or too late."""
     callback = text.callback
     if callback is None or text.kind not in ASKING:
-        return Facts(number_index=text.number_index, pauses=pauses)
+        return Facts(number_index=text.number_index, pauses=about.pauses)
     return Facts(
         number_index=text.number_index,
         unit_id=callback.unit_id,
         category=callback.case.category,
-        pauses=pauses,
-        suppressed=is_suppressed(session, text.number_index, Channel.SMS),
+        pauses=about.pauses,
+        suppressed=text.number_index in about.suppressed,
         deadline=callback.deadline,
     )
 
 
-def _submit(
-    ctx: Context, session: Session, text: TextMessage, owner: str, gateway: str, now: datetime
-) -> bool:
-    """For a question: its attempt, live while it is being submitted."""
-    if text.kind not in ASKING:
-        return True
-    if is_line_busy(session, text.number_index):
+def _begin_attempts(
+    ctx: Context,
+    session: Session,
+    texts: Sequence[TextMessage],
+    about: _About,
+    gateway: str,
+    now: datetime,
+) -> list[TextMessage]:
+    """Those that leave: for a question its attempt is live while it is being submitted."""
+    asking = [text.callback_id or 0 for text in texts if text.kind in ASKING]
+    callbacks = {each.id: each for each in lock_callbacks(session, asking)} if asking else {}
+    leaving: list[TextMessage] = []
+    new: list[tuple[TextMessage, Attempt]] = []
+    for text in texts:
+        if text.kind in ASKING:
+            callback = callbacks[text.callback_id or 0]
+            if not _may_ask(session, text, callback, about, now):
+                continue
+            about.busy.add(text.number_index)
+            if text.attempt_id is None:
+                new.append((text, _new_attempt(text, callback, gateway, now)))
+            else:
+                _revive(session, text.attempt_id)
+            if callback.state is State.SMS_QUEUED:
+                until = now + ctx.policy.reply_wait
+                move(ctx, session, callback, Trigger.TEXT_SENT, now, next_at=until, detail=f"text {text.id}")
+        leaving.append(text)
+    session.add_all(attempt for _, attempt in new)
+    session.flush()
+    for text, attempt in new:
+        text.attempt_id = attempt.id
+        assert text.callback_id is not None
+        session.add(AttemptCallback(attempt_id=attempt.id, callback_id=text.callback_id, position=0))
+    return leaving
+
+
+def _may_ask(session: Session, text: TextMessage, callback: Callback, about: _About, now: datetime) -> bool:
+    if text.number_index in about.busy:
         text.not_before = now + _BUSY_PAUSE
         return False
-    callback = lock_callbacks(session, [text.callback_id or 0])[0]
     if callback.state not in (State.SMS_QUEUED, State.AWAIT_REPLY):
         text.state, text.ended_at = TextState.CANCELLED, now
         close_question(session, text, now)
         return False
-    if text.attempt_id is None:
-        attempt = _new_attempt(text, callback, gateway, now)
-        session.add(attempt)
-        session.flush()
-        text.attempt_id = attempt.id
-        session.add(AttemptCallback(attempt_id=attempt.id, callback_id=callback.id, position=0))
-    else:
-        attempt = session.get_one(Attempt, text.attempt_id)
-        attempt.state = AttemptState.SUBMITTING
-        for link in attempt.links:
-            link.live = True
-    if callback.state is State.SMS_QUEUED:
-        until = now + ctx.policy.reply_wait
-        move(ctx, session, callback, Trigger.TEXT_SENT, now, next_at=until, detail=f"text {text.id}")
-    session.flush()
     return True
+
+
+def _revive(session: Session, attempt_id: int) -> None:
+    """The text is tried again within its first attempt."""
+    attempt = session.get_one(Attempt, attempt_id)
+    attempt.state = AttemptState.SUBMITTING
+    for link in attempt.links:
+        link.live = True
 
 
 def _new_attempt(text: TextMessage, callback: Callback, gateway: str, now: datetime) -> Attempt:
