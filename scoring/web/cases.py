@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from callbacks.numbers import LANDLINE, MOBILE, normalise
 from scoring.queries import units
 from scoring.queries_cases import read_callbacks, read_cases
+from scoring.queries_nodes import nodes_of
 from scoring.queries_story import Event, Story, read_story
 from scoring.web.context import chosen, deps, may, scope, times
 from scoring.web.permissions import Permission, needs
@@ -56,10 +57,12 @@ def story(number: str) -> str:
     if not number.isprintable():  # PostgreSQL takes no NUL
         abort(404)
     with deps().read_sessions() as session:
-        found = read_story(session, scope(session), number)
-    if found is None:
-        abort(404)
-    return render_template("case.html", story=found, days=by_day(found))
+        bounds = scope(session)
+        found = read_story(session, bounds, number)
+        if found is None:
+            abort(404)
+        nodes = nodes_of(session, bounds, found.case, deps().scoring.sign_within)
+    return render_template("case.html", story=found, nodes=nodes, days=by_day(found), at=deps().now())
 
 
 def by_day(story: Story) -> list[tuple[str, list[Event]]]:

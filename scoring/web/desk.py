@@ -20,6 +20,7 @@ from scoring.web import (
     dissatisfaction,
     errors,
     language,
+    nodes,
     overview,
     pauses,
     progress,
@@ -65,7 +66,7 @@ def create_desk(deps: DeskDeps) -> Flask:
     language.set_up(app)
     templating.set_up(app, deps)
     errors.set_up(app)
-    for module in (auth, overview, agents, dissatisfaction, cases, ranking, progress, pauses):
+    for module in (auth, overview, agents, dissatisfaction, cases, nodes, ranking, progress, pauses):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])
     _limit_logins(app)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from callbacks.models import TextKind, TextState
-from callbacks.models_office import ContactOutcome, PauseScope
+from callbacks.models_office import ContactOutcome, PauseScope, ReminderStage
 from callbacks.rating import CN3, CN5
 from callbacks.service.agents import ContactFault
 from callbacks.service.pauses import PauseFault
@@ -142,6 +142,12 @@ ONLY: Mapping[StrEnum, object] = {
     Only.RATED_TODAY: _l("今日评价"),
 }
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
+STAGES: Mapping[StrEnum, object] = {
+    ReminderStage.TODO: _l("待办提醒"),
+    ReminderStage.URGE: _l("催办提醒"),
+    ReminderStage.SUPERVISE: _l("督办提醒"),
+    ReminderStage.RECTIFY: _l("整改提醒"),
+}
 CONTACTS: Mapping[StrEnum, object] = {
     ContactOutcome.RATED: _l("已评价"),
     ContactOutcome.REFUSED: _l("拒绝评价"),
@@ -281,6 +287,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     PauseScope: PAUSE_SCOPES,
     ContactOutcome: CONTACTS,
     Tab: TABS,
+    ReminderStage: STAGES,
 }
 
 

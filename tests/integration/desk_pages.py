@@ -28,6 +28,7 @@ PAGES = (
     "/progress",
     "/agents",
     "/pauses",
+    "/nodes",
 )
 
 
