@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
 from callbacks.database import is_away
@@ -41,18 +41,27 @@ def store_each(
     """What each row did, in their order: all in one transaction.
 
     Where the database refuses a row, the rows are halved until it's found; the others go in and it's named. A
-    database that is away is no row's fault: its error is raised.
+    case that another writer made in this moment is no fault: it's found now, and changed. Nor is a database
+    that is away: its error is raised.
     """
+    return _store_each(ctx, rows, now, dry_run, again=True)
+
+
+def _store_each(
+    ctx: Context, rows: Sequence[CaseRow], now: datetime, dry_run: bool, *, again: bool
+) -> list[Result | Fault]:
     try:
         return _store_together(ctx, rows, now, dry_run)
     except (StatementError, ValueError, OverflowError) as error:
         if isinstance(error, DBAPIError) and is_away(error):
             raise
+        if len(rows) == 1 and again and isinstance(error, IntegrityError):
+            return _store_each(ctx, rows, now, dry_run, again=False)
         if len(rows) == 1:
             return [Fault(rows[0].line, "-", f"{rows[0].number} can't be stored: {_reason(error)}")]
     middle = len(rows) // 2
-    store = partial(store_each, ctx, now=now, dry_run=dry_run)
-    return store(rows[:middle]) + store(rows[middle:])
+    store = partial(_store_each, ctx, now=now, dry_run=dry_run, again=True)
+    return store(rows=rows[:middle]) + store(rows=rows[middle:])
 
 
 def _reason(error: Exception) -> str:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from callbacks.api.case_results import Known, known_cases, results_of
 from callbacks.api.deps import Call, Operation
 from callbacks.api.idempotency import once
 from callbacks.api.rows import read_row
 from callbacks.api.schemas import BatchAnswer, CaseBatch, RowResult
-from callbacks.intake import read_border, store_rows
+from callbacks.intake import read_border
+from callbacks.intake_changes import Result
 from callbacks.intake_rows import CaseRow, Fault
+from callbacks.intake_store import store_each
+from callbacks.models import Case
 from callbacks.models_systems import ApiScope
-
-_TRIES = 3
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Batch:
 
 
 def send_cases(call: Call) -> dict[str, Any]:
-    """Stores the good rows in one transaction and answers for each row."""
+    """Stores the good rows together and answers for each row."""
     items = call.body.cases
     if call.key is None:
         return _send(call, items)
@@ -44,15 +44,14 @@ def send_cases(call: Call) -> dict[str, Any]:
 
 def _send(call: Call, items: Sequence[Any]) -> dict[str, Any]:
     batch = _read(call, items)
-    numbers = {row.number for row in batch.good.values()}
-    before = known_cases(call.deps.read_sessions, numbers)
-    for line, row in [*batch.good.items(), *batch.repeated.items()]:
-        if _is_anothers(call, before.get(row.number)):
-            batch.refuse(line, "number", "a case of another platform")
-    results: dict[int, RowResult] = {}
-    if batch.good:
-        _store(call, list(batch.good.values()))
-        results = results_of(batch.good, before)
+    _refuse_anothers(call, batch)
+    results: dict[int, Result] = {}
+    stored = store_each(call.deps.ctx, list(batch.good.values()), call.now) if batch.good else []
+    for line, result in zip(list(batch.good), stored, strict=True):
+        if isinstance(result, Fault):
+            batch.refuse(line, result.field, result.fault)
+        else:
+            results[line] = result
     return {"results": [_told(line, item, batch, results) for line, item in enumerate(items, start=1)]}
 
 
@@ -88,30 +87,26 @@ def _own(call: Call, row: CaseRow) -> CaseRow | list[Fault]:
     return [Fault(row.line, "platform", f"this token sends the cases of {platform} alone")]
 
 
-def _is_anothers(call: Call, known: Known | None) -> bool:
-    platform = call.caller.platform
-    return known is not None and platform is not None and known.platform != platform
+def _refuse_anothers(call: Call, batch: _Batch) -> None:
+    """A platform's token changes that platform's cases alone."""
+    if call.caller.platform is None:
+        return
+    told = [*batch.good.items(), *batch.repeated.items()]
+    query = select(Case.number, Case.platform).where(Case.number.in_({row.number for _, row in told}))
+    with call.deps.read_sessions() as session:
+        platforms = {number: platform for number, platform in session.execute(query)}  # noqa: C416
+    for line, row in told:
+        if platforms.get(row.number, call.caller.platform) != call.caller.platform:
+            batch.refuse(line, "number", "a case of another platform")
 
 
-def _store(call: Call, rows: Sequence[CaseRow]) -> None:
-    """Again where another writer has made one of the cases at the same moment: now it's found."""
-    for left in range(_TRIES - 1, -1, -1):
-        try:
-            store_rows(call.deps.ctx, rows, call.now)
-        except IntegrityError:
-            if left == 0:
-                raise
-        else:
-            return
-
-
-def _told(line: int, item: Any, batch: _Batch, results: dict[int, RowResult]) -> dict[str, Any]:
+def _told(line: int, item: Any, batch: _Batch, results: dict[int, Result]) -> dict[str, Any]:
     if line in batch.faults:
         number, result = _shown_number(item), RowResult.REFUSED
     elif line in batch.repeated:
         number, result = batch.repeated[line].number, RowResult.UNCHANGED
     else:
-        number, result = batch.good[line].number, results[line]
+        number, result = batch.good[line].number, RowResult(results[line].value)
     faults = [{"field": fault.field, "fault": fault.fault} for fault in batch.faults.get(line, [])]
     return {"line": line, "number": number, "result": result.value, "faults": faults}
 
@@ -129,7 +124,7 @@ SEND_CASES = Operation(
     scope=ApiScope.CASES_WRITE,
     summary="Send cases",
     description="Creates, updates, closes and reopens cases. A row that is wrong is refused with its faults, "
-    "the others are stored in one transaction.",
+    "the others are stored.",
     body=CaseBatch,
     answer=BatchAnswer,
     handle=send_cases,

@@ -51,7 +51,8 @@ def test_a_case_goes_its_way_step_by_step(api: Api):
         ("closed", case(**CLOSED)),
         ("unchanged", case(**CLOSED)),
         ("unchanged", case(**CLOSED, summary="afterwards")),  # a closing is what it was
-        ("reopened", case()),
+        ("unchanged", case()),  # says nothing of a closing
+        ("reopened", case(closed_at=None)),
         ("unchanged", case(**CLOSED)),  # tells of the first closing still
         ("closed", case(**CLOSED, closing_no=2)),
     ]
