@@ -5,9 +5,10 @@ Asked when a call is claimed and asked again, with fresh facts, at the moment of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from callbacks.policy import PastCall
 from callbacks.settings import PolicySettings, WindowSettings
@@ -81,48 +82,104 @@ def may_begin(
     `gated` is false for an answer within ten minutes to a citizen's own text: neither a window nor a pause
     holds it back.
     """
-    if facts.deadline is not None and now >= facts.deadline:
-        return Never("deadline")
-    if channel is Channel.SMS and facts.suppressed:
-        return Never("suppressed")
-    if channel is Channel.VOICE and facts.attempts_left <= 0:
-        return Never("budget")
+    for _, gate in checks(channel, facts, now, policy, gated=gated):
+        if gate is not None:
+            return gate
+    return Go()
+
+
+class Check(StrEnum):
+    """What the gate asks, in its order; the word is the reason of its `Hold` or `Never`."""
+
+    DEADLINE = "deadline"
+    SUPPRESSED = "suppressed"  # the number's own wish: no texts
+    BUDGET = "budget"  # attempts of the round
+    PAUSE = "pause"
+    WINDOW = "window"
+    UNKNOWN = "unknown"  # a call whose end nobody knows rests
+    APART = "apart"
+    PER_30_DAYS = "per_30_days"
+    PER_DAY = "per_day"
+    PER_HALF_DAY = "per_half_day"
+
+
+CAPS = (Check.APART, Check.PER_30_DAYS, Check.PER_DAY, Check.PER_HALF_DAY)
+Verdicts = Iterator[tuple[Check, Hold | Never | None]]
+
+
+def checks(
+    channel: Channel, facts: Facts, now: datetime, policy: PolicySettings, *, gated: bool = True
+) -> Verdicts:
+    """Each check and what it has against a beginning now, or None; what isn't asked isn't there."""
+    over = facts.deadline is not None and now >= facts.deadline
+    yield Check.DEADLINE, Never(Check.DEADLINE.value) if over else None
+    if channel is Channel.SMS:
+        yield Check.SUPPRESSED, Never(Check.SUPPRESSED.value) if facts.suppressed else None
+    else:
+        yield Check.BUDGET, Never(Check.BUDGET.value) if facts.attempts_left <= 0 else None
     if gated:
-        hold = _held_back(channel, facts, now, policy)
-        if hold is not None:
-            return hold
+        yield Check.PAUSE, _paused(facts, now)
+        opens = next_open(now, channel, policy.windows)
+        yield Check.WINDOW, Hold(opens, Check.WINDOW.value) if opens > now else None
     if channel is Channel.VOICE:
-        return _within_caps([call for call in facts.history if call.in_caps], now, policy)
-    return Go()
+        yield from _caps(facts.history, now, policy)
 
 
-def _held_back(channel: Channel, facts: Facts, now: datetime, policy: PolicySettings) -> Hold | None:
-    for pause in facts.pauses:
-        if pause.covers(facts) and (pause.until is None or now < pause.until):
-            until = min(pause.until or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
-            return Hold(until, "pause")
-    opens = next_open(now, channel, policy.windows)
-    return Hold(opens, "window") if opens > now else None
+def pauses_over(facts: Facts, now: datetime) -> list[PauseRule]:
+    """The pauses that hold it back at `now`."""
+    return [
+        pause for pause in facts.pauses if pause.covers(facts) and (pause.until is None or now < pause.until)
+    ]
 
 
-def _within_caps(calls: Sequence[PastCall], now: datetime, policy: PolicySettings) -> Gate:
-    unknown = [c.at for c in calls if c.disposition is Disposition.UNKNOWN]
-    if unknown and now < max(unknown) + policy.unknown_rest:
-        return Hold(max(unknown) + policy.unknown_rest, "unknown")
-    caps, windows = policy.caps, policy.windows
-    if not caps.enabled or not calls:
-        return Go()
-    latest = max(call.at for call in calls)
-    if now < latest + caps.apart:
-        return Hold(latest + caps.apart, "apart")
-    recent = sorted(call.at for call in calls if call.at > now - timedelta(days=30))
-    if len(recent) >= caps.per_30_days:
-        return Hold(recent[-caps.per_30_days] + timedelta(days=30), "per_30_days")
-    if sum(local_day(at, windows) == local_day(now, windows) for at in recent) >= caps.per_day:
-        return Hold(_next_opening_where(now, policy, local_day), "per_day")
-    if sum(half_day(at, windows) == half_day(now, windows) for at in recent) >= caps.per_half_day:
-        return Hold(_next_opening_where(now, policy, half_day), "per_half_day")
-    return Go()
+def _paused(facts: Facts, now: datetime) -> Hold | None:
+    if not facts.pauses or not (holding := pauses_over(facts, now)):
+        return None
+    again = now + _LOOK_AGAIN
+    return Hold(min(holding[0].until or again, again), Check.PAUSE.value)
+
+
+def _caps(history: Sequence[PastCall], now: datetime, policy: PolicySettings) -> Verdicts:
+    calls = [call for call in history if call.in_caps]
+    if not calls:
+        return  # no cap has anything against a number that was never called
+    unknown = max((c.at for c in calls if c.disposition is Disposition.UNKNOWN), default=None)
+    if unknown is not None:
+        until = unknown + policy.unknown_rest
+        yield Check.UNKNOWN, Hold(until, Check.UNKNOWN.value) if now < until else None
+    caps = policy.caps
+    if not caps.enabled:
+        return
+    until = max(call.at for call in calls) + caps.apart
+    yield Check.APART, Hold(until, Check.APART.value) if now < until else None
+    recent = calls_of_30_days(calls, now)
+    full = len(recent) >= caps.per_30_days
+    yield Check.PER_30_DAYS, _until_the_oldest_is_over(recent, caps.per_30_days) if full else None
+    full = calls_in(recent, now, policy.windows, local_day) >= caps.per_day
+    yield Check.PER_DAY, _another(Check.PER_DAY, now, policy, local_day) if full else None
+    full = calls_in(recent, now, policy.windows, half_day) >= caps.per_half_day
+    yield Check.PER_HALF_DAY, _another(Check.PER_HALF_DAY, now, policy, half_day) if full else None
+
+
+def calls_of_30_days(calls: Sequence[PastCall], now: datetime) -> list[datetime]:
+    """When the number was called in the 30 days before `now`, oldest first, as far as the caps count it."""
+    return sorted(call.at for call in calls if call.in_caps and call.at > now - timedelta(days=30))
+
+
+def calls_in(
+    recent: Sequence[datetime], now: datetime, windows: WindowSettings, part: Callable[..., object]
+) -> int:
+    """How many of `recent` lie in the day (`local_day`) or half-day (`half_day`) of `now`."""
+    this = part(now, windows)
+    return sum(part(at, windows) == this for at in recent)
+
+
+def _until_the_oldest_is_over(recent: Sequence[datetime], most: int) -> Hold:
+    return Hold(recent[-most] + timedelta(days=30), Check.PER_30_DAYS.value)
+
+
+def _another(check: Check, now: datetime, policy: PolicySettings, part: Callable[..., object]) -> Hold:
+    return Hold(_next_opening_where(now, policy, part), check.value)
 
 
 def _next_opening_where(

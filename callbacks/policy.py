@@ -1,14 +1,16 @@
 """What to do next with a callback (domain.md §1, §5). Pure.
 
 `next_step` plans; `callbacks.gates.may_begin` is the one gate, asked again at the moment of dialling.
+Both take the first answer of a list of named questions, and `callbacks.explain` shows the same list.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from callbacks.numbers import NumberKind
 from callbacks.settings import PolicySettings, RetrySettings
@@ -135,68 +137,119 @@ Step = Exclude | Text | Call | AwaitWeb | HandOver | GiveUp | Wait
 def number_to_try(phones: Sequence[Phone], calls: Sequence[PastCall], policy: PolicySettings) -> Phone | None:
     """The usable number that this round has called least, in the case's own order; the first by setting."""
     usable = [phone for phone in phones if phone.is_callable]
-    if not usable or not policy.other_numbers:
+    if len(usable) < 2 or not policy.other_numbers:
         return usable[0] if usable else None
-    called = Counter(call.number_index for call in calls if call.counts)
+    called = counted_calls(calls)
     return min(usable, key=lambda phone: called[phone.index])
+
+
+def counted_calls(calls: Sequence[PastCall]) -> Counter[str]:
+    """How many of a round's calls to each number count as attempts."""
+    return Counter(call.number_index for call in calls if call.counts)
+
+
+def is_sensitive_case(flag: bool, category: str, policy: PolicySettings) -> bool:
+    """By the case itself or by its category: then a person asks, and only the date is ever said."""
+    return flag or category in policy.sensitive_categories
+
+
+class Question(StrEnum):
+    """What is asked about a callback, in the order in which it's asked; the first answer is the next step."""
+
+    EXCLUSION = "exclusion"  # is the closing followed up at all?
+    DEADLINE = "deadline"  # is the round's time over?
+    SENSITIVE = "sensitive"  # must a person ask?
+    NO_NUMBER = "no_number"  # has the case a number, or a platform that carries a code?
+    DELAY = "delay"  # has the first step's delay elapsed?
+    WEB = "web"  # only a code on the platform
+    USABLE = "usable"  # is a number left that may be called?
+    CALL_FIRST = "call_first"  # landline, opted out of texts, texts off
+    OPEN_TEXT = "open_text"  # does another question to the number wait for its answer?
+    TEXT = "text"
+    REPLY_WAIT = "reply_wait"  # has the text had its time?
+    BUDGET = "budget"  # are attempts of the round left?
+    CALL = "call"
+    AGENT_DEADLINE = "agent_deadline"
+    WAITS = "waits"  # for what happens outside
+
+
+Answers = Iterator[tuple[Question, Step | None]]
 
 
 def next_step(view: View, now: datetime, policy: PolicySettings) -> Step:
     """The planned step of an open callback that isn't on the line."""
-    if view.exclusion is not None:
-        return Exclude(view.exclusion)
-    if now >= view.deadline:
-        return GiveUp("deadline")
+    for _, step in questions(view, now, policy):
+        if step is not None:
+            return step
+    raise AssertionError("the last question always has an answer")
+
+
+def questions(view: View, now: datetime, policy: PolicySettings) -> Answers:
+    """The questions of domain.md §5 in their order, each with its answer; None: nothing to do by this one."""
+    yield Question.EXCLUSION, None if view.exclusion is None else Exclude(view.exclusion)
+    yield Question.DEADLINE, GiveUp("deadline") if now >= view.deadline else None
     match view.state:
         case State.PENDING:
-            return _first_step(view, now, policy)
+            yield from _first_step(view, now, policy)
         case State.AWAIT_REPLY:
-            return _after_text(view, now, policy)
+            yield from _after_text(view, now, policy)
         case State.CALL_QUEUED | State.RETRY_WAIT:
-            return _next_call(view, now, policy)
+            yield from _next_call(view, now, policy)
         case State.AGENT_QUEUE:
             end = min(view.state_since + policy.agent_deadline, view.deadline)
-            return GiveUp("deadline") if now >= end else Wait(end)
-    return Wait(view.deadline)
+            yield Question.AGENT_DEADLINE, GiveUp("deadline") if now >= end else Wait(end)
+        case _:
+            yield Question.WAITS, Wait(view.deadline)
 
 
-def _first_step(view: View, now: datetime, policy: PolicySettings) -> Step:
-    if view.sensitive:
-        return Exclude(Exclusion.SENSITIVE) if policy.sensitive == "exclude" else HandOver("sensitive")
-    if not view.phones:
-        if not view.has_platform:
-            return Exclude(Exclusion.NO_CONTACT)
-        due = view.closed_at + policy.first_step_delay
-        return Wait(due) if now < due else AwaitWeb()
+def _first_step(view: View, now: datetime, policy: PolicySettings) -> Answers:
+    yield Question.SENSITIVE, _by_a_person(policy) if view.sensitive else None
     due = view.closed_at + policy.first_step_delay
-    if now < due:
-        return Wait(due)
+    if not view.phones:
+        yield Question.NO_NUMBER, None if view.has_platform else Exclude(Exclusion.NO_CONTACT)
+        yield Question.DELAY, Wait(due) if now < due else None
+        yield Question.WEB, AwaitWeb()
+        return
+    yield Question.DELAY, Wait(due) if now < due else None
     phone = number_to_try(view.phones, (), policy)
     if phone is None:
-        return HandOver("no_usable_number")
-    if phone.kind is not NumberKind.MOBILE or phone.texts_suppressed or not policy.texts:
-        return Call(phone.index, now)
+        yield Question.USABLE, HandOver("no_usable_number")
+        return
+    by_call = phone.kind is not NumberKind.MOBILE or phone.texts_suppressed or not policy.texts
+    yield Question.CALL_FIRST, Call(phone.index, now) if by_call else None
     if phone.open_text:
         waited = due + policy.open_text_wait
-        return Call(phone.index, now) if now >= waited else Wait(min(waited, view.deadline))
-    return Text(phone.index, next_open(now, Channel.SMS, policy.windows))
+        late = now >= waited
+        yield Question.OPEN_TEXT, Call(phone.index, now) if late else Wait(min(waited, view.deadline))
+    yield Question.TEXT, Text(phone.index, next_open(now, Channel.SMS, policy.windows))
 
 
-def _after_text(view: View, now: datetime, policy: PolicySettings) -> Step:
+def _by_a_person(policy: PolicySettings) -> Step:
+    return Exclude(Exclusion.SENSITIVE) if policy.sensitive == "exclude" else HandOver("sensitive")
+
+
+def _after_text(view: View, now: datetime, policy: PolicySettings) -> Answers:
     phone = number_to_try(view.phones, view.calls, policy)
     if phone is None:  # only the web can answer: it waits to the deadline
-        return Wait(view.deadline)
+        yield Question.WEB, Wait(view.deadline)
+        return
     end = view.state_since + policy.reply_wait
-    return Call(phone.index, now) if now >= end else Wait(min(end, view.deadline))
+    yield Question.REPLY_WAIT, None if now >= end else Wait(min(end, view.deadline))
+    yield Question.CALL, Call(phone.index, now)
 
 
-def _next_call(view: View, now: datetime, policy: PolicySettings) -> Step:
+def _next_call(view: View, now: datetime, policy: PolicySettings) -> Answers:
     phone = number_to_try(view.phones, view.calls, policy)
     if phone is None:
-        return HandOver("no_usable_number")
-    if attempts_left(view.calls, policy) == 0:
-        return HandOver("exhausted") if policy.exhausted == "agent" else GiveUp("exhausted")
-    return Call(phone.index, max(now, view.next_at))
+        yield Question.USABLE, HandOver("no_usable_number")
+        return
+    spent = attempts_left(view.calls, policy) == 0
+    yield Question.BUDGET, _exhausted(policy) if spent else None
+    yield Question.CALL, Call(phone.index, max(now, view.next_at))
+
+
+def _exhausted(policy: PolicySettings) -> Step:
+    return HandOver("exhausted") if policy.exhausted == "agent" else GiveUp("exhausted")
 
 
 def attempts_left(calls: Sequence[PastCall], policy: PolicySettings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -146,7 +146,7 @@ class CapSettings(Section):
     per_half_day: int = Field(1, ge=1)
     per_day: int = Field(2, ge=1)
     per_30_days: int = Field(10, ge=1)
-    apart: timedelta = timedelta(hours=2)
+    apart: timedelta = Field(timedelta(hours=2), ge=timedelta(0))
 
 
 class RetrySettings(Section):
@@ -181,6 +181,9 @@ class RetriesSettings(Section):
     )
 
 
+Length = Annotated[timedelta, Field(ge=timedelta(0))]
+
+
 class PolicySettings(Section):
     """Who is asked when and how often (domain.md §1, §5)."""
 
@@ -188,29 +191,29 @@ class PolicySettings(Section):
     texts: bool = True
     attempts_per_round: int = Field(3, ge=1, le=10)
     two_day_rule: bool = True
-    first_step_delay: timedelta = timedelta(hours=2)
-    reply_wait: timedelta = timedelta(hours=24)
-    text_answerable: timedelta = timedelta(hours=72)
-    open_text_wait: timedelta = timedelta(hours=24)
-    round_deadline: timedelta = timedelta(days=10)
-    agent_deadline: timedelta = timedelta(days=7)
-    change_window: timedelta = timedelta(minutes=30)
+    first_step_delay: Length = timedelta(hours=2)
+    reply_wait: Length = timedelta(hours=24)
+    text_answerable: Length = timedelta(hours=72)
+    open_text_wait: Length = timedelta(hours=24)
+    round_deadline: timedelta = Field(timedelta(days=10), gt=timedelta(0))
+    agent_deadline: Length = timedelta(days=7)
+    change_window: Length = timedelta(minutes=30)
     network_fail_alarm: int = Field(5, ge=1)
-    unknown_rest: timedelta = timedelta(hours=2)
+    unknown_rest: Length = timedelta(hours=2)
     other_numbers: bool = Field(True, description="a case's further numbers take their turn")
     sensitive_categories: frozenset[str] = Field(
         frozenset({"informant", "domestic_violence", "minors", "suicide"}),
         description="to a person, or excluded; never more than the date is said",
     )
-    text_unknown_wait: timedelta = timedelta(minutes=10)
+    text_unknown_wait: Length = timedelta(minutes=10)
     text_transient_tries: int = Field(3, ge=1)
-    ungated_answer: timedelta = timedelta(minutes=10)
-    reply_dedupe: timedelta = timedelta(minutes=10)
+    ungated_answer: Length = timedelta(minutes=10)
+    reply_dedupe: Length = timedelta(minutes=10)
     exhausted: Literal["agent", "unreached"] = "agent"
     sensitive: Literal["agent", "exclude"] = "agent"
     after_opt_out: Literal["refused", "call"] = "refused"
     cases_per_call: int = Field(3, ge=1, le=3)
-    lease: timedelta = timedelta(seconds=15)
+    lease: timedelta = Field(timedelta(seconds=15), ge=timedelta(seconds=1))
     retries: RetriesSettings = RetriesSettings()
     windows: WindowSettings = WindowSettings()
     caps: CapSettings = CapSettings()

@@ -87,11 +87,27 @@ def _spans(day: date, channel: Channel, windows: WindowSettings) -> Sequence[Spa
     return windows.sms if weekend is None else weekend
 
 
-def slots_of(day: date, channel: Channel, windows: WindowSettings) -> list[Slot]:
+def slots_of(day: date, channel: Channel, windows: WindowSettings) -> Sequence[Slot]:
     """The slots of a local day, in order."""
+    key = (id(windows), day, channel)
+    kept = _KEPT.get(key)
+    if kept is None or kept[0] is not windows:
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        kept = _KEPT[key] = windows, _slots(day, channel, windows)
+    return kept[1]
+
+
+# Every gate asks for the slots of the same few days, and comparing two settings costs more than a slot: the
+# settings are told apart by their identity, and kept beside their slots so that it isn't another's.
+_KEPT: dict[tuple[int, date, Channel], tuple[WindowSettings, tuple[Slot, ...]]] = {}
+_MOST_KEPT = 1000
+
+
+def _slots(day: date, channel: Channel, windows: WindowSettings) -> tuple[Slot, ...]:
     zone = ZoneInfo(windows.timezone)
     spans = sorted(_spans(day, channel, windows), key=lambda span: span.start)
-    return [_slot(day, span, zone) for span in spans]
+    return tuple(_slot(day, span, zone) for span in spans)
 
 
 def _slot(day: date, span: Span, zone: ZoneInfo) -> Slot:
