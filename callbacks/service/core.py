@@ -29,7 +29,7 @@ from callbacks.models import (
 )
 from callbacks.models_office import Pause
 from callbacks.numbers import NumberKind
-from callbacks.policy import PastCall, Phone, View, attempts_left
+from callbacks.policy import PastCall, Phone, View, attempts_left, is_sensitive_case
 from callbacks.privacy import Privacy
 from callbacks.reminder_settings import ReminderSettings
 from callbacks.settings import OfficeSettings, PolicySettings
@@ -43,7 +43,11 @@ LIVE = (AttemptState.CLAIMED, AttemptState.SUBMITTING, AttemptState.RINGING, Att
 
 @dataclass(frozen=True)
 class Context:
-    """The office's writer: every function of `callbacks.service` takes it first."""
+    """The office's writer: every function of `callbacks.service` takes it first.
+
+    Nothing of it changes but the policy: a role hands it a newly saved one between its turns
+    (`callbacks.service.policy_versions`). `policy_version` is 0 while the settings' own holds.
+    """
 
     sessions: sessionmaker[Session]
     policy: PolicySettings
@@ -51,6 +55,13 @@ class Context:
     privacy: Privacy
     subscribers: Sequence[Subscriber] = ()
     reminders: ReminderSettings = field(default_factory=ReminderSettings)
+    urgent: Callable[[str], bool] = lambda _words: False  # whether a citizen's words tell of danger
+    policy_version: int = 0
+
+    def take_policy(self, policy: PolicySettings, version: int) -> None:
+        """From now on `policy` holds. Who is at work reads the old one or the new one, each whole."""
+        object.__setattr__(self, "policy", policy)
+        object.__setattr__(self, "policy_version", version)
 
     def run(self, work: Callable[[Session], T]) -> T:
         """One transaction."""
@@ -153,7 +164,7 @@ _BEFORE_CALLS = frozenset({State.PENDING, State.SMS_QUEUED, State.AWAIT_REPLY})
 
 def is_sensitive(ctx: Context, case: Case) -> bool:
     """By the case itself or by its category: then a person asks, and only the date is ever said."""
-    return case.sensitive or case.category in ctx.policy.sensitive_categories
+    return is_sensitive_case(case.sensitive, case.category, ctx.policy)
 
 
 def _phone(ctx: Context, session: Session, callback: Callback, phone: CasePhone, asks_by_text: bool) -> Phone:
