@@ -22,6 +22,7 @@ from callbacks.service.calls import CallOutcome
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
 from callbacks.service.leases import Renewal, renew
+from callbacks.service.policy_versions import PolicyWatch
 from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
 from callbacks.vocabulary import Channel, Disposition
@@ -109,6 +110,7 @@ class VoiceWorker:
         self._calls: dict[str, _Call] = {}
         self._spool_folder = spool_folder
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy))
+        self._look_for_policy = PolicyWatch(ctx)
         self._claiming = self._renewing = False
         self._claim_at = self._renew_at = 0.0
 
@@ -266,10 +268,12 @@ class VoiceWorker:
         self._claiming = True
         name, limit = trunk.settings.name, min(room, trunk.room(now))
         script = (self._script.flow.name, self._script.flow.version, self._script.prompt_version)
-        self._writer.submit(
-            lambda: claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), script),
-            lambda claimed: self._claimed(trunk, claimed),
-        )
+
+        def claim() -> list[ClaimedCall]:
+            self._look_for_policy()
+            return claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), script)
+
+        self._writer.submit(claim, lambda claimed: self._claimed(trunk, claimed))
 
     def _claimed(self, trunk: _Trunk, claimed: Sequence[ClaimedCall]) -> None:
         self._claiming = False

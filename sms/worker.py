@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from callbacks.database import is_away
 from callbacks.models import TextKind
 from callbacks.service.core import Context
-from callbacks.service.submits import not_submitted, submit_unknown, submitted
+from callbacks.service.policy_versions import PolicyWatch
+from callbacks.service.submits import Taken, all_submitted, not_submitted, submit_unknown
 from callbacks.service.texts import ClaimedText, claim_texts
 from callbacks.stopping import Stop
 from sms.events import (
@@ -66,6 +67,7 @@ class SmsWorker:
         self._unwritten: list[GatewayEvent] = []
         self._look_at = 0.0
 
+        self._look_for_policy = PolicyWatch(ctx)
     def run(self, stop: Stop, drain_seconds: float) -> None:
         """Until `stop`; then answers that are still waited for are waited for, within the bound."""
         stop.on_set(self._gateway.wake)
@@ -81,6 +83,7 @@ class SmsWorker:
         """One turn: what came is stored first, then new texts are claimed."""
         self._inbox.catch_up(datetime.now(UTC))
         events = [*self._unwritten, *self._gateway.poll(self._poll)]
+        self._look_for_policy()
         self._unwritten = []
         for event in events:
             if not self._store(event):

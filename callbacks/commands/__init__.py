@@ -20,5 +20,8 @@ class App(Protocol):
     def office(self) -> OfficeSettings:
         """The configured office; without a configuration, an example."""
 
+    def survey_scale(self) -> str:
+        """The scale on which the callbacks' survey asks."""
+
     def with_context(self, work: Callable[[Context], T]) -> T:
         """Runs `work` on the office's database, and closes it."""

@@ -1,0 +1,119 @@
+"""`huifang policy`: what holds, what would, and why a case is asked as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from callbacks.commands import App
+from callbacks.policy_toml import PolicyRefused, policy_schema, write_policy
+from callbacks.service.core import Context
+from callbacks.service.policy_versions import (
+    NewPolicy,
+    PolicyChanged,
+    Version,
+    checked,
+    list_versions,
+    newest_number,
+    save_policy,
+)
+from callbacks.settings import PolicySettings
+
+T = TypeVar("T")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def command() -> click.Group:
+    """The group with its commands."""
+
+    @click.group("policy")
+    def policy() -> None:
+        """Who is asked when, how often, and why."""
+
+    for each in (_show, _schema, _check, _save):
+        policy.add_command(each)
+    return policy
+
+
+@click.command("show")
+@click.pass_obj
+def _show(app: App) -> None:
+    """Print the policy that holds, as TOML, with who saved it when and why."""
+
+    def work(ctx: Context) -> tuple[PolicySettings, Version | None]:
+        with ctx.sessions() as session:
+            return ctx.policy, next(iter(list_versions(session, 1)), None)
+
+    policy, version = app.with_context(work)
+    if version is None:
+        click.echo("# version 0: the settings' own")
+    else:
+        click.echo(
+            f"# version {version.number}, {version.at:%Y-%m-%d %H:%M}Z, {version.by}: {version.reason}"
+        )
+    click.echo(write_policy(policy), nl=False)
+
+
+@click.command("schema")
+def _schema() -> None:
+    """Print the JSON Schema of the [policy] section."""
+    click.echo(json.dumps(policy_schema(), ensure_ascii=False, indent=1))
+
+
+@click.command("check")
+@click.argument("file", type=_FILE)
+@click.pass_obj
+def _check(app: App, file: Path) -> None:
+    """Check the [policy] section of FILE; each fault with its key and what would be right."""
+    _checked(app, file, app.policy())
+    click.echo("the policy is right")
+
+
+@click.command("save")
+@click.argument("file", type=_FILE)
+@click.option("--reason", required=True, help="Why; kept with the version.")
+@click.option("--by", required=True, help="Who decided it.")
+@click.option("--instead-of", type=click.IntRange(0), help="The version it is meant to replace.")
+@click.pass_obj
+def _save(app: App, file: Path, reason: str, by: str, instead_of: int | None) -> None:
+    """Make the [policy] section of FILE the policy of every role, at once and without a restart."""
+    text, scale = _text(file), app.survey_scale()
+
+    def work(ctx: Context) -> Version:
+        with ctx.sessions() as session:
+            number = newest_number(session) if instead_of is None else instead_of
+        return save_policy(ctx, NewPolicy(text, reason, by, number), scale, datetime.now(UTC))
+
+    version = _named(file, lambda: app.with_context(work))
+    click.echo(f"version {version.number} holds")
+
+
+def _checked(app: App, file: Path, held: PolicySettings) -> PolicySettings:
+    text = _text(file)
+    return _named(file, lambda: checked(text, held, app.survey_scale(), datetime.now(UTC)))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file}: not UTF-8") from None
+
+
+def _named(file: Path, work: Callable[[], T]) -> T:
+    """What is wrong is told by the file's name, a line a fault."""
+    try:
+        return work()
+    except PolicyRefused as error:
+        raise click.ClickException("\n".join(f"{file}: {fault}" for fault in error.faults)) from None
+    except PolicyChanged as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _as_json(found: Any) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=1)
