@@ -88,6 +88,11 @@ def may_begin(
     return Go()
 
 
+def may_join(facts: Facts, sensitive: bool, now: datetime, policy: PolicySettings) -> bool:
+    """Whether a case may be asked in a call that another one of the citizen's has begun."""
+    return not sensitive and isinstance(may_begin(Channel.VOICE, facts, now, policy), Go)
+
+
 class Check(StrEnum):
     """What the gate asks, in its order; the word is the reason of its `Hold` or `Never`."""
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, bindparam, select, update
+from sqlalchemy import CursorResult, Select, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 
 from callbacks.database import dbnow
-from callbacks.gates import Gate, Go, Hold, PauseRule, may_begin
+from callbacks.gates import Gate, Go, Hold, PauseRule, may_begin, may_join
 from callbacks.models import (
     Attempt,
     AttemptCallback,
@@ -193,7 +193,8 @@ def _claim_number(
         return None
     if is_line_busy(session, phone.number_index):
         return None
-    callbacks = [callback, *_others_of(ctx, session, callback, phone, claim)]
+    others = asked_with(ctx, session, callback, phone.number_index, claim.now, claim.pauses, _OTHERS_LOCKED)
+    callbacks = [callback, *others]
     attempt = _new_attempt(ctx, phone, claim)
     try:
         with session.begin_nested():
@@ -232,28 +233,34 @@ def _ask_again(gate: Gate, now: datetime) -> datetime:
     return gate.until if isinstance(gate, Hold) else now
 
 
-def _others_of(
-    ctx: Context, session: Session, callback: Callback, phone: CasePhone, claim: _Claim
-) -> list[Callback]:
-    """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
-    others: list[Callback] = []
-    for other in session.scalars(_OTHERS, {"number": phone.number_index, "but": callback.id}):
-        if len(others) + 1 >= ctx.policy.cases_per_call:
-            break
-        gate = _gate(ctx, session, other, phone.number_index, claim.now, claim.pauses)
-        if isinstance(gate, Go) and not is_sensitive(ctx, other.case):
-            others.append(other)
-    return others
-
-
-_OTHERS = (
+OTHERS = (
     select(Callback)
     .join(CasePhone, CasePhone.case_id == Callback.case_id)
     .where(CasePhone.number_index == bindparam("number"), CasePhone.barred_at.is_(None))
     .where(Callback.state.in_(_CALLABLE), Callback.id != bindparam("but"))
     .order_by(Callback.priority, Callback.closed_at, Callback.id)
-    .with_for_update(skip_locked=True, of=Callback)
 )
+_OTHERS_LOCKED = OTHERS.with_for_update(skip_locked=True, of=Callback)
+
+
+def asked_with(
+    ctx: Context,
+    session: Session,
+    callback: Callback,
+    number_index: str,
+    now: datetime,
+    pauses: Sequence[PauseRule],
+    query: Select[tuple[Callback]] = OTHERS,
+) -> list[Callback]:
+    """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
+    others: list[Callback] = []
+    for other in session.scalars(query, {"number": number_index, "but": callback.id}):
+        if len(others) + 1 >= ctx.policy.cases_per_call:
+            break
+        facts = facts_of(ctx, session, other, number_index, now, pauses=pauses)
+        if may_join(facts, is_sensitive(ctx, other.case), now, ctx.policy):
+            others.append(other)
+    return others
 
 
 def _new_attempt(ctx: Context, phone: CasePhone, claim: _Claim) -> Attempt:
