@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
+    watch_seconds: float = Field(
+        60.0, ge=0.1, description="how often the clock looks for a nightly proof to take and gaps at intake"
+    )
         extra="forbid",
         frozen=True,
         nested_model_default_partial_update=True,
@@ -337,10 +340,12 @@ def _run_voice(office: Office, stop: Stop) -> None:
     from ivr.sip_line import SipLine
     from ivr.worker import VoiceWorker
 
+    from callbacks.service.proofs import take_due_proofs
     settings = office.settings
     script = voice_script(settings)
     line = SipLine(settings.voice)
     plan = DialPlan(settings.office.area_code, settings.office.own_numbers)
+    reading = make_read_sessions(office.engine)
     worker = VoiceWorker(
         office.context,
         line,
@@ -354,6 +359,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)
 
+        "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
 
 def check_scale(settings: Settings, scale: str) -> None:
     """A survey's keys mean what its own scale says; another would count 不满意 as something else."""
@@ -558,27 +564,6 @@ def import_units_command(ctx: click.Context, file: Path) -> None:
     _with_office(ctx, work)
 
 
-@main.command()
-@click.option("--json", "as_json", is_flag=True)
-@click.pass_context
-def ledger(ctx: click.Context, as_json: bool) -> None:
-    """Prove closed = done + open + excluded + cancelled for each unit; status 1 when it doesn't hold."""
-    from callbacks.ledger import read_ledger
-
-    def work(office: Office) -> None:
-        with make_read_sessions(office.engine)() as session:
-            found = read_ledger(session)
-        if as_json:
-            click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=1))
-        else:
-            for line in found.lines():
-                click.echo(line)
-        if not found.balanced:
-            ctx.exit(1)
-
-    _with_office(ctx, work)
-
-
 @main.group()
 def config() -> None:
     """The configuration."""
@@ -703,6 +688,8 @@ def call(
     lang: str,
     as_json: bool,
 ) -> None:
+    main.add_command(ledger.command())
+    main.add_command(policy.command())
     """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
     from dataclasses import asdict
 

@@ -204,8 +204,16 @@ class CaseNode(Base):
     by: Mapped[str] = mapped_column(String(80))
 
 
+def _when_closed(context: Any) -> datetime:
+    found: datetime = context.get_current_parameters()["closed_at"]
+    return found
+
+
 class Closing(Base):
-    """One closing of a case, frozen: the unit that handled it then, its times and its reply then."""
+    """One closing of a case, frozen: the unit that handled it then, its times and its reply then.
+
+    `came_at` is when we learnt of it: the ledger of an earlier day counts what had come by then.
+    """
 
     __tablename__ = "closing"
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
@@ -215,6 +223,7 @@ class Closing(Base):
     signed_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     closed_at: Mapped[datetime] = mapped_column(index=True)
+    came_at: Mapped[datetime] = mapped_column(default=_when_closed)
     reply: Mapped[str] = mapped_column(Text, default="")
     exclusion: Mapped[Exclusion | None]
 

@@ -19,6 +19,7 @@ _CARRIED = ("case_id", "closing_no", "unit_id", "closed_at", "exclusion")  # fro
 
 def close_case(ctx: Context, session: Session, case: Case, closing: Closing, now: datetime) -> Callback:
     """Adds the closing and its first callback; the scope check is the clock's first step with it."""
+    closing.came_at = now
     session.add(closing)
     session.flush()
     of = {name: getattr(closing, name) for name in _CARRIED}
@@ -32,7 +33,7 @@ def close_new_cases(
     ctx: Context, session: Session, closings: Sequence[tuple[Columns, bool]], now: datetime
 ) -> None:
     """The same for new cases, in bulk. Each closing as its columns, and if it's an enterprise's."""
-    insert_rows(session, Closing, [closing for closing, _ in closings])
+    insert_rows(session, Closing, [{**closing, "came_at": now} for closing, _ in closings])
     insert_rows(session, Callback, [_first_round(ctx, *closing, now) for closing in closings])
 
 

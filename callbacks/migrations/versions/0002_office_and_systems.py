@@ -14,6 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _add_came_at()
     op.create_table(
         "alarm",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -290,3 +291,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("what these tables hold can't be kept without them; restore a backup")
+def _add_came_at() -> None:
+    """When each closing came to us; of those that are there, no better is known than when it was closed."""
+    epoch = sa.text("'1970-01-01 00:00:00.000000'")  # SQLite adds no NOT NULL without a default
+    column = sa.Column("came_at", sa.DateTime(timezone=True), server_default=epoch, nullable=False)
+    op.add_column("closing", column)
+    op.execute("UPDATE closing SET came_at = closed_at")
+    if op.get_bind().dialect.name != "sqlite":
+        op.alter_column("closing", "came_at", server_default=None)
+
+
