@@ -9,6 +9,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from callbacks.service.agent_calls import end_untaken
 from callbacks.service.core import Context
 from callbacks.service.leases import settle_leases
 from callbacks.service.planning import plan_due, settle_due
@@ -26,6 +27,7 @@ def run_clock(ctx: Context, stop: Stop, every: float, more: Mapping[str, tuple[f
     jobs: dict[str, tuple[float, Job]] = {
         "plan": (every, lambda now: _drain(plan_due, ctx, now)),
         "settle_leases": (every, lambda now: settle_leases(ctx, now)),
+        "end_untaken": (every, lambda now: end_untaken(ctx, now)),
         "settle_ratings": (every, lambda now: _drain(settle_due, ctx, now)),
         "expire_questions": (every, lambda now: expire_questions(ctx, now)),
         **more,

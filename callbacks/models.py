@@ -330,12 +330,16 @@ class AttemptCallback(Base):
 
 
 class Line(Base):
-    """A line of a trunk: leased by a conditional update, never counted and then used."""
+    """A line of a trunk: leased by a conditional update, never counted and then used.
+
+    It carries an attempt, or the agent's leg of a person's call.
+    """
 
     __tablename__ = "line"
     trunk: Mapped[str] = mapped_column(String(40), primary_key=True)
     no: Mapped[int] = mapped_column(primary_key=True)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), unique=True)
+    agent_call_id: Mapped[int | None] = mapped_column(ForeignKey("agent_call.id"), unique=True)
 
 
 class TextMessage(Base):

@@ -208,8 +208,14 @@ class AgentCallState(StrEnum):
     ENDED = "ended"
 
 
+_LIVE_CALL = text("state != 'ended'")
+
+
 class AgentCall(Base):
-    """A person's call to a citizen, asked for on the desk and carried out by the voice role."""
+    """A person's call to a citizen, asked for on the desk and carried out by the voice role.
+
+    Its lease and its fencing token are those of its attempt, which is made when the voice role takes it.
+    """
 
     __tablename__ = "agent_call"
     __table_args__ = (
@@ -217,8 +223,15 @@ class AgentCall(Base):
             "uq_agent_call_live",
             "callback_id",
             unique=True,
-            sqlite_where=text("state != 'ended'"),
-            postgresql_where=text("state != 'ended'"),
+            sqlite_where=_LIVE_CALL,
+            postgresql_where=_LIVE_CALL,
+        ),
+        Index(
+            "uq_agent_call_telephone",
+            "target",
+            unique=True,
+            sqlite_where=_LIVE_CALL,
+            postgresql_where=_LIVE_CALL,
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -228,11 +241,9 @@ class AgentCall(Base):
     target: Mapped[str] = mapped_column(String(40))  # the agent's telephone, by its name in [targets]
     state: Mapped[AgentCallState] = mapped_column(stored(AgentCallState), index=True)
     asked_at: Mapped[datetime]
-    owner: Mapped[str | None] = mapped_column(String(80))
-    token: Mapped[int | None]
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), unique=True)
     ended_at: Mapped[datetime | None]
-    error: Mapped[str] = mapped_column(String(120), default="")
+    error: Mapped[str] = mapped_column(String(24), default="")  # empty: the attempt tells what came of it
 
 
 class TextTemplate(Base):

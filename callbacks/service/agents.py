@@ -14,8 +14,8 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from callbacks.models import Callback, CasePhone
-from callbacks.models_office import AgentClaim, AgentContact, ContactOutcome
+from callbacks.models import Attempt, Callback, CasePhone
+from callbacks.models_office import AgentCall, AgentClaim, AgentContact, ContactOutcome
 from callbacks.service.answers import Answer, counted_rating, give_resolution, rate
 from callbacks.service.calls import bar
 from callbacks.service.closing import cancel_queued_text
@@ -121,15 +121,21 @@ def contact(
     """
 
     def work(session: Session) -> Result:
-        callback = _mine(session, callback_id, login, now, seen)
+        callback = mine(session, callback_id, login, now, seen)
         if isinstance(callback, Result):
             return callback
         _check(ctx, callback, given, now)
+        attempt = _call_since_last(session, callback_id, login)
         row = AgentContact(
-            callback_id=callback_id, login=login, at=now, outcome=given.outcome, note=given.note.strip()
+            callback_id=callback_id,
+            login=login,
+            at=now,
+            outcome=given.outcome,
+            note=given.note.strip(),
+            attempt_id=attempt,
         )
         session.add(row)
-        _carry_out(ctx, session, callback, given, now)
+        _carry_out(ctx, session, callback, given, now, attempt)
         _hand_on(session, callback_id, login, given, now)
         return Result(Told.DONE, state=callback.state)
 
@@ -142,7 +148,7 @@ def reveal_number(
     """A whole number of the case, for whoever has claimed it; each look is in the audit. Empty: not told."""
 
     def work(session: Session) -> tuple[Result, str]:
-        callback = _mine(session, callback_id, login, now, None)
+        callback = mine(session, callback_id, login, now, None)
         if isinstance(callback, Result):
             return callback, ""
         if not holds(session.get_one(AgentClaim, callback_id), now):
@@ -172,7 +178,7 @@ def _queued(session: Session, callback_id: int) -> Callback | Result:
     return found[0]
 
 
-def _mine(
+def mine(
     session: Session, callback_id: int, login: str, now: datetime, seen: int | None
 ) -> Callback | Result:
     """The callback, when `login` was the last to take it. A claim that ran out unnoticed still counts."""
@@ -202,10 +208,29 @@ def _check(ctx: Context, callback: Callback, given: Contact, now: datetime) -> N
             raise BadContact(ContactFault.NOTE)
 
 
-def _carry_out(ctx: Context, session: Session, callback: Callback, given: Contact, now: datetime) -> None:
+def _call_since_last(session: Session, callback_id: int, login: str) -> int | None:
+    """The agent's newest call that went out since the last outcome, which a note isn't."""
+    query = (
+        select(AgentCall.attempt_id)
+        .join(Attempt, Attempt.id == AgentCall.attempt_id)
+        .where(AgentCall.callback_id == callback_id, AgentCall.login == login)
+        .where(Attempt.invited_at.is_not(None))
+        .order_by(AgentCall.id.desc())
+        .limit(1)
+    )
+    last = select(func.max(AgentContact.at)).where(
+        AgentContact.callback_id == callback_id, AgentContact.outcome != ContactOutcome.NOTE
+    )
+    since = session.scalar(last)
+    return session.scalar(query if since is None else query.where(AgentCall.asked_at > since))
+
+
+def _carry_out(
+    ctx: Context, session: Session, callback: Callback, given: Contact, now: datetime, attempt: int | None
+) -> None:
     match given.outcome:
         case _O.RATED:
-            _rate(ctx, session, callback, given, now)
+            _rate(ctx, session, callback, given, now, attempt)
         case _O.REFUSED:
             _end(ctx, session, callback, Trigger.REFUSE, "agent", now)
         case _O.NO_CONTACT:
@@ -215,10 +240,13 @@ def _carry_out(ctx: Context, session: Session, callback: Callback, given: Contac
             _bar_the_only_number(callback, now)
 
 
-def _rate(ctx: Context, session: Session, callback: Callback, given: Contact, now: datetime) -> None:
+def _rate(
+    ctx: Context, session: Session, callback: Callback, given: Contact, now: datetime, attempt: int | None
+) -> None:
     """By the same function as every other rating."""
     assert given.value is not None
-    answer = Answer(given.value, Channel.AGENT, str(given.value), comment=given.comment.strip())
+    comment = given.comment.strip()
+    answer = Answer(given.value, Channel.AGENT, str(given.value), attempt_id=attempt, comment=comment)
     rate(ctx, session, callback, answer, now)
     if given.resolved is not None:
         give_resolution(ctx, session, callback.id, given.resolved, now)
@@ -246,6 +274,13 @@ def _hold(session: Session, callback_id: int, login: str, at: datetime) -> Resul
     row.login, row.at, row.until = login, at, at + CLAIM
     session.add(row)
     return Result(Told.DONE, login, row.until)
+
+
+def hold_on(session: Session, callback_id: int, login: str, now: datetime) -> None:
+    """The claim's minutes begin anew where it is still this agent's: a call may outlast them."""
+    row = session.get(AgentClaim, callback_id)
+    if row is not None and row.login == login and row.at <= now:
+        row.at, row.until = now, now + CLAIM
 
 
 def _hand_on(session: Session, callback_id: int, login: str, given: Contact, now: datetime) -> None:

@@ -34,7 +34,7 @@ class CallOutcome:
     not_dialled: bool = False
 
 
-def _on_live(
+def on_live(
     ctx: Context, attempt_id: int, token: int, work: Callable[[Session, Attempt, list[Callback]], None]
 ) -> bool:
     """Runs `work` on the attempt if it's live and ours; False when the token is stale."""
@@ -58,7 +58,7 @@ def ringing(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
         if attempt.state is AttemptState.SUBMITTING:
             attempt.state = AttemptState.RINGING
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def answered(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
@@ -72,7 +72,7 @@ def answered(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
             if callback.state is State.DIALING:
                 move(ctx, session, callback, Trigger.ANSWERED, now)
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def rated(ctx: Context, attempt_id: int, token: int, callback_id: int, answer: Answer, now: datetime) -> bool:
@@ -87,7 +87,7 @@ def rated(ctx: Context, attempt_id: int, token: int, callback_id: int, answer: A
         if not same_call or change(ctx, session, callback, answer, now) is None:
             keep_uncounted(ctx, session, callback, answer, now)
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def resolved(
@@ -100,7 +100,7 @@ def resolved(
         if rating is not None and rating.attempt_id == attempt.id:
             give_resolution(ctx, session, callback_id, is_resolved, now)
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def reason_given(ctx: Context, attempt_id: int, token: int, callback_id: int, reason: str) -> bool:
@@ -111,7 +111,7 @@ def reason_given(ctx: Context, attempt_id: int, token: int, callback_id: int, re
         if rating is not None and rating.attempt_id == attempt.id:
             rating.reason = reason
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def ended(ctx: Context, attempt_id: int, token: int, outcome: CallOutcome, now: datetime) -> bool:
@@ -120,7 +120,7 @@ def ended(ctx: Context, attempt_id: int, token: int, outcome: CallOutcome, now: 
     def work(session: Session, attempt: Attempt, callbacks: list[Callback]) -> None:
         finish(ctx, session, attempt, callbacks, outcome, now)
 
-    return _on_live(ctx, attempt_id, token, work)
+    return on_live(ctx, attempt_id, token, work)
 
 
 def finish(

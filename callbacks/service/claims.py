@@ -23,6 +23,7 @@ from callbacks.models import (
     CasePhone,
     Line,
 )
+from callbacks.models_office import AgentCall, AgentCallState
 from callbacks.numbers import NumberKind
 from callbacks.policy import Call, GiveUp, HandOver, PastCall, next_step
 from callbacks.service.core import (
@@ -71,7 +72,7 @@ def ensure_lines(ctx: Context, trunk: str, lines: int) -> None:
         rows = {line.no: line for line in session.scalars(select(Line).where(Line.trunk == trunk))}
         session.add_all(Line(trunk=trunk, no=no) for no in range(1, lines + 1) if no not in rows)
         for no, line in rows.items():
-            if no > lines and line.attempt_id is None:
+            if no > lines and line.attempt_id is None and line.agent_call_id is None:
                 session.delete(line)
 
     ctx.run(work)
@@ -83,7 +84,7 @@ def claim_calls(
     """Up to `limit` calls for free lines of `trunk`. `flow` is name, version and prompt version."""
 
     def work(session: Session) -> list[ClaimedCall]:
-        lines = _free_lines(session, trunk, limit)
+        lines = free_lines(session, trunk, limit)
         claimed: list[ClaimedCall] = []
         pauses: list[PauseRule] | None = None
         for callback in _due(session, now, len(lines)):
@@ -100,13 +101,14 @@ def claim_calls(
     return ctx.run(work)
 
 
-def _free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
+def free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
+    """Up to `limit` lines of the trunk that carry nothing, locked."""
     return list(session.scalars(_FREE_LINES, {"trunk": trunk, "limit": limit}))
 
 
 _FREE_LINES = (
     select(Line)
-    .where(Line.trunk == bindparam("trunk"), Line.attempt_id.is_(None))
+    .where(Line.trunk == bindparam("trunk"), Line.attempt_id.is_(None), Line.agent_call_id.is_(None))
     .order_by(Line.no)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -312,12 +314,13 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
             until = max((_ask_again(gate, now) for gate in shut), default=now)
             release(ctx, session, attempt, callbacks, now, until)
             return False
-        return _invite(session, attempt, token, call_id, now)
+        return commit_invite(session, attempt, token, call_id, now)
 
     return ctx.run(work)
 
 
-def _invite(session: Session, attempt: Attempt, token: int, call_id: str, now: datetime) -> bool:
+def commit_invite(session: Session, attempt: Attempt, token: int, call_id: str, now: datetime) -> bool:
+    """Sets `invited_at` while the lease holds; the INVITE leaves when that is committed."""
     told = {"attempt": attempt.id, "of": token, "at": now, "call": call_id}
     result: CursorResult[Any] = session.execute(_INVITE, told)  # type: ignore[assignment]
     return result.rowcount == 1
@@ -348,13 +351,30 @@ def release(
 
 
 def end_attempt(session: Session, attempt: Attempt, now: datetime) -> None:
-    """The attempt isn't live any more: number, callbacks and line are free for another."""
+    """The attempt isn't live any more: number, callbacks and lines are free for another."""
     attempt.state = AttemptState.ENDED
     attempt.ended_at = now
     attempt.owner = None
     for link in attempt.links:
         link.live = False
     session.execute(_FREE_LINE, {"of": attempt.id})
+    if attempt.channel is Channel.AGENT:
+        _end_agent_call(session, attempt, now)
+
+
+def _end_agent_call(session: Session, attempt: Attempt, now: datetime) -> None:
+    """A person's call lives as long as its attempt. Who ends it otherwise than by a lost lease says why."""
+    call = session.scalar(select(AgentCall).where(AgentCall.attempt_id == attempt.id).with_for_update())
+    if call is None:
+        return
+    if call.state is not AgentCallState.ENDED:
+        call.state, call.ended_at, call.error = AgentCallState.ENDED, now, "lost"
+    session.execute(
+        update(Line)
+        .where(Line.agent_call_id == call.id)
+        .values(agent_call_id=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 _FREE_LINE = (

@@ -221,16 +221,23 @@ def _past_call(
     return PastCall(invited_at, disposition, rang_at is not None, number_index)
 
 
+# Calls: those of the flow, and those of a person.
+BY_TELEPHONE = (Channel.VOICE, Channel.AGENT)
+
 # The questions that are asked for every call and text, built once: building one costs as much as asking it.
 _PAST = select(Attempt.invited_at, Attempt.disposition, Attempt.rang_at, Attempt.number_index).where(
-    Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None), Attempt.id != bindparam("but")
+    Attempt.invited_at.is_not(None), Attempt.id != bindparam("but")
 )
-_CALLS = (
+_CALLS = (  # a person's calls aren't among a round's attempts
     _PAST.join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
-    .where(AttemptCallback.callback_id == bindparam("callback"))
+    .where(Attempt.channel == Channel.VOICE, AttemptCallback.callback_id == bindparam("callback"))
     .order_by(Attempt.invited_at)
 )
-_HISTORY = _PAST.where(Attempt.number_index == bindparam("number"), Attempt.invited_at > bindparam("since"))
+_HISTORY = _PAST.where(  # but they are among a number's
+    Attempt.channel.in_(BY_TELEPHONE),
+    Attempt.number_index == bindparam("number"),
+    Attempt.invited_at > bindparam("since"),
+)
 _WAKE = (
     update(Callback)
     .where(

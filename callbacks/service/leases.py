@@ -15,9 +15,9 @@ from callbacks.database import dbnow
 from callbacks.models import Attempt, TextMessage, TextState
 from callbacks.service.calls import CallOutcome, finish
 from callbacks.service.claims import release
-from callbacks.service.core import LIVE, Context, lock_callbacks
+from callbacks.service.core import BY_TELEPHONE, LIVE, Context, lock_callbacks
 from callbacks.service.submits import text_unknown
-from callbacks.vocabulary import Channel, Disposition
+from callbacks.vocabulary import Disposition
 
 
 def owner_name(role: str, pid: int | None = None) -> str:
@@ -76,7 +76,7 @@ def settle_leases(ctx: Context, now: datetime, owner: str | None = None, limit: 
 def _lost_attempts(session: Session, owner: str | None, limit: int) -> list[Attempt]:
     query = (
         select(Attempt)
-        .where(Attempt.channel == Channel.VOICE, Attempt.state.in_(LIVE))
+        .where(Attempt.channel.in_(BY_TELEPHONE), Attempt.state.in_(LIVE))
         .where(_lost(Attempt, owner))
         .order_by(Attempt.id)
         .limit(limit)

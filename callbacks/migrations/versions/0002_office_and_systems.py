@@ -163,11 +163,9 @@ def upgrade() -> None:
         sa.Column("target", sa.String(length=40), nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("owner", sa.String(length=80), nullable=True),
-        sa.Column("token", sa.Integer(), nullable=True),
         sa.Column("attempt_id", sa.Integer(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.String(length=120), nullable=False),
+        sa.Column("error", sa.String(length=24), nullable=False),
         sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("fk_agent_call_attempt_id")),
         sa.ForeignKeyConstraint(["callback_id"], ["callback.id"], name=op.f("fk_agent_call_callback_id")),
         sa.ForeignKeyConstraint(["phone_id"], ["case_phone.id"], name=op.f("fk_agent_call_phone_id")),
@@ -184,6 +182,19 @@ def upgrade() -> None:
             sqlite_where=sa.text("state != 'ended'"),
             postgresql_where=sa.text("state != 'ended'"),
         )
+        batch_op.create_index(
+            "uq_agent_call_telephone",
+            ["target"],
+            unique=True,
+            sqlite_where=sa.text("state != 'ended'"),
+            postgresql_where=sa.text("state != 'ended'"),
+        )
+    with op.batch_alter_table("line", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("agent_call_id", sa.Integer(), nullable=True))
+        batch_op.create_foreign_key(
+            batch_op.f("fk_line_agent_call_id"), "agent_call", ["agent_call_id"], ["id"]
+        )
+        batch_op.create_unique_constraint(batch_op.f("uq_line_agent_call_id"), ["agent_call_id"])
 
     op.create_table(
         "agent_claim",
@@ -289,8 +300,6 @@ def upgrade() -> None:
         forbid_changes(op.get_bind(), table)
 
 
-def downgrade() -> None:
-    raise NotImplementedError("what these tables hold can't be kept without them; restore a backup")
 def _add_came_at() -> None:
     """When each closing came to us; of those that are there, no better is known than when it was closed."""
     epoch = sa.text("'1970-01-01 00:00:00.000000'")  # SQLite adds no NOT NULL without a default
@@ -301,3 +310,5 @@ def _add_came_at() -> None:
         op.alter_column("closing", "came_at", server_default=None)
 
 
+def downgrade() -> None:
+    raise NotImplementedError("what these tables hold can't be kept without them; restore a backup")
