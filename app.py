@@ -71,6 +71,9 @@ class WebSettings(Section):
     port: int = Field(8110, ge=0, le=65535)
     threads: int = Field(8, ge=1, le=64)
     public_url: str = Field("", max_length=200, description="where citizens reach the page of their code")
+    trusted_proxy: str = Field(
+        "", max_length=45, description="the proxy's address, whose X-Forwarded-For names who asks"
+    )
 
     @property
     def citizens_url(self) -> str:
@@ -226,8 +229,16 @@ def open_office(settings: Settings) -> Office:
         privacy=privacy,
         subscribers=(ScoreLedger(settings.policy.windows.timezone), OutcomeFeed()),
         reminders=settings.reminders,
+        urgent=_tells_of_danger,
     )
     return Office(settings, engine, privacy, context)
+
+
+def _tells_of_danger(words: str) -> bool:
+    """By the rules for texts, whichever way the words came."""
+    from sms.reply import is_emergency, normalise
+
+    return is_emergency(normalise(words))
 
 
 def web_secret(privacy: Privacy) -> bytes:
@@ -245,8 +256,9 @@ def run_role(office: Office, role: str, stop: Stop) -> None:
 
 
 def create_app(office: Office, inbox: Inbox) -> Any:
-    """The WSGI application: the desk, and beside it the API and the providers' pushes."""
+    """The WSGI application: the desk, and beside it the citizens' page, the API and the providers' pushes."""
     from callbacks.api import ApiDeps, beside, create_api
+    from scoring.web import citizen_page
     from scoring.web.desk import DeskDeps, create_desk
     from sms.push_app import PREFIX, create_pushes, push_sources
 
@@ -264,7 +276,8 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         service=office.context,
     )
     api = ApiDeps(office.context, deps.read_sessions, deps.now, settings.web.citizens_url)
-    others = {"/api/": create_api(api)}
+    page = citizen_page.CitizenDeps(office.context, deps.now, settings.demo)
+    others = {"/api/": create_api(api), citizen_page.PREFIX: citizen_page.create_citizen_page(page)}
     if sources := push_sources(settings.sms):
         others[PREFIX] = create_pushes(inbox, sources)
     return beside(create_desk(deps), others)
@@ -284,6 +297,7 @@ def _run_web(office: Office, stop: Stop) -> None:
         port=web.port,
         threads=web.threads,
         max_request_body_size=_LONGEST_REQUEST,
+        **_proxy(web),
     )
     log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
     stop.on_set(server.close)
@@ -293,6 +307,18 @@ def _run_web(office: Office, stop: Stop) -> None:
         except OSError:
             if not stop.is_set():
                 raise
+
+
+def _proxy(web: WebSettings) -> dict[str, Any]:
+    """Behind a proxy all would count as one address; only a proxy that is named is believed."""
+    if not web.trusted_proxy:
+        return {}
+    return {
+        "trusted_proxy": web.trusted_proxy,
+        "trusted_proxy_count": 1,
+        "trusted_proxy_headers": {"x-forwarded-for"},
+        "clear_untrusted_proxy_headers": True,
+    }
 
 
 def _run_clock(office: Office, stop: Stop) -> None:

@@ -21,6 +21,7 @@ from callbacks.rating import Scale
 
 VERSION = "1"
 _EVERY = (401, 403, 422, 429, 500, 503)  # what every operation may answer
+_WORTH_A_RETRY = (429, 503)
 _WITH_BODY = (400, 413, 415)
 _REF = "#/components/schemas/{model}"
 _MEANINGS = {
@@ -97,10 +98,13 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _problem(status: int) -> dict[str, Any]:
     title = HTTPStatus(status).phrase
-    return {
+    told: dict[str, Any] = {
         "description": f"{title}: {_MEANINGS[status]}",
         "content": _content(ProblemBody, MEDIA_TYPE),
     }
+    if status in _WORTH_A_RETRY:
+        told["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+    return told
 
 
 def _content(model: type[BaseModel], media_type: str) -> dict[str, Any]:

@@ -68,11 +68,11 @@ def create_api(given: ApiDeps) -> Flask:
 
 
 def beside(desk: Wsgi, others: Mapping[str, Wsgi]) -> Wsgi:
-    """What is below a prefix of `others`, like /api/, goes there, all else to `desk`."""
+    """What is below a prefix of `others`, like /api/, goes there, and so does /api; all else to `desk`."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO", ""))
-        chosen = next((app for prefix, app in others.items() if path.startswith(prefix)), desk)
+        chosen = next((app for prefix, app in others.items() if f"{path}/".startswith(prefix)), desk)
         return chosen(environ, start_response)
 
     return application

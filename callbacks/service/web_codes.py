@@ -20,7 +20,7 @@ from callbacks.models_systems import WebCode
 from callbacks.privacy import Privacy
 from callbacks.service.answers import Answer, counted_rating
 from callbacks.service.core import Context, is_sensitive, lock_callbacks
-from callbacks.service.web_answers import web_rated
+from callbacks.service.web_answers import alarm_if_urgent, web_rated
 from callbacks.states import OPEN, TAKES_LATE_ANSWER
 from callbacks.vocabulary import Channel
 
@@ -75,6 +75,8 @@ class WebQuestion:
     expires_at: datetime
     changeable_until: datetime | None  # answered here, and may be changed until then
     resolution_given: bool  # "solved?" is answered already
+    round: int = 1  # from 2 on the matter was dealt with anew
+    given: int | None = None  # the rating that counts, where it was given here
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def answer_code(ctx: Context, presented: str, answer: WebAnswer, now: datetime) 
     if question is None:
         return WebOutcome.UNKNOWN
     if question.state is CodeState.EXPIRED:
+        ctx.run(lambda session: _heed(ctx, session, question.callback_id, answer.comment, now))
         return WebOutcome.EXPIRED
     given = Answer(answer.value, Channel.WEB, str(answer.value), comment=answer.comment)
     outcome = web_rated(ctx, question.callback_id, given, now, answer.resolved)
@@ -160,6 +163,11 @@ def answer_code(ctx: Context, presented: str, answer: WebAnswer, now: datetime) 
 def _use(session: Session, callback_id: int, now: datetime) -> None:
     unused = WebCode.callback_id == callback_id, WebCode.used_at.is_(None)
     session.execute(update(WebCode).where(*unused).values(used_at=now))
+
+
+def _heed(ctx: Context, session: Session, callback_id: int, words: str, now: datetime) -> None:
+    """Nothing is stored of an answer that comes too late, but danger is danger."""
+    alarm_if_urgent(ctx, session, session.get_one(Callback, callback_id), words, now)
 
 
 def _find(ctx: Context, session: Session, presented: str) -> WebCode | None:
@@ -188,6 +196,8 @@ def _question(ctx: Context, session: Session, code: WebCode, now: datetime) -> W
         expires_at=code.expires_at,
         changeable_until=_changeable_until(ctx, rating, now),
         resolution_given=rating is not None and rating.resolved is not None,
+        round=callback.round,
+        given=_given_here(ctx, rating),
     )
 
 
@@ -197,6 +207,13 @@ def _state(code: WebCode, callback: Callback, rating: Rating | None, now: dateti
     if now >= code.expires_at or callback.state not in OPEN | TAKES_LATE_ANSWER:
         return CodeState.EXPIRED
     return CodeState.OPEN
+
+
+def _given_here(ctx: Context, rating: Rating | None) -> int | None:
+    """What was said on the telephone or by text isn't shown to whoever has the code."""
+    if rating is None or rating.channel is not Channel.WEB or rating.scale != ctx.policy.scale:
+        return None
+    return rating.value
 
 
 def _changeable_until(ctx: Context, rating: Rating | None, now: datetime) -> datetime | None:

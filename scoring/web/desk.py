@@ -28,19 +28,11 @@ from scoring.web import (
     templating,
 )
 from scoring.web.context import DeskDeps, load_user
+from scoring.web.headers import HEADERS
 from scoring.web.permissions import PUBLIC, Permission, declared, public
 
 __all__ = ["DeskDeps", "create_desk"]
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'; object-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
 _ADDRESS_LIMIT = "30 per minute"
 _LOGIN_LIMIT = "10 per minute"
 _SESSION = timedelta(hours=10)
@@ -108,7 +100,7 @@ def _enforce() -> None:
 
 
 def _protect(response: Response) -> Response:
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -12,17 +12,17 @@ from flask_babel import (  # type: ignore[import-untyped, unused-ignore]
 )
 from flask_babel import gettext as _gettext
 
-__all__ = ["LANGUAGES", "current", "gettext", "lazy_gettext", "set_up"]
+__all__ = ["LANGUAGES", "TRANSLATIONS", "current", "gettext", "lazy_gettext", "set_up"]
 
 LANGUAGES = {"zh": "zh_Hans", "en": "en"}
-_TRANSLATIONS = Path(__file__).parent / "translations"
+TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def set_up(app: Flask) -> None:
     Babel(
         app,
         default_locale="zh_Hans",
-        default_translation_directories=str(_TRANSLATIONS),
+        default_translation_directories=str(TRANSLATIONS),
         locale_selector=_choose,
     )
     app.before_request(_keep)

@@ -16,7 +16,13 @@ from scoring.web.context import DeskDeps, may
 from scoring.web.language import current, gettext
 from scoring.web.permissions import Permission
 
-_SHAPES = {"minute": "%Y-%m-%d %H:%M", "second": "%m-%d %H:%M:%S", "day": "%Y-%m-%d", "clock": "%H:%M:%S"}
+_SHAPES = {
+    "minute": "%Y-%m-%d %H:%M",
+    "second": "%m-%d %H:%M:%S",
+    "day": "%Y-%m-%d",
+    "clock": "%H:%M:%S",
+    "time": "%H:%M",
+}
 
 
 def set_up(app: Flask, deps: DeskDeps) -> None:
@@ -34,7 +40,7 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
     )
     app.jinja_env.filters.update(
         word=words.word,
-        local=partial(_local, deps.zone),
+        local=partial(local, deps.zone),
         age=age,
         span=span,
         decimals=present.decimals,
@@ -47,7 +53,7 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
     )
 
 
-def _local(zone: ZoneInfo, at: datetime | None, shape: str = "minute") -> str | Markup:
+def local(zone: ZoneInfo, at: datetime | None, shape: str = "minute") -> str | Markup:
     """A moment as a `time` element in the office's time zone."""
     if at is None:
         return present.NONE

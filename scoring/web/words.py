@@ -13,6 +13,7 @@ from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
 from scoring.queries_filter import Age, Only, Sort, Tab
+from scoring.web.citizen_form import FormFault
 from scoring.web.language import lazy_gettext as _l
 
 STATES: Mapping[StrEnum, object] = {
@@ -255,6 +256,12 @@ RANK_BY: dict[str, object] = {
     "score": _l("得分"),
     "wilson": _l("满意率置信区间的下限"),
     "shrunk": _l("向组均值收缩的满意指数"),
+}
+FORM_FAULTS: Mapping[FormFault, object] = {
+    FormFault.RATING: _l("请先选择一项评价，再提交。"),
+    FormFault.RESOLVED: _l("请重新选择问题是否解决。"),
+    FormFault.TOO_LONG: _l("留言太长，最多500字，请缩短后再提交。"),
+    FormFault.NO_TEXT: _l("留言里有不能保存的字符，请删去后再提交。"),
 }
 _RATINGS: dict[tuple[str, int], object] = {
     ("cn3", 1): _l("满意"),
