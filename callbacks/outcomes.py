@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from callbacks.events import CallbackEnded, Event, Rated, RatingChanged, RatingSettled, ResolutionGiven
-from callbacks.models import Callback, Case, Rating, Unit
+from callbacks.models import Callback, Rating
 from callbacks.models_systems import Outcome
 from callbacks.rating import SCALES
 from callbacks.states import State
@@ -74,14 +73,14 @@ def _of_rating(
 def _write(
     session: Session, callback_id: int, kind: OutcomeKind, ordinal: int, at: datetime, told: dict[str, Any]
 ) -> None:
-    row = session.execute(_CALLBACK, {"callback": callback_id}).one()
+    callback = session.get_one(Callback, callback_id)  # its writer has it at hand, and its case
     payload = {
-        "case": row.number,
-        "closing_no": row.closing_no,
-        "round": row.round,
-        "unit": row.code,
+        "case": callback.case.number,
+        "closing_no": callback.closing_no,
+        "round": callback.round,
+        "unit": callback.unit.code,
         "outcome": None,
-        "exclusion": row.exclusion and row.exclusion.value,
+        "exclusion": callback.exclusion and callback.exclusion.value,
         "rating": None,
         "channel": None,
         "late": False,
@@ -91,7 +90,7 @@ def _write(
     }
     session.add(
         Outcome(
-            case_id=row.case_id,
+            case_id=callback.case_id,
             callback_id=callback_id,
             kind=kind.value,
             ordinal=ordinal,
@@ -99,25 +98,9 @@ def _write(
             at=at,
         )
     )
-    session.flush()
 
 
 def _rating_payload(rating: Rating) -> dict[str, Any]:
     """A rating as other systems read it: the label in the scale's own words."""
     label = SCALES[rating.scale].labels[rating.value]
     return {"value": rating.value, "scale": rating.scale, "label": label}
-
-
-_CALLBACK = (
-    select(
-        Callback.case_id,
-        Callback.closing_no,
-        Callback.round,
-        Callback.exclusion,
-        Case.number,
-        Unit.code,
-    )
-    .join(Case, Case.id == Callback.case_id)
-    .join(Unit, Unit.id == Callback.unit_id)
-    .where(Callback.id == bindparam("callback"))
-)

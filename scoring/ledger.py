@@ -68,7 +68,6 @@ class ScoreLedger:
                 at=at,
             )
         )
-        session.flush()
 
     def _list(self, session: Session, rating: Rating, at: datetime) -> None:
         """列入不满意清单, once per callback."""
@@ -81,7 +80,6 @@ class ScoreLedger:
                 opened_at=at,
             )
             session.add(item)
-            session.flush()
 
 
 def _worth(session: Session, rating: Rating) -> dict[str, Fraction]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from callbacks.database import is_away
 from callbacks.numbers import normalise
 from callbacks.rating import Scale
 from callbacks.service.core import Context
-from callbacks.service.replies import IncomingReply, reply_came
-from callbacks.service.submits import receipt_came
+from callbacks.service.replies import IncomingReply, replies_came, reply_came
+from callbacks.service.submits import DeliveryReceipt, receipts_came
 from callbacks.spool import Record, SpoolRefused, own_spool, play_in, play_orphans
 from sms.events import ReceiptArrived, ReceiptStatus, ReplyArrived
 from sms.reply import ParsedReply, parse
@@ -31,12 +32,30 @@ _PLAY_PAUSE = 1.0
 def store_delivery(ctx: Context, gateway: str, event: Delivery, now: datetime) -> str:
     """Stores a delivery that came at `now`; what it came to, a word. Taken twice, it changes nothing."""
     match event:
-        case ReceiptArrived(_, message_id, status, error):
-            receipt_came(ctx, gateway, message_id, status.value, error, now)
+        case ReceiptArrived():
+            receipts_came(ctx, [_read_receipt(gateway, event)], now)
             return "receipt"
         case ReplyArrived():
             reply = read_reply(event, gateway, ctx.office.area_code, ctx.policy.rating_scale)
             return reply_came(ctx, reply, now)
+
+
+def store_deliveries(ctx: Context, told: Sequence[tuple[str, Delivery]], now: datetime) -> list[str]:
+    """Stores deliveries of gateways, replies in their order; all in a few transactions, or an exception.
+
+    Taken again after a failure it changes nothing of what was stored.
+    """
+    receipts = [(gateway, each) for gateway, each in told if isinstance(each, ReceiptArrived)]
+    replies = [(gateway, each) for gateway, each in told if isinstance(each, ReplyArrived)]
+    if receipts:
+        receipts_came(ctx, [_read_receipt(gateway, each) for gateway, each in receipts], now)
+    area_code, scale = ctx.office.area_code, ctx.policy.rating_scale
+    read = [read_reply(each, gateway, area_code, scale) for gateway, each in replies]
+    return ["receipt"] * len(receipts) + (replies_came(ctx, read, now) if read else [])
+
+
+def _read_receipt(gateway: str, event: ReceiptArrived) -> DeliveryReceipt:
+    return DeliveryReceipt(gateway, event.message_id, event.status.value, event.error)
 
 
 def read_reply(event: ReplyArrived, gateway: str, area_code: str, scale: Scale) -> IncomingReply:
@@ -82,6 +101,18 @@ class Inbox:
                 log.info("delivery_stored", outcome=outcome)
                 return True
         return self._keep(_record(gateway, event, now))
+
+    def take_all(self, told: Sequence[tuple[str, Delivery]], now: datetime) -> list[bool]:
+        """Whether each is kept, as `take` says; stored together where nothing is in the way."""
+        if len(told) > 1 and not self._spool.waiting:
+            try:
+                outcomes = store_deliveries(self._ctx, told, now)
+            except DBAPIError as error:
+                log.error("batch_refused", error=type(error.orig).__name__, away=is_away(error))
+            else:
+                log.info("deliveries_stored", outcomes=dict(Counter(outcomes)))
+                return [True] * len(told)
+        return [self.take(gateway, event, now) for gateway, event in told]
 
     def _keep(self, record: Record) -> bool:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -66,8 +67,8 @@ class SmsWorker:
         self._tokens: dict[int, int] = {}
         self._unwritten: list[GatewayEvent] = []
         self._look_at = 0.0
-
         self._look_for_policy = PolicyWatch(ctx)
+
     def run(self, stop: Stop, drain_seconds: float) -> None:
         """Until `stop`; then answers that are still waited for are waited for, within the bound."""
         stop.on_set(self._gateway.wake)
@@ -82,11 +83,15 @@ class SmsWorker:
     def turn(self, *, claiming: bool) -> None:
         """One turn: what came is stored first, then new texts are claimed."""
         self._inbox.catch_up(datetime.now(UTC))
-        events = [*self._unwritten, *self._gateway.poll(self._poll)]
         self._look_for_policy()
+        events = [*self._unwritten, *self._gateway.poll(self._poll)]
         self._unwritten = []
+        self._store_taken([event for event in events if isinstance(event, Submitted)])
+        self._store_deliveries(
+            [event for event in events if isinstance(event, ReceiptArrived | ReplyArrived)]
+        )
         for event in events:
-            if not self._store(event):
+            if not isinstance(event, Submitted | ReceiptArrived | ReplyArrived) and not self._store(event):
                 self._unwritten.append(event)
         if self._unwritten:
             time.sleep(_AWAY_PAUSE)
@@ -117,15 +122,42 @@ class SmsWorker:
         self._gateway.submit(Submission(text.text_id, text.sender_code, text.number, text.body, urgent))
         log.info("text_submitted", text=text.text_id, number=text.masked)
 
+    def _store_taken(self, events: Sequence[Submitted]) -> None:
+        """One transaction for all; where that fails for a reason of its own, one each."""
+        if not events:
+            return
+        try:
+            self._write_taken(events)
+        except DBAPIError as error:
+            if is_away(error):
+                log.error("database_away", error=type(error.orig).__name__)
+                self._unwritten += events
+            elif len(events) == 1:
+                log.exception("write_failed")  # its lease will expire, and the text is unknown then
+            else:
+                for event in events:
+                    self._store_taken([event])
+
+    def _write_taken(self, events: Sequence[Submitted]) -> None:
+        name = self._gateway.name
+        taken = [
+            Taken(each.ref, self._tokens.get(each.ref, -1), each.gateway or name, each.message_ids)
+            for each in events
+        ]
+        all_submitted(self._ctx, taken, datetime.now(UTC))
+        for each in events:
+            self._tokens.pop(each.ref, None)
+
+    def _store_deliveries(self, events: Sequence[ReceiptArrived | ReplyArrived]) -> None:
+        """Acknowledged when they're kept; what isn't comes again."""
+        told = [(event.gateway or self._gateway.name, event) for event in events]
+        for event, kept in zip(events, self._inbox.take_all(told, datetime.now(UTC)), strict=True):
+            self._gateway.acknowledge(event.handle, ok=kept)
+
     def _store(self, event: GatewayEvent) -> bool:
         """False: the database is away, so the event is kept for the next turn."""
-        now = datetime.now(UTC)
-        if isinstance(event, ReceiptArrived | ReplyArrived):
-            kept = self._inbox.take(event.gateway or self._gateway.name, event, now)
-            self._gateway.acknowledge(event.handle, ok=kept)
-            return True
         try:
-            self._write(event, now)
+            self._write(event, datetime.now(UTC))
         except DBAPIError as error:
             if not is_away(error):
                 log.exception("write_failed")  # its lease will expire, and the text is unknown then
@@ -136,10 +168,6 @@ class SmsWorker:
 
     def _write(self, event: GatewayEvent, now: datetime) -> None:
         match event:
-            case Submitted(ref, message_ids, gateway):
-                token = self._tokens.get(ref, -1)
-                submitted(self._ctx, ref, token, gateway or self._gateway.name, message_ids, now)
-                self._tokens.pop(ref, None)
             case SubmitFailed(ref, permanent, status):
                 not_submitted(self._ctx, ref, self._tokens.get(ref, -1), status, permanent, now)
                 self._tokens.pop(ref, None)

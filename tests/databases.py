@@ -38,7 +38,7 @@ def _as_server_user() -> dict[str, object]:
 
 
 @contextmanager
-def postgresql_cluster(programs: Path) -> Iterator[str]:
+def postgresql_cluster(programs: Path, *, fsync: bool = False) -> Iterator[str]:
     """A cluster on a free loopback port, as an URL without a database; gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="huifang-pg-"))
     who = _as_server_user()
@@ -47,7 +47,8 @@ def postgresql_cluster(programs: Path) -> Iterator[str]:
     data, port = folder / "data", free_port()
     run = partial(subprocess.run, check=True, cwd=folder, stdout=subprocess.DEVNULL, **who)
     run([programs / "initdb", "-D", data, "-U", "huifang", "-A", "trust", "-E", "UTF8", "--no-sync"])
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off -c max_connections=60"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c max_connections=60"
+    options += "" if fsync else " -c fsync=off"
     log = folder / "log"
     run([programs / "pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start"])
     try:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from callbacks.events import Rated, RatingChanged, RatingSettled, ResolutionGiven
 from callbacks.models import Attempt, AttemptCallback, Callback, Rating, TextMessage
-from callbacks.service.closing import cancel_queued_text
+from callbacks.service.closing import cancel_queued_texts
 from callbacks.service.core import LIVE, Context, close_question, move
 from callbacks.states import OPEN, TAKES_LATE_ANSWER, Trigger
 from callbacks.vocabulary import Channel
@@ -36,6 +36,16 @@ def rate(ctx: Context, session: Session, callback: Callback, answer: Answer, now
 
     The caller holds the callback's lock; `uq_rating_counted` holds whatever the caller forgets.
     """
+    rating = count_rating(ctx, session, callback, answer, now)
+    if rating is not None:
+        tell_counted(ctx, session, [rating], now)
+    return rating
+
+
+def count_rating(
+    ctx: Context, session: Session, callback: Callback, answer: Answer, now: datetime
+) -> Rating | None:
+    """The first half of `rate`: in the same transaction `tell_counted` follows, for several at once."""
     late = callback.state in TAKES_LATE_ANSWER
     if callback.state not in OPEN and not late:
         return None
@@ -44,10 +54,17 @@ def rate(ctx: Context, session: Session, callback: Callback, answer: Answer, now
     session.add(rating)
     move(ctx, session, callback, Trigger.RATE, now, detail=f"{answer.channel} {answer.value}")
     callback.late = callback.late or late
-    session.flush()
-    _stop_other_ways(session, callback, answer.attempt_id, now)
-    ctx.publish(session, Rated(rating.id, now))
     return rating
+
+
+def tell_counted(ctx: Context, session: Session, ratings: Sequence[Rating], now: datetime) -> None:
+    """What else was to be asked for the rated callbacks is cancelled, and whoever listens is told."""
+    if not ratings:
+        return
+    session.flush()
+    _stop_other_ways(session, ratings, now)
+    for rating in ratings:
+        ctx.publish(session, Rated(rating.id, now))
 
 
 def keep_uncounted(
@@ -137,20 +154,27 @@ def _new_rating(ctx: Context, callback: Callback, answer: Answer, now: datetime,
     )
 
 
-def _stop_other_ways(session: Session, callback: Callback, but_attempt: int | None, now: datetime) -> None:
-    """Cancels what's queued or ringing for this callback alone; a call for several cases goes on."""
-    cancel_queued_text(session, callback.id, now)
-    query = (
-        select(Attempt)
-        .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
-        .where(AttemptCallback.callback_id == callback.id, Attempt.channel == Channel.VOICE)
-        .where(Attempt.state.in_(LIVE), Attempt.id != (but_attempt or 0))
-    )
-    for attempt in session.scalars(query):
-        others = session.scalars(
-            select(Callback.state)
-            .join(AttemptCallback, AttemptCallback.callback_id == Callback.id)
-            .where(AttemptCallback.attempt_id == attempt.id, Callback.id != callback.id)
-        )
+def _stop_other_ways(session: Session, ratings: Sequence[Rating], now: datetime) -> None:
+    """Cancels what's queued or ringing for these callbacks alone; a call for several cases goes on."""
+    came_by = {rating.callback_id: rating.attempt_id for rating in ratings}
+    cancel_queued_texts(session, list(came_by), now)
+    for attempt, callback_id in session.execute(_LIVE_CALLS, {"of": list(came_by)}).all():
+        if attempt.id == came_by[callback_id]:
+            continue
+        others = session.scalars(_OTHERS, {"attempt": attempt.id, "but": callback_id})
         if all(state not in OPEN for state in others):
             attempt.cancel_requested = True
+
+
+_LIVE_CALLS = (
+    select(Attempt, AttemptCallback.callback_id)
+    .join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
+    .where(AttemptCallback.callback_id.in_(bindparam("of", expanding=True)))
+    .where(Attempt.channel == Channel.VOICE, Attempt.state.in_(LIVE))
+    .order_by(Attempt.id)
+)
+_OTHERS = (
+    select(Callback.state)
+    .join(AttemptCallback, AttemptCallback.callback_id == Callback.id)
+    .where(AttemptCallback.attempt_id == bindparam("attempt"), Callback.id != bindparam("but"))
+)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models import (
     ASKING,
     Callback,
+    Rating,
     Reply,
     Suppression,
     TextKind,
     TextMessage,
 )
 from callbacks.numbers import mask
-from callbacks.service.answers import Answer, change, counted_rating, keep_uncounted, rate
+from callbacks.service.answers import (
+    Answer,
+    change,
+    count_rating,
+    counted_rating,
+    keep_uncounted,
+    tell_counted,
+)
 from callbacks.service.claims import hand_over
 from callbacks.service.closing import cancel_queued_text
 from callbacks.service.core import Context, audit, close_question, is_suppressed, lock_callbacks, move
@@ -28,6 +38,7 @@ from callbacks.states import OPEN, TAKES_LATE_ANSWER, State, Trigger
 from callbacks.vocabulary import Channel
 
 log = structlog.get_logger(__name__)
+_AT_ONCE = 20  # in one transaction: more would make the first ones wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +68,82 @@ def reply_came(ctx: Context, incoming: IncomingReply, now: datetime) -> str:
     `redelivered`, `unmatched`, `rated`, `changed`, `uncounted`, `comment`, `opted_out`, `clarify`,
     `handed_over`, `closed`.
     """
+    return replies_came(ctx, [incoming], now)[0]
 
-    def work(session: Session) -> str:
-        before = _same_before(ctx, session, incoming, now)
-        if before is not None:
-            before.redelivered += 1
-            return "redelivered"
-        reply = _new_reply(ctx, incoming, now)
-        session.add(reply)
-        session.flush()
-        question = _question_of(ctx, session, reply)
-        if incoming.emergency:
+
+def replies_came(ctx: Context, incoming: Sequence[IncomingReply], now: datetime) -> list[str]:
+    """Several replies, in their order: what they ask the database for, they ask together.
+
+    A transaction takes a run of replies from different numbers; those of one number are steps. Taken again
+    after a failure, what was stored is found.
+    """
+    return [outcome for run in _runs(incoming) for outcome in ctx.run(partial(_store, ctx, run, now))]
+
+
+def _runs(incoming: Iterable[IncomingReply]) -> Iterator[list[IncomingReply]]:
+    run: dict[str, IncomingReply] = {}
+    for each in incoming:
+        if each.number in run or len(run) == _AT_ONCE:
+            yield list(run.values())
+            run = {}
+        run[each.number] = each
+    yield list(run.values())
+
+
+def _store(ctx: Context, incoming: Sequence[IncomingReply], now: datetime, session: Session) -> list[str]:
+    before = _seen(ctx, session, incoming, now)
+    replies = [before.get(_identity(each)) or _new_reply(ctx, each, now) for each in incoming]
+    fresh = [reply for reply in replies if reply.id is None]
+    session.add_all(fresh)
+    session.flush()
+    _take(ctx, session, fresh, now)
+    for reply in before.values():
+        reply.redelivered += 1
+    return ["redelivered" if reply in before.values() else reply.outcome for reply in replies]
+
+
+def _take(ctx: Context, session: Session, replies: Sequence[Reply], now: datetime) -> None:
+    """Does what each asks. The ratings among them are told together, or before their callback's next one."""
+    questions = _questions_of(ctx, session, replies)
+    callbacks = _callbacks_of(session, questions)
+    counted: list[Rating] = []
+    for reply, question in zip(replies, questions, strict=True):
+        callback = None if question is None else callbacks.get(question.callback_id or 0)
+        if callback is not None and any(rating.callback_id == callback.id for rating in counted):
+            tell_counted(ctx, session, counted, now)
+            counted.clear()
+        if reply.emergency:
             _alarm(ctx, session, reply, question, now)
-        reply.outcome = _outcome(ctx, session, reply, question, now)
-        return reply.outcome
-
-    return ctx.run(work)
+        reply.outcome = _outcome(ctx, session, reply, question, callback, counted, now)
+    tell_counted(ctx, session, counted, now)
 
 
-def _same_before(ctx: Context, session: Session, incoming: IncomingReply, now: datetime) -> Reply | None:
-    if incoming.delivery is not None:
-        return session.scalar(select(Reply).where(Reply.delivery == incoming.delivery))
-    since = now - ctx.policy.reply_dedupe
-    query = select(Reply).where(Reply.digest == incoming.digest, Reply.received_at > since)
-    return session.scalar(query.order_by(Reply.id.desc()).limit(1))
+def _identity(incoming: IncomingReply) -> str:
+    return incoming.delivery or incoming.digest
+
+
+def _seen(
+    ctx: Context, session: Session, incoming: Sequence[IncomingReply], now: datetime
+) -> dict[str, Reply]:
+    """Those that came before, by their identity: the provider's id for good, a digest for ten minutes."""
+    deliveries = [each.delivery for each in incoming if each.delivery is not None]
+    digests = [each.digest for each in incoming if each.delivery is None]
+    found: dict[str, Reply] = {}
+    if digests:
+        told = {"digests": digests, "since": now - ctx.policy.reply_dedupe}
+        found |= {reply.digest: reply for reply in session.scalars(_SEEN_DIGESTS, told)}
+    if deliveries:
+        by_id = session.scalars(_SEEN_DELIVERIES, {"deliveries": deliveries})
+        found |= {reply.delivery: reply for reply in by_id if reply.delivery is not None}
+    return found
+
+
+_SEEN_DIGESTS = (
+    select(Reply)
+    .where(Reply.digest.in_(bindparam("digests", expanding=True)), Reply.received_at > bindparam("since"))
+    .order_by(Reply.id)
+)
+_SEEN_DELIVERIES = select(Reply).where(Reply.delivery.in_(bindparam("deliveries", expanding=True)))
 
 
 def _new_reply(ctx: Context, incoming: IncomingReply, now: datetime) -> Reply:
@@ -102,23 +165,38 @@ def _new_reply(ctx: Context, incoming: IncomingReply, now: datetime) -> Reply:
     )
 
 
-def _question_of(ctx: Context, session: Session, reply: Reply) -> TextMessage | None:
+def _questions_of(ctx: Context, session: Session, replies: Sequence[Reply]) -> list[TextMessage | None]:
+    """The question that each reply answers, if it's clear."""
+    asked: dict[str, list[TextMessage]] = {}
+    for text in session.scalars(_ASKED, {"numbers": [reply.number_index for reply in replies]}):
+        asked.setdefault(text.number_index, []).append(text)
+    return [_question_of(ctx, reply, asked.get(reply.number_index, [])) for reply in replies]
+
+
+def _question_of(ctx: Context, reply: Reply, asked: Sequence[TextMessage]) -> TextMessage | None:
     """The question that was asked from the sender code which the reply went to: the open one, else the last.
 
     A reply to a code that isn't ours (a network that rewrites it) is matched by number alone, and only
-    where that leaves no doubt.
+    where that leaves no doubt. `asked`: the number's questions, the open ones first, then the newest.
     """
-    asked = (
-        select(TextMessage)
-        .where(TextMessage.number_index == reply.number_index, TextMessage.kind.in_(ASKING))
-        .where(TextMessage.submitted_at.is_not(None))
-        .order_by(TextMessage.open.desc(), TextMessage.submitted_at.desc())
-    )
     if reply.sender_code in ctx.office.sender_codes:
-        return session.scalar(asked.where(TextMessage.sender_code == reply.sender_code).limit(1))
-    questions = list(session.scalars(asked.limit(2)))
-    doubtful = len(questions) == 2 and questions[0].open == questions[1].open
-    return None if not questions or doubtful else questions[0]
+        return next((text for text in asked if text.sender_code == reply.sender_code), None)
+    doubtful = len(asked) > 1 and asked[0].open == asked[1].open
+    return None if not asked or doubtful else asked[0]
+
+
+_ASKED = (
+    select(TextMessage)
+    .where(TextMessage.number_index.in_(bindparam("numbers", expanding=True)))
+    .where(TextMessage.kind.in_(ASKING), TextMessage.submitted_at.is_not(None))
+    .order_by(TextMessage.open.desc(), TextMessage.submitted_at.desc())
+)
+
+
+def _callbacks_of(session: Session, questions: Iterable[TextMessage | None]) -> dict[int, Callback]:
+    """The callbacks that were asked for, locked, their cases at hand."""
+    asked = {text.callback_id for text in questions if text is not None and text.callback_id is not None}
+    return {callback.id: callback for callback in lock_callbacks(session, asked)} if asked else {}
 
 
 def _alarm(ctx: Context, session: Session, reply: Reply, question: TextMessage | None, now: datetime) -> None:
@@ -129,18 +207,23 @@ def _alarm(ctx: Context, session: Session, reply: Reply, question: TextMessage |
 
 
 def _outcome(
-    ctx: Context, session: Session, reply: Reply, question: TextMessage | None, now: datetime
+    ctx: Context,
+    session: Session,
+    reply: Reply,
+    question: TextMessage | None,
+    callback: Callback | None,
+    counted: list[Rating],
+    now: datetime,
 ) -> str:
-    if question is None or question.callback_id is None:
+    if question is None or callback is None:
         if reply.opt_out:
             suppress_texts(session, reply.number_index, now)
         return "unmatched"
-    callback = lock_callbacks(session, [question.callback_id])[0]
     reply.callback_id = callback.id
     if reply.opt_out:
         return _opted_out(ctx, session, reply, question, callback, now)
     if reply.rating is not None:
-        return _rated(ctx, session, reply, question, callback, now)
+        return _rated(ctx, session, reply, question, callback, counted, now)
     return _words(ctx, session, reply, question, callback, now)
 
 
@@ -176,24 +259,34 @@ def _rated(
     reply: Reply,
     question: TextMessage,
     callback: Callback,
+    counted: list[Rating],
     now: datetime,
 ) -> str:
     assert reply.rating is not None
     answer = Answer(
         reply.rating, Channel.SMS, reply.body, question.attempt_id, reply.id, comment=reply.comment
     )
-    if _takes_rating(question, callback, now) and rate(ctx, session, callback, answer, now) is not None:
+    takes = _takes_rating(question, callback, now)
+    if takes and (rating := count_rating(ctx, session, callback, answer, now)) is not None:
+        counted.append(rating)
         _thank(ctx, session, reply.rating, question, callback, now)
         return "rated"
     current = counted_rating(session, callback.id)
     if current is not None and current.channel is Channel.SMS and current.value == reply.rating:
         return "uncounted"  # the same again says nothing new
-    if question.open and change(ctx, session, callback, answer, now) is not None:
+    mine = current is not None and _is_theirs(session, current, reply)
+    if question.open and mine and change(ctx, session, callback, answer, now) is not None:
         _thank(ctx, session, reply.rating, question, callback, now)
         return "changed"
     keep_uncounted(ctx, session, callback, answer, now)
     queue_answer(ctx, session, TextKind.CLOSED, callback, question, now)
     return "uncounted"
+
+
+def _is_theirs(session: Session, rating: Rating, reply: Reply) -> bool:
+    """Whether the rating was texted from the reply's number: only the same person may change it."""
+    before = None if rating.reply_id is None else session.get(Reply, rating.reply_id)
+    return before is not None and before.number_index == reply.number_index
 
 
 def _takes_rating(question: TextMessage, callback: Callback, now: datetime) -> bool:

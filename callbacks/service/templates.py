@@ -52,12 +52,12 @@ def save(ctx: Context, kind: TextKind, body: str, several_parts: bool, by: str, 
 
 
 def current(session: Session, kind: TextKind) -> str:
-    """The words that hold.
-
-    Asked for each text that is made: the last row by the index on kind. A cache would have to ask for the
-    newest id just as often. A claim asks nothing: the words of its text are made already.
-    """
-    return session.scalar(_NEWEST_BODY, {"kind": kind.value}) or stock_template(kind)
+    """The words that hold; asked once a transaction, which may make many texts."""
+    known: dict[TextKind, str] = session.info.setdefault("templates", {})
+    if kind not in known:
+        with session.no_autoflush:  # what its caller is amidst has nothing to do with it
+            known[kind] = session.scalar(_NEWEST_BODY, {"kind": kind.value}) or stock_template(kind)
+    return known[kind]
 
 
 _NEWEST = (

@@ -240,6 +240,7 @@ def test_the_same_seed_gives_the_same_city(tmp_path: Path) -> None:
     assert "coverage 100.00%" in first and "ledger balanced" in first
 
 
+@pytest.mark.timeout(900)
 def test_a_city_of_five_thousand_cases() -> None:
     told = json.loads(run("--cases", "5000", "--days", "10", "--seed", "1", "--json"))
     assert (told["closed"], told["coverage"], told["balanced"]) == (5000, 1.0, True)
