@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import ASKING, Base, Callback, Case, Closing, TextMessage, TextState
@@ -65,11 +65,18 @@ def reopen_case(ctx: Context, session: Session, case: Case, now: datetime) -> No
 
 def cancel_queued_text(session: Session, callback_id: int, now: datetime) -> None:
     """A question that hasn't left yet needn't any more."""
-    query = select(TextMessage).where(
-        TextMessage.callback_id == callback_id,
-        TextMessage.kind.in_(ASKING),
-        TextMessage.state == TextState.QUEUED,
-    )
-    for text in session.scalars(query):
+    cancel_queued_texts(session, [callback_id], now)
+
+
+def cancel_queued_texts(session: Session, callback_ids: Sequence[int], now: datetime) -> None:
+    """The same for the questions of several callbacks."""
+    for text in session.scalars(_QUEUED, {"of": callback_ids}).all():
         text.state, text.ended_at = TextState.CANCELLED, now
         close_question(session, text, now)
+
+
+_QUEUED = select(TextMessage).where(
+    TextMessage.callback_id.in_(bindparam("of", expanding=True)),
+    TextMessage.kind.in_(ASKING),
+    TextMessage.state == TextState.QUEUED,
+)

@@ -99,7 +99,6 @@ def move(
     if callback.state in TERMINAL:
         if callback.ended_at is None:
             callback.ended_at = now
-            session.flush()
             ctx.publish(session, CallbackEnded(callback.id, callback.state, now))
         return
     callback.next_at = min(next_at or callback.deadline, callback.deadline)
@@ -133,9 +132,11 @@ _LOCKED_ATTEMPT = (
 )
 _LOCKED = (
     select(Callback)
+    .join(Callback.case)
     .where(Callback.id.in_(bindparam("ids", expanding=True)))
     .order_by(Callback.id)
-    .with_for_update()
+    .options(contains_eager(Callback.case))
+    .with_for_update(of=Callback)
     .execution_options(populate_existing=True)
 )
 
