@@ -95,3 +95,22 @@ def mask(number: str) -> str:
     if MOBILE.fullmatch(number):
         return f"{number[:3]}****{number[-4:]}"
     return f"****{number[len(number) - min(4, len(number) // 2) :]}"
+
+
+_RUN = re.compile(r"(?<![0-9])[0-9](?:[ \-]?[0-9]){6,13}(?![0-9])")
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９－　", "0123456789- ")
+
+
+def mask_text(text: str) -> str:
+    """Free text with the telephone numbers in it masked: citizens write theirs into replies."""
+    plain = text.translate(_FULL_WIDTH)
+    pieces, last = [], 0
+    for run in _RUN.finditer(plain):
+        digits = re.sub(r"[ \-]", "", run.group())
+        if _DATE.fullmatch(run.group()):
+            continue
+        if MOBILE.fullmatch(digits) or LANDLINE.fullmatch(digits) or len(digits) in (7, 8):
+            pieces += [text[last : run.start()], mask(digits)]
+            last = run.end()
+    return "".join([*pieces, text[last:]])

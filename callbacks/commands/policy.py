@@ -7,10 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
+from callbacks.case_explained import CaseExplained, case_lines, explain_case
 from callbacks.commands import App
+from callbacks.explain_json import explanation_json
+from callbacks.explain_terms import Language
 from callbacks.policy_toml import PolicyRefused, policy_schema, write_policy
 from callbacks.service.core import Context
 from callbacks.service.policy_versions import (
@@ -35,9 +39,66 @@ def command() -> click.Group:
     def policy() -> None:
         """Who is asked when, how often, and why."""
 
-    for each in (_show, _schema, _check, _save):
+    for each in (_explain, _show, _schema, _check, _save):
         policy.add_command(each)
     return policy
+
+
+@click.command("explain")
+@click.argument("case")
+@click.option("--at", "at", metavar="TIME", help="As it would be then, local time: 2026-11-23T10:00.")
+@click.option("--lang", type=click.Choice(["zh-CN", "en"]), default="en", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def _explain(app: App, case: str, at: str | None, lang: Language, as_json: bool) -> None:
+    """Why CASE is asked as it is: each decision with its reason, and what was decided before."""
+
+    def work(ctx: Context) -> tuple[CaseExplained | None, str]:
+        zone = ctx.policy.windows.timezone
+        with ctx.sessions() as session:
+            return explain_case(ctx, session, case, _moment(at, zone)), zone
+
+    found, zone = app.with_context(work)
+    if found is None:
+        raise click.ClickException(f"no case has the number {case!r}")
+    click.echo(_as_json(_case_json(found)) if as_json else "\n".join(case_lines(found, lang, zone)).rstrip())
+
+
+def _moment(at: str | None, timezone: str) -> datetime:
+    if at is None:
+        return datetime.now(UTC)
+    try:
+        given = datetime.fromisoformat(at)
+    except ValueError:
+        raise click.BadParameter(f"{at!r} is no time; e.g. 2026-11-23T10:00", param_hint="--at") from None
+    return (given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+
+
+def _case_json(found: CaseExplained) -> dict[str, Any]:
+    return {
+        "case": found.number,
+        "callbacks": [
+            {
+                "closing_no": each.closing_no,
+                "round": each.round,
+                "state": each.state.value,
+                "since": each.state_since.isoformat(timespec="seconds"),
+                "now": None if each.now is None else explanation_json(each.now, found.masked),
+                "together": each.together,
+                "past": [
+                    {
+                        "at": past.at.isoformat(timespec="seconds"),
+                        "trigger": past.trigger.value,
+                        "from": past.before.value,
+                        "to": past.after.value,
+                        "detail": past.detail,
+                    }
+                    for past in each.past
+                ],
+            }
+            for each in found.callbacks
+        ],
+    }
 
 
 @click.command("show")

@@ -252,7 +252,7 @@ def asked_with(
     number_index: str,
     now: datetime,
     pauses: Sequence[PauseRule],
-    query: Select[tuple[Callback]] = OTHERS,
+    query: Select[Callback] = OTHERS,
 ) -> list[Callback]:
     """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
     others: list[Callback] = []

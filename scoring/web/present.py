@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from callbacks.numbers import LANDLINE, MOBILE, mask
+from callbacks.numbers import mask_text as mask_text
 
 NONE = "—"
-_RUN = re.compile(r"(?<![0-9])[0-9](?:[ \-]?[0-9]){6,13}(?![0-9])")
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９－　", "0123456789- ")
 
 
 def month_span(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -49,17 +45,3 @@ def split_age(span: timedelta) -> tuple[int, int, int]:
     """Days, hours and minutes, none below zero."""
     minutes = max(0, int(span.total_seconds()) // 60)
     return minutes // 1440, minutes // 60 % 24, minutes % 60
-
-
-def mask_text(text: str) -> str:
-    """Free text with the telephone numbers in it masked: citizens write theirs into replies."""
-    plain = text.translate(_FULL_WIDTH)
-    pieces, last = [], 0
-    for run in _RUN.finditer(plain):
-        digits = re.sub(r"[ \-]", "", run.group())
-        if _DATE.fullmatch(run.group()):
-            continue
-        if MOBILE.fullmatch(digits) or LANDLINE.fullmatch(digits) or len(digits) in (7, 8):
-            pieces += [text[last : run.start()], mask(digits)]
-            last = run.end()
-    return "".join([*pieces, text[last:]])
