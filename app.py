@@ -35,6 +35,13 @@ from callbacks.rating import SCALES
 from callbacks.reminder_settings import ReminderSettings
 from callbacks.schema import upgrade
 from callbacks.service.core import Context
+from callbacks.service.policy_versions import (
+    LOOK_SECONDS,
+    PolicyUnreadable,
+    newest_policy,
+    refresh_policy,
+    watching_policy,
+)
 from callbacks.settings import DatabaseSettings, OfficeSettings, PolicySettings, Section
 from callbacks.stopping import Stop, stop_on_signals
 from callbacks.vocabulary import Role
@@ -222,13 +229,16 @@ def open_office(settings: Settings) -> Office:
         privacy = load_or_create(settings.database.key_file)
     except KeyFileError as error:
         raise ConfigError(str(error)) from None
+    sessions = make_sessions(engine)
+    policy, version = newest_policy(sessions, settings.policy)
     context = Context(
-        sessions=make_sessions(engine),
-        policy=settings.policy,
+        sessions=sessions,
+        policy=policy,
         office=settings.office,
         privacy=privacy,
-        subscribers=(ScoreLedger(settings.policy.windows.timezone), OutcomeFeed()),
+        subscribers=(ScoreLedger(policy.windows.timezone), OutcomeFeed()),
         reminders=settings.reminders,
+        policy_version=version,
         urgent=_tells_of_danger,
     )
     return Office(settings, engine, privacy, context)
@@ -252,6 +262,10 @@ def web_secret(privacy: Privacy) -> bytes:
 def run_role(office: Office, role: str, stop: Stop) -> None:
     """Runs one role until `stop`."""
     structlog.contextvars.bind_contextvars(role=role)
+    try:
+        refresh_policy(office.context)
+    except PolicyUnreadable as error:
+        raise ConfigError(f"{error}\nsave one that this program can read: huifang policy save") from None
     {"web": _run_web, "clock": _run_clock, "voice": _run_voice, "sms": _run_sms}[role](office, stop)
 
 
@@ -268,7 +282,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         read_sessions=make_read_sessions(office.engine),
         privacy=office.privacy,
         office=settings.office,
-        policy=settings.policy,
+        policy=office.context.policy,
         scoring=settings.scoring,
         demo=settings.demo,
         secret_key=web_secret(office.privacy),
@@ -301,7 +315,8 @@ def _run_web(office: Office, stop: Stop) -> None:
     )
     log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
     stop.on_set(server.close)
-    with catching_up(inbox, office.settings.serve.clock_seconds):
+    looking = watching_policy(office.context)
+    with catching_up(inbox, office.settings.serve.clock_seconds), looking:
         try:
             server.run()
         except OSError:
@@ -335,6 +350,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
             pass
 
     jobs: dict[str, tuple[float, Callable[[datetime], object]]] = {
+        "policy": (LOOK_SECONDS, lambda _now: refresh_policy(office.context)),
         "assess": (serve.assess_seconds, lambda now: assess_months(office, now)),
         "remind": (
             serve.remind_seconds,
@@ -351,7 +367,7 @@ def assess_months(office: Office, now: datetime) -> None:
     """Computes the records of every month that has something."""
     from scoring.assessment import compute_month, months_with_entries
 
-    timezone = office.settings.policy.windows.timezone
+    timezone = office.context.policy.windows.timezone
     with office.context.sessions() as session:
         months = months_with_entries(session, timezone, now)
     for month in months:
@@ -369,6 +385,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
     from callbacks.service.proofs import take_due_proofs
     settings = office.settings
     script = voice_script(settings)
+    check_scale(office.context.policy, script.flow.scale)
     line = SipLine(settings.voice)
     plan = DialPlan(settings.office.area_code, settings.office.own_numbers)
     reading = make_read_sessions(office.engine)
@@ -387,12 +404,18 @@ def _run_voice(office: Office, stop: Stop) -> None:
 
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
 
-def check_scale(settings: Settings, scale: str) -> None:
+def check_scale(policy: PolicySettings, scale: str) -> None:
     """A survey's keys mean what its own scale says; another would count 不满意 as something else."""
-    if settings.policy.scale != scale:
-        raise ConfigError(
-            f"policy.scale: {settings.policy.scale}, but the survey asks on {scale}; set {scale}"
-        )
+    if policy.scale != scale:
+        raise ConfigError(f"policy.scale: {policy.scale}, but the survey asks on {scale}; set {scale}")
+
+
+def survey_scale() -> str:
+    """The scale on which the callbacks' survey asks."""
+    from ivr.flow_load import FLOWS, load_flow
+    from prompts.catalogue import load_catalogue
+
+    return load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue()).scale
 
 
 def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
@@ -407,7 +430,7 @@ def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> 
     store = PromptStore(settings.language, recordings=settings.recordings, made=made)
     store.ensure_office(settings.office.name)
     flow = load_flow(FLOWS / f"{flow_name}.toml", load_catalogue())
-    check_scale(settings, flow.scale)
+    check_scale(settings.policy, flow.scale)
     return Script(flow, SpokenPrompts(store), prompt_version(flow, load_catalogue(), settings.language))
 
 
@@ -464,6 +487,9 @@ class CommandLine:
 
     def policy(self) -> PolicySettings:
         return load_settings(self.config).policy if self.config else PolicySettings()
+
+    def survey_scale(self) -> str:
+        return survey_scale()
 
     def office(self) -> OfficeSettings:
         return load_settings(self.config).office if self.config else EXAMPLE_OFFICE
@@ -599,13 +625,11 @@ def config() -> None:
 @click.pass_context
 def config_check(ctx: click.Context) -> None:
     """Check the settings, and warn of what isn't ready for the public."""
-    from ivr.flow_load import FLOWS, load_flow
-    from prompts.catalogue import load_catalogue
     from prompts.store import PromptStore
 
     settings = _settings(ctx)
     check_demo(settings)
-    check_scale(settings, load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue()).scale)
+    check_scale(settings.policy, survey_scale())
     warnings = []
     missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()
     if missing:
@@ -660,7 +684,7 @@ def _add_user(
 def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
-    from callbacks.commands import ledger, policy, simulate
+    from callbacks.commands import ledger, policy, policy, simulate
     from sms.reply import parse
 
     main.add_command(token_command())
@@ -715,6 +739,7 @@ def call(
     as_json: bool,
 ) -> None:
     main.add_command(ledger.command())
+    main.add_command(policy.command())
     main.add_command(policy.command())
     """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
     from dataclasses import asdict
