@@ -684,7 +684,7 @@ def _add_user(
 def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
-    from callbacks.commands import ledger, policy, policy, simulate
+    from callbacks.commands import ledger, policy, simulate
     from sms.reply import parse
 
     main.add_command(token_command())
