@@ -740,7 +740,6 @@ def call(
 ) -> None:
     main.add_command(ledger.command())
     main.add_command(policy.command())
-    main.add_command(policy.command())
     """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
     from dataclasses import asdict
 
