@@ -29,6 +29,7 @@ from sqlalchemy import Engine
 
 import callbacks
 from callbacks.database import make_engine, make_read_sessions, make_sessions
+from callbacks.intake_settings import IntakeSettings
 from callbacks.outcomes import OutcomeFeed
 from callbacks.privacy import KeyFileError, Privacy, load_or_create
 from callbacks.rating import SCALES
@@ -58,6 +59,7 @@ ENV_PREFIX = "HUIFANG_"
 _LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
 _OUTCOMES = 200  # numbered in one transaction
 _DAILY = 86_400.0
+_GAP_TURNS = 10  # the clock looks for a proof more often than for gaps, which reads more
 ROLES = ("web", "clock", "voice", "sms")
 EXAMPLE_OFFICE = OfficeSettings(
     name="示例市110联动办",
@@ -118,6 +120,7 @@ class Settings(BaseSettings):
     voice: VoiceSettings = VoiceSettings()
     sms: SmsSettings = SmsSettings()
     reminders: ReminderSettings = ReminderSettings()
+    intake: IntakeSettings = IntakeSettings()
     scoring: ScoringSettings = ScoringSettings()
     webhooks: Webhooks = ()
     web: WebSettings = WebSettings()
@@ -289,7 +292,9 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         now=lambda: datetime.now(UTC),
         service=office.context,
     )
-    api = ApiDeps(office.context, deps.read_sessions, deps.now, settings.web.citizens_url)
+    api = ApiDeps(
+        office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake
+    )
     page = citizen_page.CitizenDeps(office.context, deps.now, settings.demo)
     others = {"/api/": create_api(api), citizen_page.PREFIX: citizen_page.create_citizen_page(page)}
     if sources := push_sources(settings.sms):
@@ -339,6 +344,7 @@ def _proxy(web: WebSettings) -> dict[str, Any]:
 def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.api.idempotency import forget_requests
     from callbacks.clock import run_clock
+    from callbacks.service.gaps import find_gaps
     from callbacks.service.outcomes import number_outcomes
     from callbacks.service.reminders import Walk, remind_due
     from callbacks.webhook_sender import sending
@@ -359,6 +365,11 @@ def _run_clock(office: Office, stop: Stop) -> None:
         "number_outcomes": (serve.clock_seconds, number),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
+        "find_gaps": (
+            _GAP_TURNS * serve.watch_seconds,
+            lambda now: find_gaps(office.context, reading, settings.intake, now),
+        ),
+        "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
     with sending(office.context, settings.webhooks, stop, serve.clock_seconds):
         run_clock(office.context, stop, serve.clock_seconds, jobs)
 
@@ -487,6 +498,9 @@ class CommandLine:
 
     def policy(self) -> PolicySettings:
         return load_settings(self.config).policy if self.config else PolicySettings()
+    def intake(self) -> IntakeSettings:
+        return load_settings(self.config).intake if self.config else IntakeSettings()
+
 
     def survey_scale(self) -> str:
         return survey_scale()
@@ -684,9 +698,12 @@ def _add_user(
 def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
-    from callbacks.commands import ledger, policy, simulate
+    from callbacks.commands import ledger, policy, simulate, source_count
     from sms.reply import parse
 
+    main.add_command(ledger.command())
+    main.add_command(source_count.command())
+    main.add_command(policy.command())
     main.add_command(token_command())
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.api.tokens import Caller
+from callbacks.intake_settings import IntakeSettings
 from callbacks.models_systems import ApiScope
 from callbacks.service.core import Context
 
@@ -20,7 +21,7 @@ from callbacks.service.core import Context
 class ApiDeps:
     """`now` is the domain's clock, aware. `public_url` is where citizens reach the desk's public pages.
 
-    `limit` is how often one token may ask one operation, in Flask-Limiter's words.
+    `limit` is how often one token may ask one operation, in Flask-Limiter's words; `intake` names the sources.
     """
 
     ctx: Context
@@ -28,6 +29,7 @@ class ApiDeps:
     now: Callable[[], datetime]
     public_url: str
     limit: str = "300 per minute"
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,25 @@ class BatchAnswer(BaseModel):
     results: list[RowAnswer]
 
 
+class SourceCountBody(Form):
+    """How many cases a source sent on a day, as it counted them itself."""
+
+    source: Annotated[str, Field(pattern=r"^[\w-]{1,80}$", description="by its name at the office")]
+    day: Annotated[
+        str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a local day of the office, like 2026-11-23")
+    ]
+    number: Annotated[int, Field(ge=0, le=10_000_000), _AS_WHOLE]
+
+
+class SourceCountAnswer(BaseModel):
+    """`changed`: the day had another count before."""
+
+    source: str
+    day: str
+    number: int
+    result: Literal["stored", "changed", "unchanged"]
+
+
 class SourceRating(Form):
     """A citizen's rating, as the platform on which the request was made has taken it."""
 

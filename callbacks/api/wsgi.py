@@ -27,13 +27,14 @@ from callbacks.api.outcomes import READ_OUTCOMES
 from callbacks.api.problems import Problem, busy
 from callbacks.api.ratings import SEND_RATING
 from callbacks.api.requests import MOST_BYTES, read_call
+from callbacks.api.source_counts import SEND_COUNT
 from callbacks.api.tokens import Caller
 from callbacks.database import is_away
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "/api/v1"
-OPERATIONS = (SEND_CASES, SEND_RATING, TELL_CODE, READ_OUTCOMES)
+OPERATIONS = (SEND_CASES, SEND_RATING, TELL_CODE, READ_OUTCOMES, SEND_COUNT)
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from callbacks.intake_settings import IntakeSettings
 from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
 
@@ -19,6 +20,9 @@ class App(Protocol):
 
     def office(self) -> OfficeSettings:
         """The configured office; without a configuration, an example."""
+
+    def intake(self) -> IntakeSettings:
+        """The configured sources of cases; without a configuration, none."""
 
     def survey_scale(self) -> str:
         """The scale on which the callbacks' survey asks."""

@@ -12,8 +12,12 @@ from werkzeug.test import TestResponse
 
 from callbacks.api import ApiDeps, create_api
 from callbacks.api.tokens import make_token
+from callbacks.intake_settings import IntakeSettings, SourceSettings
 from tests.integration.office import Desk
 
+_FORUM = SourceSettings(name="forum", platform="论坛")
+_DAILY = SourceSettings(name="WX", sequence=r"WX(\d{8})(\d{4})")
+SOURCES = IntakeSettings(sources=(_FORUM, _DAILY))
 ALL = ("cases:write", "ratings:write", "outcomes:read")
 
 
@@ -52,7 +56,7 @@ class Api:
 
 def make_api(desk: Desk, limit: str = "10000 per minute") -> Api:
     read = desk.ctx.sessions
-    deps = ApiDeps(desk.ctx, read, lambda: desk.now, "https://callbacks.example.gov.cn/", limit)
+    deps = ApiDeps(desk.ctx, read, lambda: desk.now, "https://callbacks.example.gov.cn/", limit, SOURCES)
     return Api(desk, create_api(deps))
 
 

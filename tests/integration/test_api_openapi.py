@@ -138,6 +138,7 @@ def test_the_document_names_every_path_and_every_error(api: Api, document: dict[
         "/api/v1/ratings": with_body | {"404", "409"},
         "/api/v1/codes": with_body | {"404", "409"},
         "/api/v1/outcomes": every,
+        "/api/v1/source-counts": with_body | {"404"},
     }
 
 

@@ -100,3 +100,15 @@ def test_a_wrong_question_is_named(city: Path, arguments: tuple[str, ...], told:
 
 def test_no_history_says_where_it_comes_from(city: Path) -> None:
     assert "the clock role takes one a night" in run("--config", city, "ledger", "--history").output
+
+
+def test_a_sources_count_is_told_by_command(city: Path) -> None:
+    city.write_text(city.read_text() + '[[intake.sources]]\nname = "web"\nsource_channel = "website"\n')
+    told = [run("--config", city, "source-count", "web", days_ago(1), number).output for number in (7, 7, 8)]
+    assert told == [
+        f"web {days_ago(1)}: 7 cases, stored\n",
+        f"web {days_ago(1)}: 7 cases, unchanged\n",
+        f"web {days_ago(1)}: 8 cases, changed\n",
+    ]
+    wrong = run("--config", city, "source-count", "fax", days_ago(1), 7)
+    assert wrong.exit_code == 1 and "no source is named 'fax'; there is web" in wrong.output
