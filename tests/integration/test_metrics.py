@@ -1,0 +1,168 @@
+"""GET /metrics: what Prometheus reads, from the tables as they are, by those who may."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete
+from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.test import Client, TestResponse
+
+from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.database import make_engine, make_read_sessions
+from callbacks.metrics import OfficeCollector, office_registry
+from callbacks.metrics_app import Wsgi, create_metrics, may_ask
+from callbacks.models import Callback
+from callbacks.models_office import GapKind, IntakeGap
+from callbacks.privacy import Privacy
+from callbacks.spool import Spool
+from tests.integration.office import LANDLINE, MOBILE, Desk, make_desk
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+@pytest.fixture
+def desk(sessions: sessionmaker[Session], privacy: Privacy) -> Desk:
+    return make_desk(sessions, privacy)
+
+
+@pytest.fixture
+def web(desk: Desk, read_sessions: sessionmaker[Session], tmp_path: Path) -> Client:
+    return Client(application(read_sessions, tmp_path, desk))
+
+
+def application(read_sessions: sessionmaker[Session], spool: Path, desk: Desk) -> Wsgi:
+    collector = OfficeCollector(read_sessions, spool, lambda: desk.now, ledger_seconds=0)
+    return create_metrics(office_registry(collector), LOOPBACK)
+
+
+def ask(web: Client, address: str = "127.0.0.1", path: str = "/metrics", method: str = "GET") -> TestResponse:
+    return web.open(path, method=method, environ_base={"REMOTE_ADDR": address})
+
+
+def read(web: Client) -> dict[str, dict[tuple[str, ...], float]]:
+    """Metric → label values → value; each has its HELP and is read as Prometheus reads it."""
+    response = ask(web)
+    assert response.status_code == 200 and response.mimetype == "text/plain"
+    families = list(text_string_to_metric_families(response.text))
+    assert all(family.documentation and family.name.startswith("huifang_") for family in families)
+    return {
+        family.name: {tuple(sample.labels.values()): sample.value for sample in family.samples}
+        for family in families
+    }
+
+
+NAMES = {
+    "huifang_alarms_open",
+    "huifang_attempts_live",
+    "huifang_callback_oldest_due_seconds",
+    "huifang_callbacks",
+    "huifang_callbacks_due",
+    "huifang_callbacks_ended",
+    "huifang_database_up",
+    "huifang_intake_cases_missing",
+    "huifang_intake_gaps_open",
+    "huifang_ledger_balanced",
+    "huifang_ledger_breaches",
+    "huifang_ledger_closings",
+    "huifang_lines",
+    "huifang_lines_in_use",
+    "huifang_replies_unclear",
+    "huifang_spool_bytes",
+    "huifang_spool_records",
+    "huifang_texts",
+    "huifang_webhook_deliveries_pending",
+}
+
+
+def test_an_empty_office_has_its_figures(web: Client) -> None:
+    found = read(web)
+    assert set(found) == NAMES
+    assert found["huifang_ledger_balanced"] == {(): 1.0}
+    assert set(found["huifang_alarms_open"]) == {(kind.value,) for kind in AlarmKind}
+
+
+def test_the_figures_are_those_of_the_tables(
+    desk: Desk, web: Client, privacy: Privacy, tmp_path: Path
+) -> None:
+    desk.close(MOBILE)
+    desk.close(LANDLINE)
+    desk.close()
+    desk.later(seconds=30)
+    assert read(web)["huifang_callback_oldest_due_seconds"] == {(): 30.0}
+    desk.plan()
+    desk.claim()
+    with desk.ctx.sessions.begin() as session:
+        raise_alarm(session, AlarmKind.SPOOL, "sms", desk.now)
+        gap = IntakeGap(
+            source="forum", kind=GapKind.MISSING_NUMBERS, first="F1", last="F4", noticed_at=desk.now
+        )
+        gap.expected, gap.found = 4, 1
+        session.add(gap)
+    spool = Spool(tmp_path / "sms-7.spool", privacy)
+    for number in range(3):
+        spool.append({"n": number})
+    found = read(web)
+    assert found["huifang_callbacks"][("sms_queued",)] == 1
+    assert found["huifang_callbacks"][("excluded",)] == 1
+    assert (found["huifang_callbacks_due"][()], found["huifang_callbacks_ended"][()]) == (2, 0)
+    assert found["huifang_ledger_closings"][("closed",)] == 3
+    assert found["huifang_ledger_closings"][("without_number",)] == 1
+    assert found["huifang_attempts_live"] == {("sms",): 0, ("voice",): 1}
+    assert (found["huifang_lines"], found["huifang_lines_in_use"]) == ({("city",): 5}, {("city",): 1})
+    assert found["huifang_texts"][("queued",)] == 1
+    assert found["huifang_alarms_open"][("spool",)] == 1
+    assert found["huifang_intake_gaps_open"] == {("forum",): 1}
+    assert found["huifang_intake_cases_missing"] == {("forum",): 3}
+    assert found["huifang_spool_records"] == {("sms",): 3}
+    assert found["huifang_spool_bytes"] == {("sms",): spool.path.stat().st_size}
+    spool.close()
+
+
+def test_a_ledger_that_is_broken_shows(desk: Desk, web: Client) -> None:
+    callback_id = desk.close(LANDLINE)
+    with desk.ctx.sessions.begin() as session:
+        session.execute(delete(Callback).where(Callback.id == callback_id))
+    found = read(web)
+    assert (found["huifang_ledger_balanced"][()], found["huifang_ledger_breaches"][()]) == (0, 1)
+
+
+def test_while_the_database_is_away_the_spool_still_tells(
+    desk: Desk, privacy: Privacy, tmp_path: Path
+) -> None:
+    away = make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    spool = Spool(tmp_path / "voice-7.spool", privacy)
+    spool.append({"n": 1})
+    found = read(Client(application(make_read_sessions(away), tmp_path, desk)))
+    assert found["huifang_database_up"] == {(): 0} and found["huifang_spool_records"] == {("voice",): 1}
+    assert "huifang_ledger_balanced" not in found
+    spool.close()
+    away.dispose()
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("::ffff:192.0.2.7", False),
+        ("", False),
+        ("unix", False),
+    ],
+)
+def test_who_may_ask(address: str, may: bool) -> None:
+    assert may_ask(address, LOOPBACK) is may
+
+
+def test_another_address_is_told_nothing(web: Client) -> None:
+    refused = ask(web, "192.0.2.7")
+    assert refused.status_code == 403 and "huifang" not in refused.text
+    assert ask(web, path="/metrics/x").status_code == 404
+    assert ask(web, method="POST").status_code == 405
+    head = ask(web, method="HEAD")
+    assert head.status_code == 200 and head.text == ""
