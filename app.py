@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 import structlog
-from pydantic import Field, IPvAnyNetwork, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -81,10 +80,6 @@ class WebSettings(Section):
     port: int = Field(8110, ge=0, le=65535)
     threads: int = Field(8, ge=1, le=64)
     public_url: str = Field("", max_length=200, description="where citizens reach the page of their code")
-    metrics_from: tuple[IPvAnyNetwork, ...] = Field(
-        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
-        description="the networks that may read /metrics; [] is nobody",
-    )
     trusted_proxy: str = Field(
         "", max_length=45, description="the proxy's address, whose X-Forwarded-For names who asks"
     )
@@ -100,6 +95,9 @@ class ServeSettings(Section):
     drain_seconds: float = Field(20.0, ge=0.1, description="how long a role may finish after SIGTERM")
     clock_seconds: float = Field(1.0, ge=0.1, description="how often the clock looks for what is due")
     assess_seconds: float = Field(60.0, ge=1.0, description="how often the month's scores are computed")
+    watch_seconds: float = Field(
+        60.0, ge=0.1, description="how often the clock looks for a nightly proof to take and gaps at intake"
+    )
     remind_seconds: float = Field(5.0, ge=0.1, description="how often the next cases' clocks are looked at")
     poll_seconds: float = Field(0.5, ge=0.05, description="how often a worker asks for work")
 
@@ -110,9 +108,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_nested_delimiter="__",
-    watch_seconds: float = Field(
-        60.0, ge=0.1, description="how often the clock looks for a nightly proof to take and gaps at intake"
-    )
         extra="forbid",
         frozen=True,
         nested_model_default_partial_update=True,
@@ -280,8 +275,6 @@ def run_role(office: Office, role: str, stop: Stop) -> None:
 def create_app(office: Office, inbox: Inbox) -> Any:
     """The WSGI application: the desk, and beside it the citizens' page, the API and the providers' pushes."""
     from callbacks.api import ApiDeps, beside, create_api
-    from callbacks.metrics import OfficeCollector, office_registry
-    from callbacks.metrics_app import PATH, create_metrics
     from scoring.web import citizen_page
     from scoring.web.desk import DeskDeps, create_desk
     from sms.push_app import PREFIX, create_pushes, push_sources
@@ -307,8 +300,6 @@ def create_app(office: Office, inbox: Inbox) -> Any:
     others[citizen_page.PREFIX] = citizen_page.create_citizen_page(page)
     if sources := push_sources(settings.sms):
         others[PREFIX] = create_pushes(inbox, sources)
-    collector = OfficeCollector(deps.read_sessions, settings.database.spool_folder, deps.now)
-    others[PATH] = create_metrics(office_registry(collector), settings.web.metrics_from)
     return beside(create_desk(deps), others)
 
 
@@ -354,12 +345,15 @@ def _proxy(web: WebSettings) -> dict[str, Any]:
 def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.api.idempotency import forget_requests
     from callbacks.clock import run_clock
+    from callbacks.intake_folder import watching_folder
     from callbacks.service.gaps import find_gaps
     from callbacks.service.outcomes import number_outcomes
+    from callbacks.service.proofs import take_due_proofs
     from callbacks.service.reminders import Walk, remind_due
     from callbacks.webhook_sender import sending
 
     serve, settings, walk = office.settings.serve, office.settings, Walk()
+    reading = make_read_sessions(office.engine)
 
     def number(now: datetime) -> None:
         while number_outcomes(office.context, now, _OUTCOMES, settings.webhooks) == _OUTCOMES:
@@ -373,14 +367,15 @@ def _run_clock(office: Office, stop: Stop) -> None:
             lambda now: remind_due(office.context, now, settings=settings.reminders, walk=walk),
         ),
         "number_outcomes": (serve.clock_seconds, number),
-        "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
-    }
         "find_gaps": (
             _GAP_TURNS * serve.watch_seconds,
             lambda now: find_gaps(office.context, reading, settings.intake, now),
         ),
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
-    with sending(office.context, settings.webhooks, stop, serve.clock_seconds):
+        "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
+    }
+    watching = watching_folder(office.context, settings.intake, stop)
+    with sending(office.context, settings.webhooks, stop, serve.clock_seconds), watching:
         run_clock(office.context, stop, serve.clock_seconds, jobs)
 
 
@@ -403,13 +398,11 @@ def _run_voice(office: Office, stop: Stop) -> None:
     from ivr.sip_line import SipLine
     from ivr.worker import VoiceWorker
 
-    from callbacks.service.proofs import take_due_proofs
     settings = office.settings
     script = voice_script(settings)
     check_scale(office.context.policy, script.flow.scale)
     line = SipLine(settings.voice)
     plan = DialPlan(settings.office.area_code, settings.office.own_numbers)
-    reading = make_read_sessions(office.engine)
     worker = VoiceWorker(
         office.context,
         line,
@@ -423,7 +416,6 @@ def _run_voice(office: Office, stop: Stop) -> None:
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)
 
-        "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
 
 def check_scale(policy: PolicySettings, scale: str) -> None:
     """A survey's keys mean what its own scale says; another would count 不满意 as something else."""
@@ -508,9 +500,9 @@ class CommandLine:
 
     def policy(self) -> PolicySettings:
         return load_settings(self.config).policy if self.config else PolicySettings()
+
     def intake(self) -> IntakeSettings:
         return load_settings(self.config).intake if self.config else IntakeSettings()
-
 
     def survey_scale(self) -> str:
         return survey_scale()
@@ -711,10 +703,10 @@ def add_commands() -> None:
     from callbacks.commands import ledger, policy, simulate, source_count
     from sms.reply import parse
 
+    main.add_command(token_command())
     main.add_command(ledger.command())
     main.add_command(source_count.command())
     main.add_command(policy.command())
-    main.add_command(token_command())
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
 
 
@@ -765,8 +757,6 @@ def call(
     lang: str,
     as_json: bool,
 ) -> None:
-    main.add_command(ledger.command())
-    main.add_command(policy.command())
     """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
     from dataclasses import asdict
 

@@ -25,6 +25,7 @@ class AlarmKind(StrEnum):
     NETWORK_FAIL = "network_fail"
     LEDGER_BROKEN = "ledger_broken"
     INTAKE_GAP = "intake_gap"
+    INTAKE_FILE = "intake_file"
     SPOOL = "spool"
     WEBHOOK_GIVEN_UP = "webhook_given_up"
     GATEWAY_DOWN = "gateway_down"

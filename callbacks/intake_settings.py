@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from callbacks.folder_settings import FolderSettings
 from callbacks.settings import Section
 from callbacks.vocabulary import SourceChannel
 
@@ -57,8 +58,8 @@ def _names_once(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ..
     return sources
 
 
-class IntakeSettings(Section):
-    """How gaps at intake are found."""
+class IntakeSettings(FolderSettings):
+    """The watched folder, and how gaps at intake are found."""
 
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(_names_once)] = ()
     grace: timedelta = Field(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from waitress.server import create_server
 from werkzeug.test import Client
 
 import app
@@ -59,6 +61,9 @@ def as_gateway(toml: str) -> str:
         ("/api/v1/openapi.json", 200, "openapi"),
         ("/api/v1/outcomes", 401, "problem"),
         ("/sms/unknown/replies", 404, ""),
+        ("/r/", 200, "评价码"),
+        ("/r", 308, "/r/"),
+        ("/r/ABCDEFGHJK", 404, "评价码"),
         ("/", 302, "/login"),
     ],
 )
@@ -66,6 +71,33 @@ def test_each_path_goes_to_its_own(web: Client, path: str, status: int, says: st
     answer = web.get(path)
     assert answer.status_code == status, answer.get_data(as_text=True)[:400]
     assert says in answer.get_data(as_text=True) + str(answer.headers)
+
+
+# who connects, what the request says of itself, whose request it counts as
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "counted"),
+    [
+        ("127.0.0.1", "192.0.2.7", "192.0.2.7"),
+        ("127.0.0.1", "198.51.100.1, 192.0.2.7", "192.0.2.7"),  # the last is the proxy's own word
+        ("203.0.113.5", "192.0.2.7", "203.0.113.5"),  # not the proxy: anybody may write that
+    ],
+)
+def test_only_the_named_proxy_says_who_asks(peer: str, forwarded: str, counted: str) -> None:
+    seen: list[str] = []
+
+    def application(environ: dict[str, str], start_response: Any) -> list[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        start_response("200 OK", [])
+        return []
+
+    settings = app._proxy(app.WebSettings(trusted_proxy="127.0.0.1"))
+    server = create_server(application, map={}, host="127.0.0.1", port=0, **settings)
+    Client(server.application).get(
+        "/", environ_overrides={"REMOTE_ADDR": peer}, headers={"X-Forwarded-For": forwarded}
+    )
+    server.close()
+    assert seen == [counted]
+    assert app._proxy(app.WebSettings()) == {}
 
 
 def test_a_forged_push_is_refused(web: Client) -> None:

@@ -101,7 +101,7 @@ def test_a_citizen_answers_on_a_telephone(
     context.close()
     assert visitor.faults == []
     kept = [(r.value, r.resolved, r.comment) for r in desk.ratings(callback_id)]
-    assert kept == [(3, False, "没有人来看过。"), (2, False, "")]  # the words stay with what they were said to
+    assert kept == [(3, False, "没有人来看过。"), (2, False, "")]  # words stay with what they were said to
 
 
 # Targets below 44 px (WCAG 2.5.5): a choice is its whole card.
