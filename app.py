@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 import structlog
-from pydantic import Field, ValidationError
+from pydantic import Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -80,6 +81,10 @@ class WebSettings(Section):
     port: int = Field(8110, ge=0, le=65535)
     threads: int = Field(8, ge=1, le=64)
     public_url: str = Field("", max_length=200, description="where citizens reach the page of their code")
+    metrics_from: tuple[IPvAnyNetwork, ...] = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="the networks that may read /metrics; [] is nobody",
+    )
     trusted_proxy: str = Field(
         "", max_length=45, description="the proxy's address, whose X-Forwarded-For names who asks"
     )
@@ -275,6 +280,8 @@ def run_role(office: Office, role: str, stop: Stop) -> None:
 def create_app(office: Office, inbox: Inbox) -> Any:
     """The WSGI application: the desk, and beside it the citizens' page, the API and the providers' pushes."""
     from callbacks.api import ApiDeps, beside, create_api
+    from callbacks.metrics import OfficeCollector, office_registry
+    from callbacks.metrics_app import PATH, create_metrics
     from scoring.web import citizen_page
     from scoring.web.desk import DeskDeps, create_desk
     from sms.push_app import PREFIX, create_pushes, push_sources
@@ -300,6 +307,8 @@ def create_app(office: Office, inbox: Inbox) -> Any:
     others[citizen_page.PREFIX] = citizen_page.create_citizen_page(page)
     if sources := push_sources(settings.sms):
         others[PREFIX] = create_pushes(inbox, sources)
+    collector = OfficeCollector(deps.read_sessions, settings.database.spool_folder, deps.now)
+    others[PATH] = create_metrics(office_registry(collector), settings.web.metrics_from)
     return beside(create_desk(deps), others)
 
 
