@@ -460,18 +460,28 @@ def _run_sms(office: Office, stop: Stop) -> None:
     from callbacks.service.leases import owner_name
     from sms.gateways import make_gateways
     from sms.inbound import Inbox
+    from sms.link_watch import WatchedGateway
     from sms.worker import SmsWorker
 
     settings = office.settings
     worker = SmsWorker(
         office.context,
-        make_gateways(settings.sms),
+        WatchedGateway(make_gateways(settings.sms), partial(_gateway_down, office.context)),
         Inbox(office.context, settings.database.spool_folder, "sms"),
         poll_seconds=settings.serve.poll_seconds,
         submit_timeout=settings.sms.submit_timeout,
         owner=owner_name("sms"),
     )
     worker.run(stop, settings.serve.drain_seconds)
+
+
+def _gateway_down(context: Context, gateway: str, reason: str, seconds: float) -> None:
+    """A seat learns that no texts leave over this gateway."""
+    from callbacks.alarms import AlarmKind, raise_alarm
+
+    told = {"reason": reason[:200], "seconds": round(seconds)}
+    now = datetime.now(UTC)
+    context.run(lambda session: raise_alarm(session, AlarmKind.GATEWAY_DOWN, gateway[:80], now, **told))
 
 
 def supervise(office: Office, command: list[str], stop: Stop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -45,7 +46,13 @@ def raise_alarm(session: Session, kind: AlarmKind, subject: str, now: datetime, 
         except IntegrityError:  # raised elsewhere in this instant
             alarm = _open(session, kind, subject)
     if alarm is not None:
-        alarm.times, alarm.last_at, alarm.detail = alarm.times + 1, now, detail
+        alarm.times, alarm.last_at, alarm.detail = alarm.times + 1, now, _later(alarm.detail, detail)
+
+
+def _later(was: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told last, but a flag that was raised stays up until somebody has seen it."""
+    flags = {name: True for name, value in told.items() if value is False and was.get(name) is True}
+    return {**told, **flags}
 
 
 def acknowledge_alarm(session: Session, alarm_id: int, login: str, now: datetime) -> bool:

@@ -25,6 +25,7 @@ _LOOK = 0.5
 
 Job = Callable[[], Any]
 Done = Callable[[Any], None]
+Tell = Callable[[int, bool], None]
 
 
 @dataclass
@@ -43,13 +44,17 @@ class Writer:
     A job that meets an absent database is tried again until it's through, for as long as the writer lives;
     while it waits, the records of all jobs that wait are in the spool, so that a kill loses none of them.
     A job that fails otherwise is logged and dropped: it is a fault of ours; its record is set aside.
+    When what waited is written, `tell` hears how many records did, and whether the spool refused any.
     """
 
-    def __init__(self, wake: Callable[[], None], spool: Spool | None = None) -> None:
+    def __init__(
+        self, wake: Callable[[], None], spool: Spool | None = None, tell: Tell | None = None
+    ) -> None:
         self._jobs: SimpleQueue[_Item | None] = SimpleQueue()
         self._waiting: deque[_Item | None] = deque()
         self._done: deque[tuple[Done, Any]] = deque()
-        self._wake, self._spool = wake, spool
+        self._wake, self._spool, self._tell = wake, spool, tell
+        self._waited, self._refused = 0, False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._thread.start()
@@ -92,6 +97,7 @@ class Writer:
                 self._end(item, failed=True)
                 continue
             self._end(item, failed=False)
+            self._tell_what_waited()
             if item.done is not None:
                 self._done.append((item.done, result))
                 self._wake()
@@ -129,9 +135,26 @@ class Writer:
         try:
             self._spool.append(item.record)
         except SpoolRefused as error:
+            self._refused = True
             log.critical("spool_refused", reason=str(error))
         else:
             item.spooled = True
+            self._waited += 1
+
+    def _tell_what_waited(self) -> None:
+        """Once, when the last of it is through."""
+        if self._tell is None or not (self._waited or self._refused):
+            return
+        if self._spool is not None and self._spool.waiting:
+            return
+        try:
+            self._tell(self._waited, self._refused)
+        except DBAPIError as error:  # away again: told with what comes next
+            log.error("database_away", error=type(error.orig).__name__)
+        except Exception:  # this thread must live
+            log.exception("tell_failed")
+        else:
+            self._waited, self._refused = 0, False
 
     def _end(self, item: _Item, *, failed: bool) -> None:
         if self._spool is None or item.record is None:

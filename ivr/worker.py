@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from sqlalchemy.orm import Session
 from callbacks.service import calls, late
+from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
@@ -109,7 +111,7 @@ class VoiceWorker:
         self._trunks = [_Trunk(trunk) for trunk in voice.trunks]
         self._calls: dict[str, _Call] = {}
         self._spool_folder = spool_folder
-        self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy))
+        self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
         self._look_for_policy = PolicyWatch(ctx)
         self._claiming = self._renewing = False
         self._claim_at = self._renew_at = 0.0
@@ -131,7 +133,17 @@ class VoiceWorker:
             late.play_key(self._ctx, record)
 
         if played := play_orphans(self._spool_folder, _ROLE, self._ctx.privacy, play):
-            log.warning("spool_played", records=played)
+            self._spooled(played, False)
+
+    def _spooled(self, played: int, refused: bool) -> None:
+        """A seat learns that keys waited for the database, and whether any could be lost."""
+        now = datetime.now(UTC)
+
+        def work(session: Session) -> None:
+            raise_alarm(session, AlarmKind.SPOOL, _ROLE, now, played=played, refused=refused)
+
+        self._ctx.run(work)
+        log.warning("spool_played", records=played, refused=refused)
 
     def _drain(self, now: float, seconds: float) -> None:
         """No new calls; those that are up finish within most of the bound, then they're hung up."""

@@ -60,6 +60,7 @@ def as_gateway(toml: str) -> str:
         ("/login", 200, "登录"),
         ("/api/v1/openapi.json", 200, "openapi"),
         ("/api/v1/outcomes", 401, "problem"),
+        ("/metrics", 200, "huifang_ledger_balanced 1.0"),
         ("/sms/unknown/replies", 404, ""),
         ("/r/", 200, "评价码"),
         ("/r", 308, "/r/"),
@@ -68,7 +69,7 @@ def as_gateway(toml: str) -> str:
     ],
 )
 def test_each_path_goes_to_its_own(web: Client, path: str, status: int, says: str) -> None:
-    answer = web.get(path)
+    answer = web.get(path, environ_base={"REMOTE_ADDR": "127.0.0.1"})
     assert answer.status_code == status, answer.get_data(as_text=True)[:400]
     assert says in answer.get_data(as_text=True) + str(answer.headers)
 
