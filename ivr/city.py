@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 
 from ivr.citizen import Behaviour, Citizen, Ear, citizen_of
-from ivr.events import Codec
+from ivr.events import Codec, KeyPressed
 from ivr.line import LineError
 from ivr.media import g711
 from ivr.media.audio import RATE
@@ -43,6 +43,7 @@ class Stop(Protocol):
 class _Visit:
     """A call to a citizen. `prompts` counts those it heard to their end."""
 
+    number: str
     citizen: Citizen
     ear: Ear
     prompts: int = 0
@@ -57,6 +58,7 @@ class CityTrunk:
         self._plan: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
         self._listen_at = 0.0
+        self._keys_heard: list[tuple[str, str]] = []
         pool = PortPool(settings.host, settings.rtp_port_min, settings.rtp_port_max)
         try:
             self._endpoint = SipEndpoint(
@@ -87,6 +89,11 @@ class CityTrunk:
     def busy_lines(self) -> int:
         """Calls that are ringing or up."""
         return len(self._visits)
+
+    @property
+    def keys_heard(self) -> list[tuple[str, str]]:
+        """The keys that reached citizens: (number, key), oldest first."""
+        return list(self._keys_heard)
 
     def run_once(self, timeout: float) -> None:
         """One turn of the loop."""
@@ -127,6 +134,8 @@ class CityTrunk:
             case CancelReceived(call) | DialogEnded(call):
                 self._visits.pop(call, None)
                 self._endpoint.close_media(call)
+            case KeyPressed(call, key=key) if visit := self._visits.get(call):
+                self._keys_heard.append((visit.number, key))
             case _:
                 return
 
@@ -141,7 +150,7 @@ class CityTrunk:
         elif citizen.behaviour is Behaviour.UNALLOCATED:
             agent.reject(call, 404, now, q850=1, text="unallocated number")
         else:
-            self._visits[call] = _Visit(citizen, Ear(self._settings.pause))
+            self._visits[call] = _Visit(event.user, citizen, Ear(self._settings.pause))
             agent.provisional(call, 180, now)
             if citizen.behaviour is not Behaviour.RINGS_ON:
                 self._later(self._settings.pickup_after, lambda then: self._pick_up(event, then))

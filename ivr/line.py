@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ivr.events import LineEvent
+from ivr.events import Codec, LineEvent
 from ivr.media.audio import Audio
 
 __all__ = ["Capabilities", "Dial", "Line", "LineError"]
@@ -30,7 +30,8 @@ class Dial:
     """An order to call `number` (as the trunk wants it dialled) by the trunk of that name.
 
     `ring_timeout` seconds count from the first 18x, `total_timeout` seconds from the INVITE (domain.md §1).
-    `caller` is the number to show; None takes the trunk's own.
+    `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
+    takes the line's own.
     """
 
     call: str
@@ -39,6 +40,7 @@ class Dial:
     ring_timeout: float = 30.0
     total_timeout: float = 60.0
     caller: str | None = None
+    codecs: tuple[Codec, ...] | None = None
 
 
 class Line(Protocol):
@@ -55,6 +57,17 @@ class Line(Protocol):
 
     def stop(self, call: str) -> None:
         """Stop what plays; no PlaybackFinished follows."""
+
+    def bridge(self, call: str, other: str) -> None:
+        """Each of two calls hears the other's voice and keys, which are told as before.
+
+        What is played on one of them is heard in place of the other. Before a call's answer its early media
+        is heard. A bridge ends with `unbridge`, another bridge or either call, which leaves the other up; who
+        hears nothing then is for the driver to know. Silently nothing where one of the calls isn't up.
+        """
+
+    def unbridge(self, call: str) -> None:
+        """End of the call's bridge, for both calls. Harmless without one."""
 
     def hangup(self, call: str) -> None:
         """CANCEL before the answer, BYE after it, then one Ended. Harmless twice or for an unknown call."""

@@ -41,6 +41,7 @@ class _Call:
     answered: bool = False
     turn: int = 0  # what was planned for an earlier prompt doesn't happen
     prompts: int = 0
+    partner: _Call | None = None
 
 
 class SimulatedLine:
@@ -55,6 +56,12 @@ class SimulatedLine:
         self._plan: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._told: list[LineEvent] = []
+        self._keys_heard: list[tuple[str, str]] = []
+
+    @property
+    def keys_heard(self) -> list[tuple[str, str]]:
+        """The keys that reached somebody over a bridge: (number, key), oldest first."""
+        return list(self._keys_heard)
 
     # -- orders
 
@@ -83,6 +90,20 @@ class SimulatedLine:
     def stop(self, call: str) -> None:
         if known := self._calls.get(call):
             known.turn += 1
+
+    def bridge(self, call: str, other: str) -> None:
+        one, two = self._calls.get(call), self._calls.get(other)
+        if one is None or two is None or one is two or not (one.answered and two.answered):
+            return
+        self.unbridge(call)
+        self.unbridge(other)
+        one.partner, two.partner = two, one
+
+    def unbridge(self, call: str) -> None:
+        known = self._calls.get(call)
+        if known is not None and known.partner is not None:
+            known.partner.partner = None
+            known.partner = None
 
     def hangup(self, call: str) -> None:
         known = self._calls.get(call)
@@ -132,7 +153,8 @@ class SimulatedLine:
 
     def _pick_up(self, call: _Call) -> None:
         call.answered = True
-        self._told.append(Answered(call.order.call, self.now, self._codec))
+        codec = call.order.codecs[0] if call.order.codecs else self._codec
+        self._told.append(Answered(call.order.call, self.now, codec))
         if call.citizen.behaviour is Behaviour.SILENT and self._city.silent_for:
             self._later(self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
 
@@ -149,6 +171,8 @@ class SimulatedLine:
         key = call.citizen.key_after(call.prompts)
         if key is not None:
             self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+            if call.partner is not None:
+                self._keys_heard.append((call.partner.order.number, key))
         call.prompts += 1
 
     def _fail(self, call: _Call, status: int, q850: int) -> None:
@@ -159,6 +183,7 @@ class SimulatedLine:
             self._end(call, CallFacts(487, rang=call.rang, we_cancelled=True), "us")
 
     def _end(self, call: _Call, facts: CallFacts, by: EndedBy) -> None:
+        self.unbridge(call.order.call)
         del self._calls[call.order.call]
         disposition = disposition_of(facts)
         self._told.append(Ended(call.order.call, self.now, disposition, facts.sip_status, facts.q850, "", by))

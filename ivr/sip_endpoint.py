@@ -117,6 +117,12 @@ class SipEndpoint:
         if session := self._sessions.pop(call, None):
             self._loop.close_session(session)
 
+    def bridge(self, call: str, other: str) -> None:
+        """Join the media of two calls; nothing where one of them has none."""
+        one, two = self._sessions.get(call), self._sessions.get(other)
+        if one is not None and two is not None and one is not two:
+            one.join(two)
+
     def media(self, call: str) -> MediaSession | None:
         """The session of a call, None when it has none."""
         return self._sessions.get(call)

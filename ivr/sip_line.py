@@ -100,7 +100,7 @@ class SipLine:
         trunk = self._check(order)
         now = time.monotonic()
         try:
-            local = self._endpoint.open_media(order.call, self._settings.codecs)
+            local = self._endpoint.open_media(order.call, order.codecs or self._settings.codecs)
         except NoPorts as error:  # nothing left us, so the citizen's attempt isn't spent
             self._told.append(
                 Ended(order.call, now, Disposition.NETWORK_FAIL, None, None, str(error), by="us")
@@ -151,6 +151,13 @@ class SipLine:
     def stop(self, call: str) -> None:
         if session := self._endpoint.media(call):
             session.stop()
+
+    def bridge(self, call: str, other: str) -> None:
+        self._endpoint.bridge(call, other)
+
+    def unbridge(self, call: str) -> None:
+        if session := self._endpoint.media(call):
+            session.part()
 
     def hangup(self, call: str) -> None:
         self._give_up(call, "withdrawn", time.monotonic())

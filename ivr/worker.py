@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-
 from sqlalchemy.orm import Session
-from callbacks.service import calls, late
+
 from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.service import calls, late
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
@@ -27,8 +28,10 @@ from callbacks.service.leases import Renewal, renew
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
+from callbacks.target_settings import Targets
 from callbacks.vocabulary import Channel, Disposition
 from callbacks.writer import Writer
+from ivr.agent_calls import AgentCalls
 from ivr.conversation import Conversation, Prompts, Result
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Ended, LineEvent, Ringing
@@ -90,6 +93,9 @@ class _Trunk:
         self.filled_at = now
         return int(self.allowance)
 
+    def spend(self, calls: int) -> None:
+        self.allowance -= calls
+
 
 class VoiceWorker:
     """Carries out the calls of one process. `run` ends after `stop`, when its calls are over."""
@@ -105,6 +111,7 @@ class VoiceWorker:
         owner: str,
         poll_seconds: float,
         spool_folder: Path,
+        targets: Targets = MappingProxyType({}),
     ) -> None:
         self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
         self._owner, self._poll = owner, poll_seconds
@@ -113,8 +120,9 @@ class VoiceWorker:
         self._spool_folder = spool_folder
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
         self._look_for_policy = PolicyWatch(ctx)
+        self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
         self._claiming = self._renewing = False
-        self._claim_at = self._renew_at = 0.0
+        self._claim_at = self._people_at = self._renew_at = 0.0
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
         for trunk in self._trunks:
@@ -123,6 +131,7 @@ class VoiceWorker:
         stop.on_set(self._line.wake)
         while not stop.is_set():
             self._turn()
+            self._claim_peoples(time.monotonic())
             self._claim(time.monotonic())
         self._drain(time.monotonic(), drain_seconds)
 
@@ -147,13 +156,14 @@ class VoiceWorker:
 
     def _drain(self, now: float, seconds: float) -> None:
         """No new calls; those that are up finish within most of the bound, then they're hung up."""
-        log.info("draining", calls=len(self._calls))
+        log.info("draining", calls=len(self._calls), people=self._people.legs)
         patience, end = now + 0.6 * seconds, now + 0.9 * seconds
-        while self._calls and time.monotonic() < patience:
+        while self._up and time.monotonic() < patience:
             self._turn()
         for call in list(self._calls):
             self._line.hangup(call)
-        while self._calls and time.monotonic() < end:
+        self._people.stop()
+        while self._up and time.monotonic() < end:
             self._turn()
         self._line.close()
         if not self._writer.close(max(1.0, now + seconds - time.monotonic())):
@@ -171,10 +181,17 @@ class VoiceWorker:
             if deadline is not None and now >= deadline:
                 self._store(name, call.conversation.tick(now))
         self._renew(now)
+        self._people.renew(now)
+
+    @property
+    def _up(self) -> int:
+        """Calls of the line, those of people among them."""
+        return len(self._calls) + self._people.legs
 
     def _take(self, event: LineEvent) -> None:
         call = self._calls.get(event.call)
         if call is None:
+            self._people.take(event)
             return
         match event:
             case Ringing():
@@ -269,13 +286,25 @@ class VoiceWorker:
 
     # -- claiming and leases
 
+    def _claim_peoples(self, now: float) -> None:
+        """People first: what agents ask for takes the lines that it needs."""
+        if now < self._people_at or self._writer.backlog > _MOST_UNWRITTEN:
+            return
+        self._people_at = now + self._poll
+        if (trunk := self._free_trunk(now)) is not None:
+            room = self._voice.lines - self._up
+            self._people.claim(trunk.settings.name, room, trunk.spend)
+
+    def _free_trunk(self, now: float) -> _Trunk | None:
+        return next((trunk for trunk in self._trunks if trunk.room(now) > 0), None)
+
     def _claim(self, now: float) -> None:
         if self._claiming or now < self._claim_at or self._writer.backlog > _MOST_UNWRITTEN:
             return
         self._claim_at = now + self._poll
-        room = self._voice.lines - len(self._calls)
-        trunk = next((trunk for trunk in self._trunks if trunk.room(now) > 0), None)
-        if room <= 0 or trunk is None:
+        room = self._voice.lines - self._up
+        trunk = self._free_trunk(now)
+        if room <= 0 or trunk is None or self._people.waiting:
             return
         self._claiming = True
         name, limit = trunk.settings.name, min(room, trunk.room(now))
@@ -289,7 +318,7 @@ class VoiceWorker:
 
     def _claimed(self, trunk: _Trunk, claimed: Sequence[ClaimedCall]) -> None:
         self._claiming = False
-        trunk.allowance -= len(claimed)
+        trunk.spend(len(claimed))
         if claimed:
             self._claim_at = 0.0  # there may be more: ask again at once
         for each in claimed:

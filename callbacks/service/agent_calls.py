@@ -85,6 +85,14 @@ class ClaimedAgentCall:
     masked: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Calls to carry out; `waiting` when another waits for lines of the trunk: begin nothing else on it."""
+
+    calls: list[ClaimedAgentCall]
+    waiting: bool = False
+
+
 # -- the desk's part
 
 
@@ -174,16 +182,25 @@ def cancel_call(ctx: Context, callback_id: int, login: str, now: datetime) -> bo
 
 def claim_agent_calls(
     ctx: Context, owner: str, trunk: str, limit: int, now: datetime, targets: Targets
-) -> list[ClaimedAgentCall]:
+) -> Taken:
     """Up to `limit` of the calls that are asked for, oldest first, with a line for each leg.
 
     Citizens are called by `trunk`, agents by their telephone's own; without two free lines a call waits.
     """
 
-    def work(session: Session) -> list[ClaimedAgentCall]:
-        asked = session.scalars(_ASKED, {"limit": limit}).all()
-        claimed = (_claim(ctx, session, call, owner, trunk, now, targets) for call in asked)
-        return [each for each in claimed if each is not None]
+    def work(session: Session) -> Taken:
+        claimed, waiting = [], False
+        for call in session.scalars(_ASKED, {"limit": limit}).all():
+            if call.target not in telephones_of(targets, call.login):  # the settings have changed
+                _end(call, NoCall.NO_TELEPHONE, now)
+                continue
+            agents = targets[call.target].trunk or trunk
+            lines = _two_lines(session, agents, trunk)
+            if lines is None:
+                waiting = waiting or bool(agents == trunk or free_lines(session, agents, 1))
+            elif taken := _claim(ctx, session, call, owner, lines, now):
+                claimed.append(taken)
+        return Taken(claimed, waiting)
 
     return ctx.run(work)
 
@@ -198,20 +215,9 @@ _ASKED = (
 
 
 def _claim(
-    ctx: Context,
-    session: Session,
-    call: AgentCall,
-    owner: str,
-    trunk: str,
-    now: datetime,
-    targets: Targets,
+    ctx: Context, session: Session, call: AgentCall, owner: str, lines: tuple[Line, Line], now: datetime
 ) -> ClaimedAgentCall | None:
-    if call.target not in telephones_of(targets, call.login):  # the settings have changed
-        _end(call, NoCall.NO_TELEPHONE, now)
-        return None
-    lines = _two_lines(session, targets[call.target].trunk or trunk, trunk)
-    if lines is None:
-        return None
+    agents, citizens = lines
     phone = session.get_one(CasePhone, call.phone_id)
     attempt = Attempt(
         channel=Channel.AGENT,
@@ -219,7 +225,7 @@ def _claim(
         number_encrypted=phone.number_encrypted,
         number_index=phone.number_index,
         number_masked=phone.number_masked,
-        trunk=trunk,
+        trunk=citizens.trunk,
         owner=owner,
         lease_expires_at=dbnow(ctx.policy.lease.total_seconds()),
         token=secrets.randbits(31),
@@ -234,7 +240,6 @@ def _claim(
     except IntegrityError:  # a call or a text to this number was begun in this instant
         _end(call, NoCall.NUMBER_BUSY, now)
         return None
-    agents, citizens = lines
     agents.agent_call_id, citizens.attempt_id = call.id, attempt.id
     call.attempt_id, call.state = attempt.id, _S.RINGING_AGENT
     number = ctx.privacy.decrypt(phone.number_encrypted)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ivr.events import Codec
 
-__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode"]
+__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode", "other_law"]
 
 PAYLOAD_TYPES: dict[Codec, int] = {"pcmu": 0, "pcma": 8}  # RFC 3551 §6
 SILENCE: dict[Codec, int] = {"pcmu": 0xFF, "pcma": 0xD5}  # the octet of sample 0
@@ -70,3 +70,14 @@ def encode(samples: NDArray[np.int16], codec: Codec) -> bytes:
 def decode(octets: bytes, codec: Codec) -> NDArray[np.int16]:
     """One 16-bit sample an octet."""
     return _DECODERS[codec][np.frombuffer(octets, dtype=np.uint8)]
+
+
+def other_law(octets: bytes, codec: Codec) -> bytes:
+    """Octets of the other law in `codec`, octet by octet."""
+    return octets.translate(_FROM_OTHER[codec])
+
+
+_FROM_OTHER: dict[Codec, bytes] = {
+    "pcma": encode(decode(bytes(range(256)), "pcmu"), "pcma"),
+    "pcmu": encode(decode(bytes(range(256)), "pcma"), "pcmu"),
+}

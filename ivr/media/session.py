@@ -18,6 +18,7 @@ from ivr.media import g711
 from ivr.media.audio import FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.ports import udp_socket
+from ivr.media.relay import KeyRelay, VoiceRelay
 from ivr.media.remote import Address, MediaEvent, MediaLost, Remote
 from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
 
@@ -55,6 +56,9 @@ class MediaSession:
         self._keys_out: deque[Iterator[bytes]] = deque()
         self._audio: Audio | None = None
         self._token, self._index = "", 0
+        self._partner: MediaSession | None = None
+        self._from_partner: VoiceRelay | None = None
+        self._keys_on = KeyRelay()
         self._started = self._early = self._lost = False
         self._heard_at = self._report_at = 0.0
 
@@ -93,9 +97,26 @@ class MediaSession:
     def key_by_info(self, key: str, seconds: float, now: float) -> None:
         """A key that a SIP INFO told; gateways send it when the key comes up."""
         if self._started and key in KEYS:
-            self._tell_key(key, now - seconds, now, "info")
+            told = self._tell_key(key, now - seconds, now, "info")
+            if told and self._partner is not None:
+                self._partner.press(key, seconds)
+
+    def join(self, partner: MediaSession) -> None:
+        """Each hears the other from now on; who was joined to another leaves it. What plays goes first."""
+        self.part()
+        partner.part()
+        self._partner, partner._partner = partner, self
+        self._from_partner, partner._from_partner = VoiceRelay(), VoiceRelay()
+        self._keys_on, partner._keys_on = KeyRelay(), KeyRelay()
+
+    def part(self) -> None:
+        """End of a bridge, for both; harmless without one."""
+        partner, self._partner, self._from_partner = self._partner, None, None
+        if partner is not None:
+            partner.part()
 
     def close(self) -> None:
+        self.part()
         if self._started:
             self._send_report(bye=True)
         self.rtp.close()
@@ -132,6 +153,8 @@ class MediaSession:
         audio = self._audio
         if audio is None or self._index >= len(audio):
             payload = g711.SILENT_FRAMES[remote.codec]
+            if self._from_partner is not None:
+                payload = self._from_partner.frame(remote.codec) or payload
         else:
             payload = audio.frames(remote.codec)[self._index]
         return self._sender.frame(remote.voice_type, payload)
@@ -238,19 +261,36 @@ class MediaSession:
         if remote is None:
             return
         if remote.is_event(packet.payload_type):
-            if self._started and (key := self._keys_in.receive(packet, now)):
-                self._tell_key(key.key, key.began_at, now, "rtp")
+            if self._started:
+                self._hear_key(packet, now)
         elif codec := remote.codec_of(packet.payload_type):
             if not self._started and not self._early:
                 self._early = True
                 self._emit(EarlyMedia(self.call, now))
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
+            if self._partner is not None and self._partner._from_partner is not None:
+                self._partner._from_partner.take(packet, codec)
         elif packet.payload_type != _COMFORT_NOISE:
             self._counters["rtp_other_type"] += 1
 
-    def _tell_key(self, key: str, began_at: float, now: float, by: str) -> None:
-        # A gateway may tell each key both ways: the way of a call's first key is the way of all.
+    def _hear_key(self, packet: RtpPacket, now: float) -> None:
+        key = self._keys_in.receive(packet, now)
+        if key is not None:
+            self._tell_key(key.key, key.began_at, now, "rtp")
+        if self._partner is not None and self._keys_by != "info":
+            self._partner._hold(self._keys_on, packet, key is not None)
+
+    def _hold(self, keys: KeyRelay, packet: RtpPacket, is_new: bool) -> None:
+        """A partner's key goes to this far end, unless it takes none."""
+        if self.remote is None or not self._started or self.remote.event_type is None:
+            return
+        if held := keys.take(packet, is_new, self._sender, self.remote.event_type):
+            self._keys_out.append(held)
+
+    def _tell_key(self, key: str, began_at: float, now: float, by: str) -> bool:
+        """True where it's told. A gateway may tell keys both ways: the way of the first is that of all."""
         self._keys_by = self._keys_by or by
         if by == self._keys_by:
             self._emit(KeyPressed(self.call, now, key, began_at))
+        return by == self._keys_by

@@ -23,6 +23,7 @@ from callbacks.service.agent_calls import (
     Asked,
     ClaimedAgentCall,
     NoCall,
+    Taken,
     ask_for_call,
     begin_citizen,
     call_over,
@@ -76,10 +77,14 @@ def phones(desk: Desk, callback: int) -> list[int]:
         return list(session.scalars(query))
 
 
-def take(desk: Desk, trunk: str = "city", lines: int = 5, limit: int = 5) -> list[ClaimedAgentCall]:
-    ensure_lines(desk.ctx, trunk, lines)
+def take(desk: Desk, lines: int = 5) -> list[ClaimedAgentCall]:
+    return asked_for(desk, lines).calls
+
+
+def asked_for(desk: Desk, lines: int = 5) -> Taken:
+    ensure_lines(desk.ctx, "city", lines)
     ensure_lines(desk.ctx, "pbx", 1)
-    return claim_agent_calls(desk.ctx, OWNER, trunk, limit, desk.now, TARGETS)
+    return claim_agent_calls(desk.ctx, OWNER, "city", 5, desk.now, TARGETS)
 
 
 def taken(desk: Desk, *numbers: str) -> tuple[int, ClaimedAgentCall]:
@@ -333,7 +338,7 @@ def test_one_call_of_a_callback_and_of_a_telephone(desk: Desk) -> None:
 
 def test_both_legs_have_a_line_or_the_call_waits(desk: Desk) -> None:
     ask(desk, held(desk))
-    assert take(desk, lines=1) == []
+    assert asked_for(desk, lines=1) == Taken([], waiting=True)
     assert call(desk).state is S.ASKED
     [claimed] = take(desk, lines=2)
     ensure_lines(desk.ctx, "city", 1)  # a line in use isn't taken away
@@ -346,6 +351,14 @@ def test_a_telephone_may_have_a_trunk_of_its_own(desk: Desk) -> None:
     ask(desk, held(desk), target="desk-2")
     assert len(take(desk, lines=1)) == 1
     assert lines_in_use(desk) == [("city", False), ("pbx", True)]
+    ask(desk, held(desk, OTHER), login="ma", target="desk-1")
+    assert asked_for(desk, lines=1) == Taken([], waiting=True)
+
+
+def test_the_machine_doesnt_wait_for_a_trunk_of_the_agents(desk: Desk) -> None:
+    ask(desk, held(desk), target="desk-2")
+    ensure_lines(desk.ctx, "city", 5)
+    assert claim_agent_calls(desk.ctx, OWNER, "city", 5, desk.now, TARGETS) == Taken([], waiting=False)
 
 
 def test_the_machine_takes_no_line_of_an_agents_call(desk: Desk) -> None:

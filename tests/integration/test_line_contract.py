@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 
@@ -14,18 +15,35 @@ from ivr.sip_line import SipLine
 from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city, quick_voice, running_city
 
 
+class FarEnds(Protocol):
+    """The citizens' side: what reached them over a bridge."""
+
+    @property
+    def keys_heard(self) -> list[tuple[str, str]]: ...
+
+
 @pytest.fixture(params=["simulated", "sip"])
-def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
     settings = quick_city(silent_for=3.0)
     if request.param == "simulated":
         simulated = SimulatedLine(settings)
-        yield simulated
+        yield simulated, simulated
         simulated.close()
     else:
         with running_city(settings) as city:
             real = SipLine(quick_voice(city.port))
-            yield real
+            yield real, city
             real.close()
+
+
+@pytest.fixture
+def line(both: tuple[Line, FarEnds]) -> Line:
+    return both[0]
+
+
+@pytest.fixture
+def far(both: tuple[Line, FarEnds]) -> FarEnds:
+    return both[1]
 
 
 @pytest.fixture
@@ -218,6 +236,76 @@ def test_many_calls_at_once_don_t_mix(driver: Driver) -> None:
         driver.line.hangup(f"c{digit}")
     for digit in (1, 2, 3, 0, 8):
         driver.ended(f"c{digit}")
+
+
+def bridged(driver: Driver, one: int = 3, two: int = 7) -> None:
+    """Calls c1 and c2, up and joined."""
+    for call, digit in (("c1", one), ("c2", two)):
+        driver.line.dial(order(digit, call))
+        driver.wait_for(Answered, call)
+    driver.line.bridge("c1", "c2")
+
+
+def test_a_bridge_carries_keys_and_tells_them(driver: Driver, far: FarEnds) -> None:
+    bridged(driver)
+    driver.line.play("c1", "rating", PROMPT)  # heard by one side alone
+    assert driver.wait_for(KeyPressed, "c1").key == "3"
+    driver.until(lambda: far.keys_heard)
+    driver.line.hangup("c1")
+    driver.line.hangup("c2")
+    driver.ended("c1")
+    driver.ended("c2")
+    assert far.keys_heard == [("13803791237", "3")]
+    assert not driver.of(KeyPressed, "c2") and not driver.of(PlaybackStarted, "c2")
+
+
+def test_a_bridge_ends_with_either_call_and_leaves_the_other_up(driver: Driver, far: FarEnds) -> None:
+    bridged(driver)
+    driver.line.hangup("c2")
+    driver.ended("c2")
+    assert not driver.of(Ended, "c1")
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed, "c1")
+    driver.line.hangup("c1")
+    assert driver.ended("c1").by == "us"
+    assert far.keys_heard == []
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_bridge_is_ended_or_made_anew(driver: Driver, far: FarEnds, anew: bool) -> None:
+    bridged(driver)
+    if anew:  # c1 goes to a third; the second hears nobody
+        driver.line.dial(order(7, "c3"))
+        driver.wait_for(Answered, "c3")
+        driver.line.bridge("c3", "c1")
+    else:
+        driver.line.unbridge("c2")
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed, "c1")
+    driver.until(lambda: far.keys_heard) if anew else driver.turns(20)
+    assert far.keys_heard == ([("13803791237", "3")] if anew else [])
+    for call in ("c1", "c2"):
+        driver.line.hangup(call)
+        driver.ended(call)
+
+
+def test_bridges_that_cant_be_are_harmless(driver: Driver, far: FarEnds) -> None:
+    answered(driver, 3)
+    driver.line.dial(order(0, "busy"))
+    driver.ended("busy")
+    for one, two in (("c1", "nobody"), ("nobody", "c1"), ("c1", "c1"), ("c1", "busy")):
+        driver.line.bridge(one, two)
+        driver.line.unbridge(two)
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed)
+    driver.line.hangup("c1")
+    driver.ended()
+    assert far.keys_heard == []
+
+
+def test_codecs_are_offered_in_the_orders_order(driver: Driver) -> None:
+    driver.line.dial(Dial("c1", "13803791237", "city", codecs=("pcmu", "pcma")))
+    assert driver.wait_for(Answered).codec == "pcmu"
 
 
 def test_capabilities_are_told(line: Line) -> None:

@@ -1,0 +1,132 @@
+"""One way of a bridge: what one far end says, on its way to the other. Pure.
+
+Voice is queued and leaves with the 20 ms clock of the leg that sends it, so that this leg's SSRC, sequence
+and clock go on as they were, whatever the far end's packets are numbered and however long they are. A key is
+held as long as the far end holds it, by our own clock too (RFC 4733 §2.5.1).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Iterator
+
+from ivr.events import Codec
+from ivr.media import g711
+from ivr.media.rtp import RtpPacket, Sender
+
+__all__ = ["HeldKey", "KeyRelay", "VoiceRelay"]
+
+_FRAME = 160  # octets of 20 ms
+_READY = 2  # frames that wait before the first leaves: what jitter may take
+_MOST = 6  # frames; more is a delay that people hear, so the oldest go
+_MISORDER = 100  # RFC 3550 A.1: what is further behind is no late packet, the far end began anew
+_LONGEST = 0xFFFF  # RFC 4733 §2.5.1.3
+_SILENT_TICKS = 10  # a key whose packets stop for 200 ms is up, its end was lost
+_ENDS = 3  # RFC 4733 §2.5.1.4
+
+
+class VoiceRelay:
+    """Takes packets as they come; gives a frame each 20 ms, None where there is none to give."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[Codec, bytes]] = deque()
+        self._rest = b""
+        self._rest_codec: Codec = "pcma"
+        self._ssrc: int | None = None
+        self._newest = 0
+        self._flows = False
+
+    def take(self, packet: RtpPacket, codec: Codec) -> None:
+        """Queue a packet's voice; one that comes after a later one is left out."""
+        if packet.ssrc == self._ssrc and (self._newest - packet.sequence) & 0xFFFF < _MISORDER:
+            return
+        self._ssrc, self._newest = packet.ssrc, packet.sequence
+        octets = packet.payload
+        if self._rest and self._rest_codec == codec:
+            octets = self._rest + octets
+        whole = len(octets) - len(octets) % _FRAME
+        for at in range(0, whole, _FRAME):
+            self._frames.append((codec, octets[at : at + _FRAME]))
+        self._rest, self._rest_codec = octets[whole:], codec
+        if len(self._frames) > _MOST:  # the far end's clock is faster, or its packets came in a heap
+            while len(self._frames) > _READY:
+                self._frames.popleft()
+
+    def frame(self, codec: Codec) -> bytes | None:
+        """The next 20 ms in `codec`; after a gap only when enough waits to outlast the next."""
+        if not self._frames or not (self._flows or len(self._frames) >= _READY):
+            self._flows = False
+            return None
+        self._flows = True
+        came_as, octets = self._frames.popleft()
+        return octets if came_as == codec else g711.other_law(octets, codec)
+
+
+class HeldKey(Iterator[bytes]):
+    """A key that the far end holds, as the packets that tell it on; three tell its end.
+
+    `mine` are the timestamp and code by which the far end's packets name it.
+    """
+
+    def __init__(self, sender: Sender, payload_type: int, code: int, volume: int, mine: int) -> None:
+        self._sender, self._type, self._code, self._volume = sender, payload_type, code, volume
+        self.mine = mine
+        self._began: int | None = None
+        self._held = self._total = self._told = self._quiet = self._ends = 0
+        self._up = False
+
+    def hear(self, code: int, timestamp: int, duration: int, end: bool) -> bool:
+        """A packet that tells of this key; False when it's another's."""
+        if code != self._code or self._up:
+            return False
+        if (timestamp - self.mine) & 0xFFFFFFFF == _LONGEST:  # held on: the next segment
+            self.mine = timestamp
+        elif timestamp != self.mine:
+            return False
+        self._quiet, self._told, self._up = 0, duration, end
+        return True
+
+    def __next__(self) -> bytes:
+        if self._ends == _ENDS:
+            raise StopIteration
+        first, began = self._began is None, self._began
+        if began is None:
+            began = self._sender.timestamp
+        elif self._held == _LONGEST and not self._ends:
+            began, self._held = (began + _LONGEST) & 0xFFFFFFFF, 0
+        self._began = began
+        self._hold()
+        flags = self._volume | (0x80 if self._ends else 0)
+        payload = struct.pack("!BBH", self._code, flags, self._held)
+        packet = self._sender.event(self._type, first, began, payload)
+        self._sender.skip(_FRAME)
+        return packet
+
+    def _hold(self) -> None:
+        """Another 20 ms of it, or another telling of its end, which isn't before it was as long as theirs."""
+        self._quiet += 1
+        self._up = self._up or self._quiet > _SILENT_TICKS
+        if not self._ends:
+            self._held = min(_LONGEST, self._held + _FRAME)
+            self._total += _FRAME
+        if self._up and self._total >= self._told:
+            self._ends += 1
+
+
+class KeyRelay:
+    """Tells a far end's keys on: each packet to the key it is of, a new key as a new `HeldKey`."""
+
+    def __init__(self) -> None:
+        self._key: HeldKey | None = None
+
+    def take(self, packet: RtpPacket, is_new: bool, sender: Sender, payload_type: int) -> HeldKey | None:
+        """The key that begins with this packet. `is_new` is what `KeyReceiver` says of it."""
+        if len(packet.payload) < 4:
+            return None
+        code, flags, duration = struct.unpack_from("!BBH", packet.payload)
+        end = bool(flags & 0x80)
+        if is_new:
+            self._key = HeldKey(sender, payload_type, code, flags & 0x3F, packet.timestamp)
+        known = self._key is not None and self._key.hear(code, packet.timestamp, duration, end)
+        return self._key if is_new and known else None
