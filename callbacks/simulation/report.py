@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,7 +55,7 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         """What `huifang simulate --json` prints."""
-        told = asdict(self)
+        told: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         told["coverage"] = self.coverage
         told["finish"] = self.finish.isoformat() if self.finish else None
         return told
