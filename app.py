@@ -737,6 +737,15 @@ def sms_group() -> None:
     """Texts."""
 
 
+def _add_text_commands() -> None:
+    from callbacks.commands import text_preview
+
+    sms_group.add_command(text_preview.command())
+
+
+_add_text_commands()
+
+
 @sms_group.command("parse")
 @click.argument("text")
 @click.option("--scale", type=click.Choice(sorted(SCALES)), default="cn3")

@@ -250,9 +250,11 @@ class TextTemplate(Base):
     """The words of a text as the office changed them: the newest of a kind holds. Append-only by trigger."""
 
     __tablename__ = "text_template"
+    __table_args__ = (UniqueConstraint("kind", "follows"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(24), index=True)
     body: Mapped[str] = mapped_column(Text)
     several_parts: Mapped[bool] = mapped_column(default=False)
     by: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]
+    follows: Mapped[int]  # the id of the row whose place it takes, 0 for the first: so two can't take one's

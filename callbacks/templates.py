@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from callbacks.template_faults import Problem, TemplateFault
+
 ONE_PART = 70
 OF_SEVERAL = 67  # six bytes of each part are its header
 MOST_PARTS = 5
@@ -35,11 +37,12 @@ class TemplateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What a variable may bring: at most `bound` UTF-16 units, and a sample to look at."""
+    """What a variable may bring: at most `bound` UTF-16 units, and samples to look at."""
 
     bound: int
     sample: str
     note: str
+    longest: str = ""  # to look at, of `bound` units; else the sample again and again
 
 
 # Not among them: the citizen's words and a handler's name, which no text carries (domain.md §8.2).
@@ -53,9 +56,9 @@ VARIABLES: Mapping[str, Variable] = {
     "number": Variable(24, "110-20261220-0823", "the case's number"),
     "unit": Variable(16, "市供水集团", "the unit that handles the case"),
     "kind": Variable(4, "企业诉求", "whether an enterprise asks"),
-    "sign_by": Variable(9, "8月23日18时", "until when the case is to be signed for"),
-    "due_by": Variable(6, "8月30日", "the day by which it's to be closed"),
-    "clock": Variable(13, "办理将于24小时内到期", "what is late or nearly so"),
+    "sign_by": Variable(9, "8月23日18时", "until when the case is to be signed for", "12月31日23时"),
+    "due_by": Variable(6, "8月30日", "the day by which it's to be closed", "12月31日"),
+    "clock": Variable(13, "办理将于24小时内到期", "what is late or nearly so", "办理将于12月31日到期…"),
 }
 _OFFICE = frozenset({"hotline", "caller", "office"})
 _CITIZEN = _OFFICE | {"month", "day", "tail"}
@@ -166,51 +169,71 @@ def measure(body: str, signature: str) -> Measure:
 def check(
     body: str, kind: str, signature: str, several_parts: bool = False, *, shorteners: bool = False
 ) -> list[str]:
-    """All that is wrong with a template for texts of `kind`; empty when it may be saved."""
+    """All that is wrong with a template for texts of `kind`, in words; empty when it may be saved."""
     if kind not in KINDS:
         return [f"no texts of kind {kind!r}; there are {', '.join(KINDS)}"]
+    return [str(fault) for fault in find_faults(body, kind, signature, several_parts, shorteners=shorteners)]
+
+
+def find_faults(
+    body: str, kind: str, signature: str, several_parts: bool = False, *, shorteners: bool = False
+) -> list[TemplateFault]:
+    """All that is wrong with a template for texts of a `kind` that there is."""
     faults = [*_words_faults(body, shorteners), *_variable_faults(body, KINDS[kind])]
     longest = measure(body, signature)
     if longest.parts > 1 and not several_parts:
-        faults.append(
-            f"{longest.units} UTF-16 units with the signature and the longest variables, at most {ONE_PART}; "
-            f"it would need {longest.parts} parts of {OF_SEVERAL}, which must be allowed"
-        )
+        faults.append(TemplateFault(Problem.SEVERAL_PARTS, what=str(longest.units), known=str(longest.parts)))
     elif longest.parts > MOST_PARTS:
-        faults.append(f"{longest.parts} parts of {OF_SEVERAL} units, at most {MOST_PARTS}")
+        faults.append(TemplateFault(Problem.TOO_MANY_PARTS, what=str(longest.parts), known=str(MOST_PARTS)))
     return faults
 
 
-def _words_faults(body: str, shorteners: bool) -> Iterator[str]:
+def _words_faults(body: str, shorteners: bool) -> Iterator[TemplateFault]:
     if not body.strip():
-        yield "it has no words"
+        yield TemplateFault(Problem.NO_WORDS)
     if body != body.strip():
-        yield "it begins or ends with a space or a new line"
+        yield TemplateFault(Problem.EDGE)
     for at, sign in enumerate(body, start=1):
         if sign in _BRACKETS:
-            yield f"{sign} at {at}: these brackets are the signature's alone"
+            yield TemplateFault(Problem.BRACKET, at, sign)
         elif not sign.isprintable() and sign != "\n":
-            yield f"U+{ord(sign):04X} at {at} can't be printed"
+            yield TemplateFault(Problem.UNPRINTABLE, at, f"U+{ord(sign):04X}")
     if not shorteners and (found := _SHORTENERS.search(body)):
-        yield f"{found[0]} at {found.start() + 1}: a shortened address says nothing of where it leads"
+        yield TemplateFault(Problem.SHORTENER, found.start() + 1, found[0], width=len(found[0]))
 
 
-def _variable_faults(body: str, kind: Kind) -> Iterator[str]:
+def _variable_faults(body: str, kind: Kind) -> Iterator[TemplateFault]:
     used = set()
     for piece in _PIECES.finditer(body):
         at, name = piece.start() + 1, piece["name"]
         if piece["stray"]:
-            yield f"a single {piece['stray']} at {at}; a brace itself is written twice"
+            yield TemplateFault(Problem.STRAY_BRACE, at, piece["stray"])
         elif name is not None:
             used.add(name)
             if name not in kind.known:
-                yield f"unknown variable {{{name}}} at {at}; there are {', '.join(sorted(kind.known))}"
+                known = ", ".join(sorted(kind.known))
+                yield TemplateFault(Problem.UNKNOWN_VARIABLE, at, name, known, len(piece[0]))
     for group in kind.required:
         if not used & group:
-            yield f"it must have {' or '.join(f'{{{name}}}' for name in sorted(group))}"
+            names = " or ".join(f"{{{name}}}" for name in sorted(group))
+            yield TemplateFault(Problem.MISSING_VARIABLE, what=names)
 
 
-def preview(body: str, kind: str, signature: str) -> str:
-    """The text with sample values, as it would leave; TemplateError where it can't be filled."""
+def preview(body: str, kind: str, signature: str, values: Mapping[str, str] | None = None) -> str:
+    """The text as it would leave, with sample values where `values` has none; TemplateError as `fill`."""
     known = KINDS[kind].known if kind in KINDS else frozenset()
-    return signed(signature, fill(body, {name: VARIABLES[name].sample for name in known}))
+    samples = {name: VARIABLES[name].sample for name in known}
+    return signed(signature, fill(body, samples | dict(values or {})))
+
+
+def longest_preview(body: str, kind: str, signature: str) -> str:
+    """The longest text that can leave: every variable as long as it may be."""
+    known = KINDS[kind].known if kind in KINDS else frozenset()
+    return preview(body, kind, signature, {name: _stretched(VARIABLES[name]) for name in known})
+
+
+def _stretched(variable: Variable) -> str:
+    if variable.longest:
+        return variable.longest
+    times = -(-variable.bound // len(variable.sample))
+    return (variable.sample * times)[: variable.bound]

@@ -27,7 +27,7 @@ def text_body(
     kind: TextKind, office: OfficeSettings, timezone: str, case: Case | None, template: str | None = None
 ) -> str:
     """The text to a citizen with its signature, as it goes to the gateway."""
-    values = _office_values(office)
+    values = office_values(office)
     if case is not None:
         values |= _case_values(case, timezone)
     return signed(office.signature, fill(template or stock_template(kind), values))
@@ -44,7 +44,7 @@ def handler_body(
     template: str | None = None,
 ) -> str:
     """The text to a handler: which case, whose, until when; never what the citizen said (domain.md §8.2)."""
-    values = _office_values(office) | _case_values(case, timezone)
+    values = office_values(office) | _case_values(case, timezone)
     values |= {
         "number": case.number,
         "unit": case.lead_unit.name,
@@ -69,7 +69,8 @@ def clock_words(due: Due, now: datetime, timezone: str) -> str:
     return f"{what}将于{_day(due.deadline, timezone)}到期"
 
 
-def _office_values(office: OfficeSettings) -> dict[str, str]:
+def office_values(office: OfficeSettings) -> dict[str, str]:
+    """What every text may say of the office."""
     return {"hotline": office.hotline_name, "caller": office.caller_number, "office": office.name}
 
 

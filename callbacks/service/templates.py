@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callbacks.models import TextKind
@@ -14,6 +15,8 @@ from callbacks.models_office import TextTemplate
 from callbacks.service.core import Context, audit
 from callbacks.templates import KINDS, TemplateError, check
 from callbacks.wording import stock_template
+
+_STOCK = ""  # stands for the catalogue's words, whatever they are
 
 
 class TemplateRefused(TemplateError):
@@ -24,31 +27,85 @@ class TemplateRefused(TemplateError):
         self.faults = tuple(faults)
 
 
+class TemplateChanged(TemplateError):
+    """Somebody else changed the kind's words meanwhile: nothing is written. `newest` holds now."""
+
+    def __init__(self, newest: Template) -> None:
+        super().__init__(f"{newest.by} changed it meanwhile; nothing was written")
+        self.newest = newest
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A kind's words as they hold. `by` and `at` are None for the catalogue's own."""
+    """A kind's words as they hold. `by` and `at` are None while nobody has changed them.
+
+    `version` is what a change names as what it takes the place of; 0 before the first change. `stock` says
+    that the words are the catalogue's own.
+    """
 
     kind: TextKind
     body: str
     several_parts: bool = False
     by: str | None = None
     at: datetime | None = None
+    version: int = 0
+    stock: bool = False
 
 
-def save(ctx: Context, kind: TextKind, body: str, several_parts: bool, by: str, now: datetime) -> Template:
-    """Keeps new words, which hold for texts made from now on; TemplateRefused names all that is wrong."""
+def save(
+    ctx: Context,
+    kind: TextKind,
+    body: str,
+    several_parts: bool,
+    by: str,
+    now: datetime,
+    instead_of: int | None = None,
+) -> Template:
+    """Keeps new words, which hold for texts made from now on.
+
+    TemplateRefused names all that is wrong, TemplateChanged that `instead_of` doesn't hold any more; None
+    takes the place of whatever holds.
+    """
     faults = check(body, kind.value, ctx.office.signature, several_parts)
     if faults:
         raise TemplateRefused(faults)
+    return _keep(ctx, kind, body, several_parts, by, now, instead_of)
 
+
+def back_to_stock(
+    ctx: Context, kind: TextKind, by: str, now: datetime, instead_of: int | None = None
+) -> Template:
+    """The catalogue's own words hold again, also when a later release words them anew; TemplateChanged."""
+    return _keep(ctx, kind, _STOCK, False, by, now, instead_of)
+
+
+def _keep(
+    ctx: Context,
+    kind: TextKind,
+    body: str,
+    several_parts: bool,
+    by: str,
+    now: datetime,
+    instead_of: int | None,
+) -> Template:
     def work(session: Session) -> Template:
-        row = TextTemplate(kind=kind.value, body=body, several_parts=several_parts, by=by, at=now)
+        holds = find_template(session, kind)
+        if instead_of is not None and holds.version != instead_of:
+            raise TemplateChanged(holds)
+        row = TextTemplate(
+            kind=kind.value, body=body, several_parts=several_parts, by=by, at=now, follows=holds.version
+        )
         session.add(row)
         session.flush()
-        audit(session, now, by, "save_template", f"template:{kind.value}", version=row.id)
+        action = "save_template" if body else "stock_template"
+        audit(session, now, by, action, f"template:{kind.value}", version=row.id, instead_of=row.follows)
         return _template(row)
 
-    return ctx.run(work)
+    try:
+        return ctx.run(work)
+    except IntegrityError:  # `uq_text_template_kind_follows`: another took the place in this instant
+        with ctx.sessions() as session:
+            raise TemplateChanged(find_template(session, kind)) from None
 
 
 def current(session: Session, kind: TextKind) -> str:
@@ -72,7 +129,7 @@ _NEWEST_BODY = _NEWEST.with_only_columns(TextTemplate.body)
 def find_template(session: Session, kind: TextKind) -> Template:
     """The words that hold, and who saved them."""
     row = session.scalar(_NEWEST, {"kind": kind.value})
-    return Template(kind, stock_template(kind)) if row is None else _template(row)
+    return Template(kind, stock_template(kind), stock=True) if row is None else _template(row)
 
 
 def list_templates(session: Session) -> list[Template]:
@@ -90,5 +147,13 @@ def template_faults(ctx: Context, session: Session) -> dict[TextKind, list[str]]
     return found
 
 
+def template_history(session: Session, kind: TextKind, most: int = 10) -> list[Template]:
+    """The last changes, the newest first."""
+    rows = select(TextTemplate).where(TextTemplate.kind == kind.value).order_by(TextTemplate.id.desc())
+    return [_template(row) for row in session.scalars(rows.limit(most))]
+
+
 def _template(row: TextTemplate) -> Template:
-    return Template(TextKind(row.kind), row.body, row.several_parts, row.by, row.at)
+    kind, stock = TextKind(row.kind), row.body == _STOCK
+    body = stock_template(kind) if stock else row.body
+    return Template(kind, body, row.several_parts, row.by, row.at, row.id, stock)

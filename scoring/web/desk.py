@@ -25,6 +25,7 @@ from scoring.web import (
     pauses,
     progress,
     ranking,
+    templates_page,
     templating,
 )
 from scoring.web.context import DeskDeps, load_user
@@ -58,7 +59,18 @@ def create_desk(deps: DeskDeps) -> Flask:
     language.set_up(app)
     templating.set_up(app, deps)
     errors.set_up(app)
-    for module in (auth, overview, agents, dissatisfaction, cases, nodes, ranking, progress, pauses):
+    for module in (
+        auth,
+        overview,
+        agents,
+        dissatisfaction,
+        cases,
+        nodes,
+        ranking,
+        progress,
+        pauses,
+        templates_page,
+    ):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])
     _limit_logins(app)

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     SET_PAUSES = "set_pauses"
     SEE_WATCH = "see_watch"  # alarms, proofs and gaps
     ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
+    SEE_TEMPLATES = "see_templates"
+    CHANGE_TEMPLATES = "change_templates"
 
 
 PUBLIC = "public"
@@ -48,8 +50,8 @@ _DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS})
 # Units never ask the citizen themselves, and who inspects or administers rates for nobody.
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _EVERYONE | _CALLS | {_P.SEE_NUMBERS, _P.ACKNOWLEDGE_ALARMS},
-    Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES,
-    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES,
+    Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES | {_P.SEE_TEMPLATES},
+    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | {_P.SEE_TEMPLATES, _P.CHANGE_TEMPLATES},
     Role.INSPECTOR: _READS_ALL,
     Role.ADMINISTRATOR: _READS_ALL | {_P.ACKNOWLEDGE_ALARMS},
     Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_WATCH},

@@ -11,6 +11,7 @@ from callbacks.rating import CN3, CN5
 from callbacks.service.agents import ContactFault
 from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
+from callbacks.template_faults import Problem, TemplateFault
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
 from scoring.queries_filter import Age, Only, Sort, Tab
 from scoring.web.citizen_form import FormFault
@@ -257,6 +258,32 @@ RANK_BY: dict[str, object] = {
     "wilson": _l("满意率置信区间的下限"),
     "shrunk": _l("向组均值收缩的满意指数"),
 }
+VARIABLES: dict[str, object] = {
+    "hotline": _l("热线名称"),
+    "caller": _l("回访显示的号码"),
+    "office": _l("联动办名称"),
+    "month": _l("受理的月份"),
+    "day": _l("受理的日期"),
+    "tail": _l("编号末四位"),
+    "number": _l("案件编号"),
+    "unit": _l("承办单位"),
+    "kind": _l("企业诉求或群众诉求"),
+    "sign_by": _l("签收时限"),
+    "due_by": _l("办理时限"),
+    "clock": _l("超期或将到期的事项"),
+}
+_TEMPLATE_FAULTS: Mapping[Problem, object] = {
+    Problem.NO_WORDS: _l("没有文字。"),
+    Problem.EDGE: _l("开头或结尾有空格或换行。"),
+    Problem.BRACKET: _l("第%(at)s字“%(what)s”：方头括号只用于签名。"),
+    Problem.UNPRINTABLE: _l("第%(at)s字是不可见的字符（%(what)s）。"),
+    Problem.SHORTENER: _l("第%(at)s字起“%(what)s”：短网址看不出通向哪里，不能用。"),
+    Problem.STRAY_BRACE: _l("第%(at)s字“%(what)s”不成对；文字里要用大括号，请连写两个。"),
+    Problem.UNKNOWN_VARIABLE: _l("第%(at)s字起：这种短信没有变量“%(what)s”。"),
+    Problem.MISSING_VARIABLE: _l("缺少变量%(what)s。"),
+    Problem.SEVERAL_PARTS: _l("最长%(what)s单位，超过一条的70单位，要分%(known)s条；需勾选允许。"),
+    Problem.TOO_MANY_PARTS: _l("最长要分%(what)s条，最多%(known)s条。"),
+}
 FORM_FAULTS: Mapping[FormFault, object] = {
     FormFault.RATING: _l("请先选择一项评价，再提交。"),
     FormFault.RESOLVED: _l("请重新选择问题是否解决。"),
@@ -306,6 +333,12 @@ def word(value: StrEnum) -> str:
 def among(table: Mapping[str, object], value: str) -> str:
     """The text of a free word, the word itself where the table has none."""
     return str(table.get(value, value))
+
+
+def template_fault(fault: TemplateFault) -> str:
+    """What is wrong with a template, and where."""
+    what = fault.what.replace(" or ", str(_l("或")))
+    return str(_TEMPLATE_FAULTS[fault.problem]) % {"at": fault.at, "what": what, "known": fault.known}
 
 
 def rating(scale: str, value: int) -> str:

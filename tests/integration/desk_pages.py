@@ -29,6 +29,8 @@ PAGES = (
     "/agents",
     "/pauses",
     "/nodes",
+    "/templates",
+    "/templates/eval",
 )
 
 

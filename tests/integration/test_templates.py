@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.models import Audit, TextKind
@@ -13,12 +13,15 @@ from callbacks.privacy import Privacy
 from callbacks.service.core import Context
 from callbacks.service.replies import IncomingReply, reply_came
 from callbacks.service.templates import (
+    TemplateChanged,
     TemplateRefused,
+    back_to_stock,
     current,
     find_template,
     list_templates,
     save,
     template_faults,
+    template_history,
 )
 from callbacks.service.texts import claim_texts
 from callbacks.wording import stock_template
@@ -98,3 +101,37 @@ def test_a_signature_that_grew_is_noticed(desk: Desk) -> None:
     ctx = Context(desk.ctx.sessions, desk.ctx.policy, longer, desk.ctx.privacy)
     with desk.session() as session:
         assert list(template_faults(ctx, session)) == [TextKind.THANKS]
+
+
+def test_of_two_who_change_the_same_words_the_second_is_told(desk: Desk) -> None:
+    first = save(desk.ctx, TextKind.THANKS, "谢谢一", False, "head", desk.now, instead_of=0)
+    with pytest.raises(TemplateChanged) as told:
+        save(desk.ctx, TextKind.THANKS, "谢谢二", False, "deputy", desk.now, instead_of=0)
+    assert told.value.newest == first
+    with pytest.raises(TemplateChanged):
+        back_to_stock(desk.ctx, TextKind.THANKS, "deputy", desk.now, instead_of=0)
+    with desk.session() as session:
+        assert current(session, TextKind.THANKS) == "谢谢一"
+    save(desk.ctx, TextKind.THANKS, "谢谢二", False, "deputy", desk.now, instead_of=first.version)
+
+
+def test_two_in_the_same_instant_are_held_apart_by_the_table(desk: Desk) -> None:
+    with desk.session() as session:
+        for by in ("head", "deputy"):
+            row = TextTemplate(kind="thanks", body=by, several_parts=False, by=by, at=desk.now, follows=0)
+            session.add(row)
+        with pytest.raises(IntegrityError):
+            session.flush()
+
+
+def test_the_catalogues_words_hold_again(desk: Desk) -> None:
+    save(desk.ctx, TextKind.THANKS, "谢谢", True, "head", desk.now)
+    holds = back_to_stock(desk.ctx, TextKind.THANKS, "head", desk.later(minutes=1))
+    with desk.session() as session:
+        assert find_template(session, TextKind.THANKS) == holds
+        assert current(session, TextKind.THANKS) == stock_template(TextKind.THANKS) == holds.body
+        assert (holds.stock, holds.by, holds.several_parts) == (True, "head", False)
+        assert [template.stock for template in template_history(session, TextKind.THANKS)] == [True, False]
+        lines = session.scalars(select(Audit).order_by(Audit.id)).all()
+    assert [line.action for line in lines] == ["save_template", "stock_template"]
+    assert lines[1].detail == {"version": 2, "instead_of": 1}

@@ -13,6 +13,8 @@ from callbacks.templates import (
     TemplateError,
     check,
     fill,
+    find_faults,
+    longest_preview,
     measure,
     most_parts,
     preview,
@@ -184,3 +186,19 @@ def test_parts_are_never_counted_too_low(text: str) -> None:
 def test_what_passes_can_be_filled(body: str, kind: str) -> None:
     if not check(body, kind, SIGNATURE):
         assert units(preview(body, kind, SIGNATURE)) <= 70
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_longest_preview_is_as_long_as_was_measured(kind: str) -> None:
+    body = load_catalogue().written[kind]["zh-CN"]
+    longest = longest_preview(body, kind, SIGNATURE)
+    assert units(longest) == measure(body, SIGNATURE).units
+    assert "〓" not in longest and len(preview(body, kind, SIGNATURE)) <= len(longest)
+
+
+def test_a_fault_knows_its_place() -> None:
+    body = "您好】{who}尾号{"
+    found = [(fault.problem.value, fault.at, fault.width) for fault in find_faults(body, "thanks", SIGNATURE)]
+    assert found == [("bracket", 3, 1), ("unknown_variable", 4, 5), ("stray_brace", 11, 1)]
+    assert [body[at - 1 : at - 1 + width] for _, at, width in found] == ["】", "{who}", "{"]
+    assert preview("{office}：{tail}", "eval", SIGNATURE, {"office": "联动办"}).endswith("】联动办：0823")

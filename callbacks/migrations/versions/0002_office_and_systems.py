@@ -101,7 +101,9 @@ def upgrade() -> None:
         sa.Column("several_parts", sa.Boolean(), nullable=False),
         sa.Column("by", sa.String(length=80), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("follows", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_text_template")),
+        sa.UniqueConstraint("kind", "follows", name=op.f("uq_text_template_kind_follows")),
     )
     with op.batch_alter_table("text_template", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_text_template_kind"), ["kind"], unique=False)
