@@ -236,6 +236,7 @@ class Callback(Base):
         UniqueConstraint("case_id", "closing_no", "round"),
         ForeignKeyConstraint(["case_id", "closing_no"], ["closing.case_id", "closing.closing_no"]),
         Index("ix_callback_due", "state", "next_at", "priority"),
+        Index("ix_callback_deadline", "state", "deadline"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))
@@ -349,6 +350,7 @@ class TextMessage(Base):
     __table_args__ = (
         _once("uq_text_open_question", "number_index", "sender_code", where='"open"'),
         Index("ix_text_due", "state", "not_before"),
+        Index("ix_text_answerable", "open", "answerable_until"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[TextKind]
@@ -431,7 +433,15 @@ class Rating(Base):
     """评价: append-only but for `counted`, which exactly one rating of a callback has."""
 
     __tablename__ = "rating"
-    __table_args__ = (_once("uq_rating_counted", "callback_id", where="counted"),)
+    __table_args__ = (
+        _once("uq_rating_counted", "callback_id", where="counted"),
+        Index(
+            "ix_rating_unsettled",
+            "at",
+            sqlite_where=text("settled_at IS NULL"),
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     callback_id: Mapped[int] = mapped_column(ForeignKey("callback.id"), index=True)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))

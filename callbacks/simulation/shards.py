@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ def _run_all(parts: Sequence[City]) -> list[Outcome]:
 def run_shard(city: City) -> Outcome:
     """One shard, in this process."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    gc.set_threshold(20_000)  # rows come and go by the million; hardly any refer to one another
     simulation = make_simulation(city)
     simulation.run()
     figures = Figures(
