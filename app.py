@@ -46,6 +46,7 @@ from callbacks.service.policy_versions import (
 )
 from callbacks.settings import DatabaseSettings, OfficeSettings, PolicySettings, Section
 from callbacks.stopping import Stop, stop_on_signals
+from callbacks.target_settings import TargetName, TargetSettings, trunk_faults
 from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
 from ivr.settings import CitySettings, VoiceSettings
@@ -123,6 +124,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     policy: PolicySettings = PolicySettings()
     voice: VoiceSettings = VoiceSettings()
+    targets: dict[TargetName, TargetSettings] = Field({}, description="telephones of our own, by name")
     sms: SmsSettings = SmsSettings()
     reminders: ReminderSettings = ReminderSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -298,6 +300,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         secret_key=web_secret(office.privacy),
         now=lambda: datetime.now(UTC),
         service=office.context,
+        targets=settings.targets,
     )
     api = ApiDeps(
         office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake
@@ -411,7 +414,8 @@ def _run_voice(office: Office, stop: Stop) -> None:
     script = voice_script(settings)
     check_scale(office.context.policy, script.flow.scale)
     line = SipLine(settings.voice)
-    plan = DialPlan(settings.office.area_code, settings.office.own_numbers)
+    numbers = {name: target.number for name, target in settings.targets.items()}
+    plan = DialPlan(settings.office.area_code, settings.office.own_numbers, numbers)
     worker = VoiceWorker(
         office.context,
         line,
@@ -421,6 +425,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         owner=owner_name("voice"),
         poll_seconds=settings.serve.poll_seconds,
         spool_folder=settings.database.spool_folder,
+        targets=settings.targets,
     )
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)
@@ -571,6 +576,7 @@ def serve(ctx: click.Context, role: str | None) -> None:
     """Run the service: web, clock, voice and sms, each a process of its own."""
     settings = _settings(ctx)
     check_demo(settings)
+    check_targets(settings)
     office = open_office(settings)
     stop = stop_on_signals()
     try:
@@ -595,6 +601,13 @@ def check_demo(settings: Settings) -> None:
     if settings.demo and away:
         what = ", ".join(away)
         raise ConfigError(f"demo = true is only for loopback; {what} isn't. Remove demo, or the preset.")
+
+
+def check_targets(settings: Settings) -> None:
+    """Each of our own telephones is reached by a trunk that there is."""
+    faults = trunk_faults(settings.targets, tuple(trunk.name for trunk in settings.voice.trunks))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 @main.command("import-cases")
@@ -664,6 +677,7 @@ def config_check(ctx: click.Context) -> None:
 
     settings = _settings(ctx)
     check_demo(settings)
+    check_targets(settings)
     check_scale(settings.policy, survey_scale())
     warnings = []
     missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Case, CasePhone, Unit
 from callbacks.models_office import AgentClaim, AgentContact, ContactOutcome
+from callbacks.numbers import NumberKind
 from callbacks.states import OPEN, State
 from scoring.models import User
 from scoring.queries import Page, Scope, one_page
@@ -60,6 +61,7 @@ class PhoneRow:
     id: int
     masked: str
     barred: bool
+    dialable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,13 @@ def read_item(session: Session, scope: Scope, callback_id: int) -> ItemRow | Non
         sensitive=found.sensitive,
         accepted_at=found.accepted_at,
         phones=tuple(
-            PhoneRow(phone.id, phone.number_masked, phone.barred_at is not None) for phone in found.phones
+            PhoneRow(
+                phone.id,
+                phone.number_masked,
+                barred=phone.barred_at is not None,
+                dialable=phone.barred_at is None and phone.kind is not NumberKind.UNUSABLE,
+            )
+            for phone in found.phones
         ),
         newest=session.scalar(newest) or 0,
     )

@@ -25,7 +25,7 @@ from callbacks.models import (
     TextState,
     Unit,
 )
-from callbacks.models_office import AgentContact, ContactOutcome
+from callbacks.models_office import AgentCall, AgentContact, ContactOutcome
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind
 from scoring.models import DissatisfactionItem, ScoreEntry
@@ -59,7 +59,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """A telephone attempt; `number` is masked or None, times None where the network gave none."""
+    """A telephone attempt; `number` is masked or None, times None where the network gave none.
+
+    `by` is the agent of a person's call, for readers who see numbers.
+    """
 
     kind: ClassVar[str] = "called"
     at: datetime
@@ -77,6 +80,8 @@ class Called:
     cause_raw: str
     flow: str | None
     cases: int
+    by_person: bool = False
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,9 @@ def _moves(session: Session, rounds: dict[int, int]) -> Iterator[Event]:
 def _calls(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator[Event]:
     linked = select(AttemptCallback.attempt_id).where(AttemptCallback.callback_id.in_(rounds))
     query = select(Attempt).where(Attempt.id.in_(linked), Attempt.channel != Channel.SMS)
-    for ordinal, row in enumerate(session.scalars(query.order_by(Attempt.id)), start=1):
+    query = query.outerjoin(AgentCall, AgentCall.attempt_id == Attempt.id).order_by(Attempt.id)
+    rows = session.execute(query.add_columns(AgentCall.login)).all()
+    for ordinal, (row, login) in enumerate(rows, start=1):
         yield Called(
             at=row.invited_at or row.claimed_at,
             ordinal=ordinal,
@@ -312,6 +319,8 @@ def _calls(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator[E
             cause_raw=row.cause_raw,
             flow=row.flow,
             cases=len(row.links),
+            by_person=row.channel is Channel.AGENT,
+            by=login if scope.numbers else None,
         )
 
 

@@ -21,12 +21,15 @@ from callbacks.service.agents import (
     release,
     reveal_number,
 )
+from callbacks.target_settings import telephones_of
 from scoring.queries import Scope, units
+from scoring.queries_agent_calls import last_telephone, read_call
 from scoring.queries_agents import ItemRow, count_tabs, next_free, open_categories, read_item, read_queue
 from scoring.queries_filter import Tab
 from scoring.queries_story import read_story
 from scoring.web import words
 from scoring.web.agent_script import Script, script_of
+from scoring.web.call_words import said_of
 from scoring.web.cases import by_day
 from scoring.web.context import chosen, deps, scope
 from scoring.web.language import gettext as _
@@ -81,7 +84,7 @@ def take(callback_id: int) -> Response:
     _item_or_404(callback_id)
     result = claim(deps().writer, callback_id, current_user.login, deps().now())
     if result.told is not Told.DONE:
-        flash(_said(result))
+        flash(said_of_refusal(result))
     return redirect(url_for("agents.item", callback_id=callback_id), 303)
 
 
@@ -100,7 +103,7 @@ def number(callback_id: int, phone_id: int) -> str | tuple[str, int]:
     _item_or_404(callback_id)
     result, whole = reveal_number(deps().writer, callback_id, phone_id, current_user.login, deps().now())
     if not whole:
-        return _item(callback_id, fault=_said(result)), 409
+        return _item(callback_id, fault=said_of_refusal(result)), 409
     return _item(callback_id, whole={phone_id: whole})
 
 
@@ -115,7 +118,7 @@ def store(callback_id: int) -> Response | tuple[str, int]:
     except BadContact as error:
         return _item(callback_id, fault=str(words.CONTACT_FAULTS[error.fault])), 400
     if result.told is not Told.DONE:
-        return _item(callback_id, fault=_said(result)), 409
+        return _item(callback_id, fault=said_of_refusal(result)), 409
     flash(_("已登记：%(outcome)s", outcome=words.word(given.outcome)))
     if given.outcome is ContactOutcome.NOTE:
         return redirect(url_for("agents.item", callback_id=callback_id), 303)
@@ -126,6 +129,8 @@ def _item(callback_id: int, *, fault: str = "", whole: dict[int, str] | None = N
     now, found = deps().now(), _item_or_404(callback_id)
     with deps().read_sessions() as session:
         story = read_story(session, scope(session), found.row.case)
+        call = read_call(session, callback_id, current_user.login)
+        last = last_telephone(session, current_user.login)
     if story is None:
         abort(404)
     holder = found.row.holder
@@ -135,6 +140,11 @@ def _item(callback_id: int, *, fault: str = "", whole: dict[int, str] | None = N
         item=found,
         story=story,
         days=by_day(story),
+        call=call,
+        call_said=said_of(call) if call else "",
+        live=call is not None and call.is_live and request.method == "GET",
+        telephones=telephones_of(deps().targets, current_user.login),
+        last_telephone=last,
         mine=mine and (holder.works(now) or bool(fault)) if holder else False,
         held=holder if holder is not None and not mine and holder.works(now) else None,
         script=_script(found),
@@ -193,7 +203,7 @@ def _when(given: str) -> datetime | None:
         raise BadContact(ContactFault.WHEN) from None
 
 
-def _said(result: Result) -> str:
+def said_of_refusal(result: Result) -> str:
     """Why nothing was stored, and what is next."""
     match result.told:
         case Told.HELD:

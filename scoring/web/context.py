@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from callbacks.privacy import Privacy
 from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
+from callbacks.target_settings import Targets
 from callbacks.vocabulary import Role
 from scoring.ledger import ScoreLedger
 from scoring.models import User
@@ -42,6 +43,7 @@ class DeskDeps:
     now: Callable[[], datetime]
     secure_cookies: bool = False
     service: Context | None = None
+    targets: Targets = field(default_factory=dict)
 
     @cached_property
     def writer(self) -> Context:

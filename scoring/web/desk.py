@@ -14,6 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response
 
 from scoring.web import (
+    agent_calls,
     agents,
     auth,
     cases,
@@ -63,6 +64,7 @@ def create_desk(deps: DeskDeps) -> Flask:
         auth,
         overview,
         agents,
+        agent_calls,
         dissatisfaction,
         cases,
         nodes,

@@ -2,9 +2,9 @@
 "use strict";
 
 (() => {
-  const EVERY = 5000;
   const control = document.querySelector("[data-live-control]");
   if (!control) return;
+  const every = Number(control.dataset.every) || 5000;
   let paused = false;
 
   const button = document.createElement("button");
@@ -40,5 +40,5 @@
     }
   }
 
-  setInterval(renew, EVERY);
+  setInterval(renew, every);
 })();
