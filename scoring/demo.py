@@ -341,7 +341,8 @@ def print_figures(console: Console, found: Mapping[str, Any]) -> None:
     coverage = "—" if found["coverage"] is None else f"{found['coverage']:.1%}"
     balance = "balanced 平衡" if found["ledger_balanced"] else "NOT BALANCED 不平衡"
     console.print(
-        f"\n[bold]回访率 coverage {coverage}[/bold] of {found['closed']} closings; ledger {balance}"
+        f"\n[bold]回访率 coverage {coverage}[/bold] of {found['closed']} closings, "
+        f"无号码 without a number {found['without_number'] or 0:.1%}; ledger {balance}"
     )
     console.print(_counts("Outcomes 结果", found["outcomes"]))
     console.print(

@@ -22,6 +22,7 @@ def figures(session: Session) -> dict[str, Any]:
     return {
         "closed": ledger.total("closed"),
         "coverage": ledger.coverage,
+        "without_number": ledger.without_number,
         "ledger_balanced": ledger.balanced,
         "breaches": [breach.case for breach in ledger.breaches],
         "outcomes": ledger.outcomes,

@@ -8,24 +8,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, Reply, Unit
+from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, Unit
 from callbacks.states import OPEN, State
 from callbacks.vocabulary import Disposition
 from scoring.models import DissatisfactionItem
 from scoring.queries import Scope, running_out
+from scoring.queries_alarms import AlarmRow, read_emergencies
 from scoring.queries_filter import SOON
 
 _SHORT = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A reply that sounds like an emergency: never a rating's substitute, always a person's matter."""
-
-    at: datetime
-    case: str | None
-    number: str | None
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Overview:
     unknown_calls: int
     rated_today: int
     dissatisfied_today: int
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[AlarmRow, ...]  # the open cries for help
     waiting: tuple[Waiting, ...]
 
 
@@ -81,7 +72,7 @@ def read_overview(
         unknown_calls=_unknown_calls(session, scope, today),
         rated_today=count(rated),
         dissatisfied_today=count(rated.where(Rating.value.in_(dissatisfied))),
-        alarms=_alarms(session, scope, now - timedelta(days=1)),
+        alarms=read_emergencies(session, scope, _SHORT),
         waiting=_waiting(session, scope),
     )
 
@@ -96,24 +87,6 @@ def _unknown_calls(session: Session, scope: Scope, since: datetime) -> int:
         .where(*scope.limit(Callback.unit_id))
     )
     return session.scalar(query) or 0
-
-
-def _alarms(session: Session, scope: Scope, since: datetime) -> tuple[Alarm, ...]:
-    """For the office alone: a reply that belongs to no question has no unit either."""
-    if scope.units is not None:
-        return ()
-    query = (
-        select(Reply, Case.number)
-        .outerjoin(Callback, Callback.id == Reply.callback_id)
-        .outerjoin(Case, Case.id == Callback.case_id)
-        .where(Reply.emergency, Reply.received_at >= since)
-        .order_by(Reply.received_at.desc())
-        .limit(_SHORT)
-    )
-    return tuple(
-        Alarm(reply.received_at, case, reply.number_masked if scope.numbers else None, reply.body)
-        for reply, case in session.execute(query)
-    )
 
 
 def _waiting(session: Session, scope: Scope) -> tuple[Waiting, ...]:

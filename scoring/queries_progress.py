@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from callbacks.ledger import HAS_NUMBER
 from callbacks.models import (
     Attempt,
     AttemptCallback,
@@ -23,6 +24,7 @@ from callbacks.states import DONE, OPEN, State
 from callbacks.vocabulary import Channel, Disposition
 from scoring.queries import Scope, UnitRow, unit_row
 from scoring.queries_filter import Filter
+from scoring.queries_ranking import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,19 @@ class Sums:
     excluded: int
     cancelled: int
     rated: int
+    without_number: int = 0  # closings of cases that came without a citizen's number
+
+    @property
+    def callback(self) -> Rate:
+        return Rate(self.done, self.due)
+
+    @property
+    def response(self) -> Rate:
+        return Rate(self.rated, self.due)
+
+    @property
+    def no_number(self) -> Rate:
+        return Rate(self.without_number, self.closed)
 
     @property
     def due(self) -> int:
@@ -62,6 +77,7 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
     wanted = _wanted(scope, chosen)
     closings = select(Closing.unit_id, func.count()).join(Unit, Unit.id == Closing.unit_id).where(*wanted)
     closed = dict(session.execute(closings.group_by(Closing.unit_id)).all())
+    without = dict(session.execute(closings.where(~HAS_NUMBER).group_by(Closing.unit_id)).all())
     states: dict[int, Counter[State]] = {}
     first_round = (
         select(Callback.unit_id, Callback.state, func.count())
@@ -74,10 +90,14 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
     units = session.scalars(select(Unit).where(Unit.id.in_({*closed, *states})).order_by(Unit.code))
     total = sum(states.values(), Counter[State]())
     return Progress(
-        sums=_sums(sum(closed.values()), total),
+        sums=_sums(sum(closed.values()), sum(without.values()), total),
         states={state: total[state] for state in State},
         units=tuple(
-            (unit_row(unit), _sums(closed.get(unit.id, 0), states.get(unit.id, Counter()))) for unit in units
+            (
+                unit_row(unit),
+                _sums(closed.get(unit.id, 0), without.get(unit.id, 0), states.get(unit.id, Counter())),
+            )
+            for unit in units
         ),
         attempts=_attempts(session, wanted),
         texts=_texts(session, wanted),
@@ -94,7 +114,7 @@ def _wanted(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _sums(closed: int, states: Counter[State]) -> Sums:
+def _sums(closed: int, without_number: int, states: Counter[State]) -> Sums:
     return Sums(
         closed=closed,
         done=sum(states[state] for state in DONE),
@@ -102,6 +122,7 @@ def _sums(closed: int, states: Counter[State]) -> Sums:
         excluded=states[State.EXCLUDED],
         cancelled=states[State.CANCELLED],
         rated=states[State.RATED],
+        without_number=without_number,
     )
 
 

@@ -16,11 +16,13 @@ from werkzeug.wrappers import Response
 from scoring.web import (
     agent_calls,
     agents,
+    alarms,
     auth,
     cases,
     dissatisfaction,
     errors,
     language,
+    ledger,
     nodes,
     overview,
     pauses,
@@ -72,6 +74,8 @@ def create_desk(deps: DeskDeps) -> Flask:
         progress,
         pauses,
         templates_page,
+        ledger,
+        alarms,
     ):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])

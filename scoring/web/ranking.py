@@ -8,7 +8,8 @@ from callbacks.vocabulary import UnitGroup
 from scoring.queries import months, units
 from scoring.queries_cases import read_callbacks
 from scoring.queries_filter import Filter
-from scoring.queries_ranking import read_months_of, read_ranking
+from scoring.queries_ledger import without_number
+from scoring.queries_ranking import Rate, read_months_of, read_ranking
 from scoring.web.context import chosen, deps, scope, times, unit_or_404
 from scoring.web.permissions import Permission, needs
 
@@ -26,7 +27,10 @@ def show() -> str:
         mine = [] if bounds.units is None else units(session, bounds)
         group = wanted.group or (mine[0].group if mine else UnitGroup.COUNTY)
         found = read_ranking(session, bounds, group, month)
-    return render_template("ranking.html", found=found, group=group, month=month, months=assessed)
+        without = without_number(session, month, deps().policy.windows.timezone)
+    return render_template(
+        "ranking.html", found=found, group=group, month=month, months=assessed, without_number=without
+    )
 
 
 @pages.get("/ranking/rule")
@@ -46,9 +50,17 @@ def unit(code: str) -> str:
         month = wanted.month or (of_unit[0].month if of_unit else _this_month())
         narrowed = Filter(unit=code, month=month, page=wanted.page)
         page = read_callbacks(session, bounds, narrowed, times(month))
+        without = without_number(session, month, deps().policy.windows.timezone).get(row.id, Rate(0, 0))
     record = next((found for found in of_unit if found.month == month), None)
     return render_template(
-        "unit.html", unit=row, record=record, month=month, months=of_unit, page=page, chosen=narrowed
+        "unit.html",
+        unit=row,
+        record=record,
+        month=month,
+        months=of_unit,
+        page=page,
+        chosen=narrowed,
+        without_number=without,
     )
 
 

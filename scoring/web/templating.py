@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from prompts.catalogue import CatalogueError, load_catalogue
 from scoring.web import present, words
+from scoring.web.alarms import open_alarms
 from scoring.web.context import DeskDeps, may
 from scoring.web.language import current, gettext
 from scoring.web.permissions import Permission
@@ -37,6 +38,7 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
         P=Permission,
         w=words,
         link=_link,
+        open_alarms=open_alarms,
     )
     app.jinja_env.filters.update(
         word=words.word,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from callbacks.models import TextKind, TextState
-from callbacks.models_office import ContactOutcome, PauseScope, ReminderStage
+from callbacks.models_office import ContactOutcome, GapKind, PauseScope, ReminderStage
 from callbacks.rating import CN3, CN5
 from callbacks.service.agents import ContactFault
 from callbacks.service.pauses import PauseFault
@@ -253,6 +253,42 @@ BANDS: dict[str, object] = {
     "pass": _l("合格"),
     "fail": _l("不合格"),
 }
+GAPS: Mapping[StrEnum, object] = {
+    GapKind.MISSING_NUMBERS: _l("编号不连续"),
+    GapKind.DAILY_COUNT: _l("少于来源自报件数"),
+}
+# By their stored words: a kind that the desk doesn't know yet shows as it is.
+ALARMS: dict[str, object] = {
+    "emergency_reply": _l("紧急求助"),
+    "attempt_unknown": _l("结果不明的电话"),
+    "network_fail": _l("线路连续失败"),
+    "ledger_broken": _l("台账不平"),
+    "intake_gap": _l("接收缺口"),
+    "intake_file": _l("案件文件未能导入"),
+    "spool": _l("数据库曾中断"),
+    "webhook_given_up": _l("推送已放弃"),
+    "gateway_down": _l("短信通道中断"),
+}
+ALARM_HELP: dict[str, object] = {
+    "emergency_reply": _l("请立即电话核实，必要时转110。"),
+    "attempt_unknown": _l("线路进程中断，可能已振铃；计一次，暂不再拨。"),
+    "network_fail": _l("请检查中继。"),
+    "ledger_broken": _l("请逐件核对。"),
+    "intake_gap": _l("请向来源索取缺少的案件，补到后缺口自动关闭。"),
+    "intake_file": _l("请查看failed文件夹中的说明。"),
+    "spool": _l("其间的按键和短信先存在本机，已补录；未能保存的短信对方会重发。"),
+    "webhook_given_up": _l("对方系统拒收或长期无应答，请联系对方后补取。"),
+    "gateway_down": _l("短信发不出去，请联系运营商。"),
+}
+BREACHES: dict[str, object] = {
+    "closed without a callback": _l("已办结但没有回访"),
+    "callback counted for another unit than closed it": _l("回访计在另一单位"),
+    "rated without a counted rating": _l("状态为已评价，但没有计入的评价"),
+    "a counted rating, but not rated": _l("有计入的评价，但状态不是已评价"),
+    "on the line without a live attempt": _l("状态为通话中，但没有进行中的电话"),
+    "ended without a time": _l("已结束但没有结束时间"),
+    "excluded without a reason": _l("不纳入但没有原因"),
+}
 RANK_BY: dict[str, object] = {
     "score": _l("得分"),
     "wilson": _l("满意率置信区间的下限"),
@@ -322,6 +358,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     ContactOutcome: CONTACTS,
     Tab: TABS,
     ReminderStage: STAGES,
+    GapKind: GAPS,
 }
 
 

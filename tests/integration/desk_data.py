@@ -14,6 +14,7 @@ from itertools import count
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.security import generate_password_hash
 
+from callbacks.alarms import AlarmKind
 from callbacks.models import (
     Attempt,
     AttemptCallback,
@@ -31,6 +32,7 @@ from callbacks.models import (
     TextState,
     Unit,
 )
+from callbacks.models_office import Alarm
 from callbacks.numbers import kind_of, mask
 from callbacks.privacy import Privacy
 from callbacks.settings import OfficeSettings, PolicySettings
@@ -350,6 +352,11 @@ class Town:
         )
         return row
 
+    def alarm(self, kind: AlarmKind, subject: str, at: datetime, **detail: object) -> Alarm:
+        row = Alarm(kind=kind, subject=subject, detail=detail, raised_at=at, last_at=at, times=1)
+        self.add(row)
+        return row
+
     def item(self, callback: Callback, rating: Rating, opened_at: datetime) -> DissatisfactionItem:
         row = DissatisfactionItem(
             callback_id=callback.id, rating_id=rating.id, unit_id=callback.unit_id, opened_at=opened_at
@@ -548,7 +555,9 @@ def _others(town: Town) -> None:
     town.callback(nobody, State.EXCLUDED)
     moved = town.case("LD20261115-0901", "C01", "traffic", "13703799901", 3, nodes=False)
     town.callback(moved, State.CANCELLED)
-    town.reply(None, "13703799902", town.now - timedelta(hours=1), "救命 我要报警", None, emergency=True)
+    at = town.now - timedelta(hours=1)
+    cry = town.reply(None, "13703799902", at, "救命 我要报警", None, emergency=True)
+    town.alarm(AlarmKind.EMERGENCY_REPLY, f"reply:{cry.id}", at, number=cry.number_masked)
 
 
 def _records(town: Town) -> None:

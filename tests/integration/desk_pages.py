@@ -29,6 +29,9 @@ PAGES = (
     "/agents",
     "/pauses",
     "/nodes",
+    "/ledger",
+    "/ledger?day=2026-11-22",
+    "/alarms",
     "/templates",
     "/templates/eval",
 )

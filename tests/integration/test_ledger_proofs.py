@@ -193,7 +193,8 @@ def test_a_night_is_proved_once_and_kept(desk: Desk, prove: Callable[[], int]) -
         proof = read_proof(session, TODAY.isoformat())
         assert proof is not None and proof.ledger.balanced and proof.taken_at == desk.now
         [row] = proof.ledger.units
-        assert (row.closed, row.done, row.excluded, row.without_number) == (3, 0, 2, 2)  # nobody can ask a citizen without a number
+        # nobody can ask a citizen without a number: both of them are excluded
+        assert (row.closed, row.done, row.excluded, row.without_number) == (3, 0, 2, 2)
         assert proof.ledger.outcomes["dialing"] == 1
         told = read_as_of(session, TODAY, TIMEZONE)
         assert told.holds and told.ledger == proof.ledger and told.differences == ()

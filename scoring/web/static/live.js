@@ -24,16 +24,25 @@
   const busy = (live) =>
     live.contains(document.activeElement) || !document.getSelection().isCollapsed;
 
+  // Alarms show at once, whatever is being read; the element stays, so that a screen reader says what is new.
+  function renewBanner(page) {
+    const shown = document.getElementById("banner");
+    const fresh = page.getElementById("banner");
+    if (!shown || !fresh || shown.innerHTML === fresh.innerHTML || shown.contains(document.activeElement)) return;
+    shown.replaceChildren(...document.adoptNode(fresh).childNodes);
+  }
+
   async function renew() {
     const live = document.getElementById("live");
-    if (paused || document.hidden || busy(live)) return;
+    if (paused || document.hidden) return;
     try {
       const response = await fetch(location.href, { redirect: "error", cache: "no-store" });
       if (!response.ok) throw new Error(String(response.status));
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const fresh = page.getElementById("live");
       if (!fresh) throw new Error("no live part");
-      live.replaceWith(document.adoptNode(fresh));
+      renewBanner(page);
+      if (!busy(live)) live.replaceWith(document.adoptNode(fresh));
       lost.textContent = "";
     } catch {
       lost.textContent = control.dataset.lost;
