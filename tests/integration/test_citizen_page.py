@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import Client, TestResponse
 
 from callbacks.api import beside
-from callbacks.models import Audit, Case, Rating
+from callbacks.models import Audit, Callback, Case, Rating
 from callbacks.models_office import Alarm
 from callbacks.models_systems import WebCode
 from callbacks.privacy import Privacy
@@ -157,6 +157,14 @@ def test_a_rating_by_telephone_is_not_shown(desk: Desk, citizen: FlaskClient) ->
         session.get_one(Rating, desk.ratings(callback_id)[0].id).channel = Channel.VOICE
     page = text_of(citizen.get(f"/r/{code}"))
     assert "这件事已经评价过了" in page and "不满意" not in page and "提交" not in page
+
+
+def test_the_second_round_says_that_it_was_dealt_with_anew(desk: Desk, citizen: FlaskClient) -> None:
+    callback_id, code = asked(desk)
+    with desk.ctx.sessions.begin() as session:
+        session.get_one(Callback, callback_id).round = 2
+    page = text_of(citizen.get(f"/r/{code}"))
+    assert "已重新办理，请您再评价一次" in page and "承办单位已办理答复" not in page
 
 
 @pytest.mark.parametrize("ended", ["deadline", "reopened"])

@@ -219,6 +219,8 @@ SIGHTS = (
     ("cases", "/cases"),
     ("callbacks", "/callbacks"),
     ("rule", "/ranking/rule"),
+    ("templates", "/templates"),
+    ("template", "/templates/handler_todo"),
 )
 _KEPT = frozenset({"today", "list", "case", "ranking", "progress"})
 
