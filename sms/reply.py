@@ -1,79 +1,60 @@
 """Reads a citizen's reply (domain.md §5). Pure. It may be unclear; it may not be wrong.
 
 Order: opt-out, then the emergency flag beside whatever follows, then a rating by fixed forms; all else is
-unclear and is asked once more.
+unclear and is asked once more. The words are in `sms.reply_words`, danger in `sms.reply_emergency`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from callbacks.rating import CN3, Scale
+from sms.reply_emergency import is_emergency
+from sms.reply_plain import normalise
+from sms.reply_words import (
+    ASKS_WHAT,
+    BAD_FACES,
+    CLOSINGS,
+    COMPLAINTS,
+    COUNTED_LATER,
+    DEGREES,
+    DENIALS,
+    FAULTS,
+    GLAD_FACES,
+    GLUED_MEASURES,
+    MEASURES,
+    NUMERALS,
+    OPENINGS,
+    OPENINGS_OF_A_DIGIT,
+    OPT_OUT,
+    OUTCRIES,
+    PRAISE,
+    PRAISES,
+    RATED_WORDS,
+    TAKEN_BACK,
+)
 
-_TRADITIONAL = str.maketrans(
-    "滿決謝訂報搶殺綁著較還沒個號點時週樓單開過這們對處辦關員態麼貳參叄請問題結復覆後爾實壞諉選擇評價聲為無與",
-    "满决谢订报抢杀绑着较还没个号点时周楼单开过这们对处办关员态么贰叁叁请问题结复复后尔实坏诿选择评价声为无与",
-)
-_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3]")
-_EDGE = " \t\r\n。.!！~～,，;；、…·:：\"'“”‘’「」『』()（）[]【】<>《》—_*#-"
+__all__ = ["ParsedReply", "is_emergency", "normalise", "parse"]
 
-_OPT_OUT = frozenset({"t", "td", "r", "退订", "拒收"})
-
-_DIGITS = {"一": 1, "壹": 1, "二": 2, "贰": 2, "三": 3, "叁": 3, "四": 4, "肆": 4, "五": 5, "伍": 5}
-# Whole words for a rating; what lies between (比较满意, 还行, 一般) is nobody's, so it's asked again.
-_PHRASES = {
-    "cn3": {
-        1: "满意 非常满意 很满意 十分满意 特别满意 相当满意 挺满意 满意满意 太满意了",
-        2: "基本满意 基本上满意",
-        3: "不满意 很不满意 非常不满意 十分不满意 特别不满意 极不满意 极其不满意 不太满意 不怎么满意 "
-        "一点不满意 一点都不满意 一点也不满意 完全不满意 相当不满意 不满 很不满 非常不满 强烈不满",
-    },
-    "cn5": {
-        1: "非常满意 很满意 十分满意 特别满意 相当满意 太满意了",
-        2: "满意",
-        3: "基本满意 基本上满意",
-        4: "不满意 不太满意 不怎么满意 不满",
-        5: "非常不满意 很不满意 十分不满意 特别不满意 极不满意 极其不满意 一点都不满意 一点也不满意 "
-        "完全不满意 很不满 非常不满 强烈不满",
-    },
-}
-_HELLO = "您好|你好|喂|嗨"
-_SUBJECT = (
-    "我|我们|本人|俺|我的评价是|我的评价|我对办理结果|我对处理结果|对办理结果|对处理结果|"
-    "办理结果|处理结果|评价|结果"
-)
-_TAIL = "的|啊|哈|呀"
-_THANKS = (
-    "谢谢|谢谢你|谢谢您|谢谢你们|谢谢大家|感谢|感谢你们|非常感谢|十分感谢|多谢|谢了|谢|辛苦了|你们辛苦了|辛苦"
-)
-_CHOOSE = "我选|我选择|选|选择|回复|回|评价|评|我评|按|我按|打|我打"
-
-# A digit before one of these counts something: 3天, 1个人, 2次.
-_MEASURE = re.compile(
-    "天|个|月|次|年|点|号|小时|周|楼|单元|人|分|户|家|块|元|万|千|百|日|栋|幢|层|米|公里|里|条|件|位|名|辆|台|遍|"
-    "回(?!复|访|答)|种|级|岁|口|批|项|道|时|季|期|套|部|头|亩|吨|斤|车|路|区|村|组|队|室|只|张|份|倍|成|秒|星期|礼拜|趟|%|度"
-)
-_SEPARATOR = re.compile(r"[\s,，。.;；、!！:：~～…()（）\-—]+")
-_OTHER_DIGIT = re.compile(r"(?<![\d.])[1-5](?![\d.])")
-_GLAD = re.compile("满意|好评|点赞|表扬")
-_STRONG_NO = re.compile(
-    "不满|没解决|没有解决|未解决|没给解决|不解决|没人管|骗人|骗子|垃圾|投诉|不作为|差评|白搭|没用"
-)
-_NOT_NOT = re.compile("(不是|没有|并非|并不是|谈不上|算不上|不算|说不上)(太|很|多)?不满")
-_ASKS = re.compile("[?？]|吗|怎么选|啥意思|什么意思")
-_BAD_FACES = re.compile("[👎😡😠🤬😤💢]")
-
-_DANGER = re.compile(
-    "救命|杀人|砍人|着火|起火|失火|抢劫|自杀|绑架|劫持|(我要|帮我|快|现在|马上)[^,，。;；!！]{0,2}报警"
-)
-# Praise and telling of what is over, or didn't happen.
-_NO_DANGER = re.compile(
-    "救命(恩人|之恩|稻草|钱|药)|(着火|起火|失火)(隐患|风险|点|案)|"
-    "(没|没有|未|防止|避免|预防|杜绝|以防)(再|发生)?(着火|起火|失火|抢劫|自杀|杀人|绑架)|"
-    "(上次|以前|去年|前年|那天|那次|当时|曾经|之前|差点|险些|幸亏)[^,，。;；!！]{0,8}(着火|起火|失火|抢劫|自杀|杀人|绑架)"
-)
+# Quotation marks aren't among them: “满意” is what somebody else says.
+_EDGE = " \t\r\n.!~,;:。、…·「」『』()[]【】<>《》_*#"
+_PAUSE = re.compile(r"[\s,.;:!~。、…()\[\]【】—-]+")
+_LONGEST_ALONE = 60  # characters; nothing on the list is longer, with thanks
+_ASKS = re.compile(f"[?]|吗|{ASKS_WHAT}")
+_ASKS_WHAT = re.compile(ASKS_WHAT)
+_ANY_COMPLAINT = re.compile("|".join(COMPLAINTS))
+_ANY_FAULT = re.compile("|".join(FAULTS))
+_TAKEN_BACK = re.compile("|".join(TAKEN_BACK))
+_PRAISE = re.compile(PRAISE)
+_COUNT_AFTER_A_COMMA = re.compile(rf"([1-9]\d?)(?:{'|'.join(COUNTED_LATER)})")
+_DIGIT_IN_WORDS = re.compile(r"(?<![\d.])[1-5](?![\d.])")
+_DENIED = f"(?:{'|'.join(DENIALS)})(?:{'|'.join(DEGREES)})*"
+_DENIES_PRAISE = re.compile(f"{_DENIED}满意")
+_DENIES_BLAME = re.compile(f"{_DENIED}不满")
+_NOT_SATISFIED = re.compile("不(太|很|怎么|咋|够|大|是很)?满意|没(有)?好评")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,105 +71,155 @@ class ParsedReply:
 def parse(text: str, scale: Scale = CN3) -> ParsedReply:
     """Reads `text` on `scale`."""
     plain = normalise(text)
-    if plain.strip(_EDGE).replace(" ", "").lower() in _OPT_OUT:
+    if _unspaced(plain.strip(_EDGE)).lower() in OPT_OUT:
         return ParsedReply(opt_out=True)
     emergency = is_emergency(plain)
     rating, comment = _rating(plain, scale)
-    if rating is not None and rating in scale.positive and _BAD_FACES.search(text):
-        rating, comment = None, ""
-    if rating is None:
+    if rating is None or _belied(text, rating, scale):
         return ParsedReply(emergency=emergency, unclear=True, comment=text.strip())
     return ParsedReply(rating=rating, emergency=emergency, comment=comment)
 
 
-def normalise(text: str) -> str:
-    """NFKC, simplified, without invisible characters and pictures; case and inner spaces are kept."""
-    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).translate(_TRADITIONAL)
-    kept = (" " if unicodedata.category(c) in ("So", "Sk", "Cn", "Co") else c for c in text)
-    return "".join(kept).strip()
-
-
-def is_emergency(plain: str) -> bool:
-    """Whether somebody may be in danger. 报警 alone isn't it: people who dialled 110 write it."""
-    return _DANGER.search(_NO_DANGER.sub("", plain)) is not None
+def _belied(text: str, rating: int, scale: Scale) -> bool:
+    """Whether a face says the opposite of the rating."""
+    return not (GLAD_FACES if rating in scale.dissatisfied else BAD_FACES).isdisjoint(text)
 
 
 def _rating(plain: str, scale: Scale) -> tuple[int | None, str]:
-    whole = plain.strip(_EDGE)
-    if _ASKS.search(plain):
-        return None, ""
-    alone = _alone(whole, scale)
+    whole = plain.strip(_EDGE).rstrip(_EDGE + "-—")
+    alone = _alone(whole.rstrip("? " + _EDGE), scale)
     if alone is not None:
-        return alone, ""
-    return _with_comment(whole, scale)
+        return (None if _ASKS.search(plain) else alone), ""
+    for core in _without_openings(whole, OPENINGS_OF_A_DIGIT):
+        value = _digit(core[:1], scale)
+        if value is not None and core[0].isdigit():
+            return _with_comment(value, core[1:], _ASKS.search(plain) is not None, scale)
+    return None, ""
 
 
 def _alone(whole: str, scale: Scale) -> int | None:
     """A whole message on the fixed list: a digit, a phrase, or both of the same rating, with thanks."""
-    core = _SEPARATOR.sub("", whole)
-    match = re.fullmatch(
-        f"(?:{_HELLO})*(?:{_SUBJECT}|{_CHOOSE})?(?:是|为)?(?P<core>.+?)(?:{_TAIL})?(?:{_THANKS})*", core
-    )
-    candidates = {core, match["core"] if match else core}
-    found = {value for each in candidates if (value := _value(each, scale)) is not None}
-    return found.pop() if len(found) == 1 else None
-
-
-def _value(core: str, scale: Scale) -> int | None:
-    """`1`, `一`, `满意`, `1满意` or `满意1`."""
-    digit = _digit(core, scale)
-    if digit is not None:
-        return digit
-    for value, phrases in _PHRASES[scale.name].items():
-        for phrase in phrases.split():
-            if core == phrase:
-                return value
-            if core in (f"{value}{phrase}", f"{phrase}{value}"):
+    if len(whole) > _LONGEST_ALONE:
+        return None
+    for core in _without_openings(_unspaced(whole), OPENINGS):
+        for said in _without_closings(core):
+            if (value := _value(said, scale)) is not None:
                 return value
     return None
 
 
+def _without_openings(text: str, openings: Iterable[str]) -> Iterator[str]:
+    """`text`, and what is left as one opening after the other is taken off."""
+    yield (text := text.lstrip(_EDGE))
+    while opening := next(filter(text.startswith, openings), None):
+        yield (text := text[len(opening) :].lstrip(_EDGE))
+
+
+def _without_closings(text: str) -> Iterator[str]:
+    yield (text := text.rstrip(_EDGE))
+    while closing := next(filter(text.endswith, CLOSINGS), None):
+        yield (text := text[: -len(closing)].rstrip(_EDGE))
+
+
+def _value(core: str, scale: Scale) -> int | None:
+    """`1`, `一`, `满意`, `满意，满意`, `1满意` or `满意1`."""
+    words = RATED_WORDS[scale.name]
+    if (digit := _digit(core, scale)) is not None:
+        return digit
+    if (phrase := _once(core)) in words:
+        return words[phrase]
+    for beside, phrase in ((core[:1], core[1:].lstrip(_EDGE)), (core[-1:], core[:-1].rstrip(_EDGE))):
+        value = _digit(beside, scale)
+        if value is not None and words.get(phrase) == value:
+            return value
+    return None
+
+
 def _digit(core: str, scale: Scale) -> int | None:
-    value = int(core) if re.fullmatch("[0-9]", core) else _DIGITS.get(core)
+    value = int(core) if re.fullmatch("[0-9]", core) else NUMERALS.get(core)
     return value if value in scale else None
 
 
-def _with_comment(whole: str, scale: Scale) -> tuple[int | None, str]:
+def _once(core: str) -> str:
+    """What is said several times over, once."""
+    repeated = re.fullmatch(r"(.+?)\1+", _PAUSE.sub("", core))
+    return repeated[1] if repeated else core
+
+
+def _with_comment(value: int, rest: str, asks: bool, scale: Scale) -> tuple[int | None, str]:
     """A digit, then words: 1 or 2 need a space or punctuation between, the dissatisfied don't."""
-    match = re.match(f"(?:(?:{_CHOOSE})[:：]?)?([1-5])", whole)
-    if match is None or (value := int(match[1])) not in scale:
+    found = _PAUSE.match(rest)
+    pause = found[0] if found else ""
+    words = rest[len(pause) :]
+    critical = value in scale.dissatisfied
+    if not pause and not critical and not _starts_with_own_phrase(words, value, scale):
         return None, ""
-    rest = whole[match.end() :]
-    separator = _SEPARATOR.match(rest)
-    words = rest[separator.end() :] if separator else rest
-    needs_separator = value not in scale.dissatisfied
-    if needs_separator and separator is None and not _starts_with_own_phrase(words, value, scale):
+    if (asks and not critical) or not words.strip("?" + _EDGE) or _ASKS_WHAT.search(words):
         return None, ""
-    if not words or words[0].isdigit() or _MEASURE.match(words):
-        return None, ""
-    if _contradicts(words, value, scale):
+    if _counts_something(value, pause, words) or _contradicts(words, value, scale):
         return None, ""
     return value, words.strip(_EDGE)
 
 
 def _starts_with_own_phrase(words: str, value: int, scale: Scale) -> bool:
-    """`1满意，谢谢你们修好了路灯`: digit and phrase of the same rating, then punctuation and text."""
-    head = _SEPARATOR.split(words, maxsplit=1)[0]
-    return head in _PHRASES[scale.name][value].split()
+    """`1满意，谢谢你们修好了路灯`: digit and phrase of the same rating, then text; or thanks."""
+    return _alone(_PAUSE.split(words, maxsplit=1)[0], scale) == value
+
+
+def _counts_something(value: int, pause: str, words: str) -> bool:
+    """Whether the digit before `words` belongs to them: 3天, 1 个人, 3.15, 2:30, 2、3天."""
+    if words[0].isdigit():
+        count = _COUNT_AFTER_A_COMMA.match(words)
+        apart = re.fullmatch(r"[\s,;!。]+", pause)
+        return not (count and apart and int(count[1]) not in (value + 1, value + 2))
+    if not pause and unicodedata.category(words[0]) != "Lo":
+        return True
+    return (not pause.strip() and _measures(words, MEASURES)) or (
+        not pause and _measures(words, GLUED_MEASURES)
+    )
+
+
+def _measures(words: str, measures: Mapping[str, str]) -> bool:
+    """Whether `words` begin with a measure that isn't a part of another word."""
+    return any(
+        words.startswith(measure) and not (len(words) > len(measure) and words[len(measure)] in others)
+        for measure, others in measures.items()
+    )
 
 
 def _contradicts(words: str, value: int, scale: Scale) -> bool:
-    """Whether the words name another rating, or say the opposite of it."""
-    if any(not _MEASURE.match(words[m.end() :]) and int(m[0]) != value for m in _OTHER_DIGIT.finditer(words)):
+    """Whether the words name another rating, take theirs back, or say the opposite of it."""
+    compact = _unspaced(words)
+    if _names_another(words, value, scale) or _TAKEN_BACK.search(compact) or _DENIES_BLAME.search(compact):
         return True
-    if _NOT_NOT.search(words):
-        return True
-    own = sorted(_PHRASES[scale.name][value].split(), key=len, reverse=True)
-    rest = words
-    for phrase in own:
-        if rest.startswith(phrase):
-            rest = rest[len(phrase) :]
-            break
+    clauses = set(_PAUSE.split(words))
     if value in scale.dissatisfied:
-        return _GLAD.search(re.sub("不(太|很|怎么|是很)?满意|没(有)?好评", "", rest)) is not None
-    return _STRONG_NO.search(rest) is not None or "满意" in rest
+        glad = "满意" in _NOT_SATISFIED.sub("", compact) or _PRAISE.search(_NOT_SATISFIED.sub("", compact))
+        return bool(glad) or not PRAISES.isdisjoint(each.lower() for each in clauses)
+    own = _own_phrase_off(compact, value, scale)
+    return (
+        _ANY_COMPLAINT.search(own) is not None
+        or (scale.weight(value) == 1 and _ANY_FAULT.search(own) is not None)
+        or _DENIES_PRAISE.search(compact) is not None
+        or not OUTCRIES.isdisjoint(clauses)
+        or any("满意" in each and _alone(each, scale) != value for each in clauses)
+    )
+
+
+def _names_another(words: str, value: int, scale: Scale) -> bool:
+    for found in _DIGIT_IN_WORDS.finditer(words):
+        after = words[found.end() :]
+        counts = _measures(after.lstrip(), MEASURES) or _measures(after, GLUED_MEASURES)
+        if not counts and int(found[0]) != value:
+            return True
+    return any(_alone(clause, scale) not in (None, value) for clause in _PAUSE.split(words))
+
+
+def _own_phrase_off(compact: str, value: int, scale: Scale) -> str:
+    """`compact` without a phrase of the digit's own rating at its head (on five steps 不满意 may be one)."""
+    own = [phrase for phrase, rating in RATED_WORDS[scale.name].items() if rating == value]
+    return compact.removeprefix(max(filter(compact.startswith, own), key=len, default=""))
+
+
+def _unspaced(text: str) -> str:
+    return re.sub(r"\s+", "", text)
