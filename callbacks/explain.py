@@ -21,6 +21,7 @@ from callbacks.gates import (
     calls_in,
     calls_of_30_days,
     checks,
+    known_end,
     may_begin,
     pauses_over,
 )
@@ -220,11 +221,11 @@ def earliest(channel: Channel, facts: Facts, at: datetime, policy: PolicySetting
                 return at
             case Never():
                 return None
-            case Hold(until):
-                ends = [pause.until for pause in pauses_over(facts, at)]
-                if None in ends:
+            case Hold() as hold:
+                end = known_end(hold, facts, at)
+                if end is None:
                     return None
-                at = max([until, *(end for end in ends if end is not None)])
+                at = end
     return None
 
 

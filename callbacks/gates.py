@@ -137,6 +137,12 @@ def pauses_over(facts: Facts, now: datetime) -> list[PauseRule]:
     ]
 
 
+def known_end(hold: Hold, facts: Facts, now: datetime) -> datetime | None:
+    """When what holds it back now is over, by what is known; None: when somebody lifts a pause."""
+    ends = [pause.until for pause in pauses_over(facts, now)]
+    return None if None in ends else max([hold.until, *(end for end in ends if end is not None)])
+
+
 def _paused(facts: Facts, now: datetime) -> Hold | None:
     if not facts.pauses or not (holding := pauses_over(facts, now)):
         return None

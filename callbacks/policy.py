@@ -16,7 +16,14 @@ from callbacks.numbers import NumberKind
 from callbacks.settings import PolicySettings, RetrySettings
 from callbacks.states import State
 from callbacks.vocabulary import Channel, Disposition, Exclusion
-from callbacks.windows import day_part, is_evening_or_rest_day, local_day, next_open
+from callbacks.windows import (
+    DAY_PARTS,
+    day_part,
+    is_evening_or_rest_day,
+    local_day,
+    next_open,
+    pass_days,
+)
 
 # What counts as an attempt of the round (domain.md §2, last column).
 COUNTS = frozenset(
@@ -328,12 +335,20 @@ def _spread(
             return True
         return len({*days, day}) >= 2 and (prime or is_evening_or_rest_day(at, windows))
 
-    candidate = earliest
-    for _ in range(_STEPS_IN_30_DAYS):
-        if fits(candidate):
+    wanted = frozenset(
+        (part, is_prime)
+        for part in DAY_PARTS
+        for is_prime in (False, True)
+        if len({*parts, part}) >= 2 and (not is_last or prime or is_prime)
+    )
+    candidate, steps = earliest, 0
+    while steps < _STEPS_IN_30_DAYS:
+        candidate, passed = pass_days(candidate, wanted, windows, _STEP, _STEPS_IN_30_DAYS)
+        steps += passed
+        if steps < _STEPS_IN_30_DAYS and fits(candidate):
             spread = _jittered(candidate, cause, luck, policy)
             return spread if fits(spread) else candidate
-        candidate = next_open(candidate + _STEP, Channel.VOICE, windows)
+        candidate, steps = next_open(candidate + _STEP, Channel.VOICE, windows), steps + 1
     return earliest
 
 

@@ -89,25 +89,97 @@ def _spans(day: date, channel: Channel, windows: WindowSettings) -> Sequence[Spa
 
 def slots_of(day: date, channel: Channel, windows: WindowSettings) -> Sequence[Slot]:
     """The slots of a local day, in order."""
-    key = (id(windows), day, channel)
+    return _day(day, windows).slots[channel]
+
+
+TimeKind = tuple[str, bool]  # the day-part, and whether it's evening or a rest day
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What is asked of a local day again and again."""
+
+    slots: dict[Channel, tuple[Slot, ...]]
+    evening: Slot
+    is_rest: bool
+    offers: frozenset[TimeKind]
+    passed: dict[tuple[datetime, frozenset[TimeKind]], tuple[datetime, int]]  # what `pass_days` found
+
+
+# Every gate asks about the same few days, and comparing two settings costs more than a slot: the settings are
+# told apart by their identity, and kept beside what is known of a day so that it isn't another's.
+_KEPT: dict[tuple[int, date], tuple[WindowSettings, _Day]] = {}
+_MOST_KEPT = 1000
+
+
+def _day(day: date, windows: WindowSettings) -> _Day:
+    key = (id(windows), day)
     kept = _KEPT.get(key)
     if kept is None or kept[0] is not windows:
         if len(_KEPT) >= _MOST_KEPT:
             _KEPT.clear()
-        kept = _KEPT[key] = windows, _slots(day, channel, windows)
+        kept = _KEPT[key] = windows, _read_day(day, windows)
     return kept[1]
 
 
-# Every gate asks for the slots of the same few days, and comparing two settings costs more than a slot: the
-# settings are told apart by their identity, and kept beside their slots so that it isn't another's.
-_KEPT: dict[tuple[int, date, Channel], tuple[WindowSettings, tuple[Slot, ...]]] = {}
-_MOST_KEPT = 1000
-
-
-def _slots(day: date, channel: Channel, windows: WindowSettings) -> tuple[Slot, ...]:
+def _read_day(day: date, windows: WindowSettings) -> _Day:
     zone = ZoneInfo(windows.timezone)
-    spans = sorted(_spans(day, channel, windows), key=lambda span: span.start)
-    return tuple(_slot(day, span, zone) for span in spans)
+    voice, sms = (
+        tuple(
+            _slot(day, span, zone)
+            for span in sorted(_spans(day, channel, windows), key=lambda span: span.start)
+        )
+        for channel in (Channel.VOICE, Channel.SMS)
+    )
+    evening, is_rest = _slot(day, windows.evening, zone), is_rest_day(day, windows)
+    noon = datetime.combine(day, _NOON, zone)
+    turns = (noon, evening.start, evening.end)
+    moments = [at for slot in voice for at in (slot.start, *turns) if slot.start <= at < slot.end]
+    offers = frozenset((day_part(at, windows), is_rest or _within(at, evening)) for at in moments)
+    return _Day({Channel.VOICE: voice, Channel.SMS: sms}, evening, is_rest, offers, {})
+
+
+def _within(at: datetime, slot: Slot) -> bool:
+    return slot.start <= at < slot.end
+
+
+def pass_days(
+    at: datetime, wanted: frozenset[TimeKind], windows: WindowSettings, step: timedelta, most: int
+) -> tuple[datetime, int]:
+    """Goes on from `at`, an opening for calls, by steps to a day that has a wanted kind of time.
+
+    Returns where, and how many steps that took: `most` or more where there is no such day within them. Days
+    without are passed at once; from a slot's start, where most searches come by, they're remembered.
+    """
+    day = _day(local_day(at, windows), windows)
+    if not day.offers.isdisjoint(wanted):
+        return at, 0
+    is_start = any(slot.start == at for slot in day.slots[Channel.VOICE])
+    if is_start and (at, wanted) in day.passed:
+        return day.passed[at, wanted]
+    later, steps = _past(day, at, windows, step)
+    if is_start:
+        while steps < most:
+            next_day = _day(local_day(later, windows), windows)
+            if not next_day.offers.isdisjoint(wanted):
+                break
+            later, passed = _past(next_day, later, windows, step)
+            steps += passed
+        day.passed[at, wanted] = later, steps
+        return later, steps
+    later, passed = pass_days(later, wanted, windows, step, most)
+    return later, steps + passed
+
+
+def _past(day: _Day, at: datetime, windows: WindowSettings, step: timedelta) -> tuple[datetime, int]:
+    """The first step after the day's slots, and how many steps it is away."""
+    steps = 0
+    for slot in day.slots[Channel.VOICE]:
+        if at < slot.end:
+            begun = max(at, slot.start)
+            within = -((begun - slot.end) // step)
+            at, steps = begun + within * step, steps + within
+    return next_open(at, Channel.VOICE, windows), steps
 
 
 def _slot(day: date, span: Span, zone: ZoneInfo) -> Slot:
@@ -141,8 +213,11 @@ def half_day(at: datetime, windows: WindowSettings) -> tuple[date, bool]:
     return local.date(), local.time() >= _NOON
 
 
+DAY_PARTS = ("morning", "afternoon", "evening")
+
+
 def day_part(at: datetime, windows: WindowSettings) -> str:
-    """`morning`, `afternoon` or `evening`, local time."""
+    """One of `DAY_PARTS`, local time."""
     local = at.astimezone(ZoneInfo(windows.timezone)).time()
     if local >= windows.evening.start:
         return "evening"
@@ -151,6 +226,5 @@ def day_part(at: datetime, windows: WindowSettings) -> str:
 
 def is_evening_or_rest_day(at: datetime, windows: WindowSettings) -> bool:
     """18:00–20:30 or a weekend: one of a round's attempts must be there (domain.md §1)."""
-    day = local_day(at, windows)
-    evening = _slot(day, windows.evening, ZoneInfo(windows.timezone))
-    return evening.start <= at < evening.end or is_rest_day(day, windows)
+    day = _day(local_day(at, windows), windows)
+    return day.is_rest or _within(at, day.evening)

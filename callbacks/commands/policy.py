@@ -15,7 +15,11 @@ from callbacks.case_explained import CaseExplained, case_lines, explain_case
 from callbacks.commands import App
 from callbacks.explain_json import explanation_json
 from callbacks.explain_terms import Language
+from callbacks.open_callbacks import snapshot
 from callbacks.policy_toml import PolicyRefused, policy_schema, write_policy
+from callbacks.preflight import Comparison
+from callbacks.preflight_report import comparison_json, comparison_lines
+from callbacks.preflight_run import compare
 from callbacks.service.core import Context
 from callbacks.service.policy_versions import (
     NewPolicy,
@@ -39,7 +43,7 @@ def command() -> click.Group:
     def policy() -> None:
         """Who is asked when, how often, and why."""
 
-    for each in (_explain, _show, _schema, _check, _save):
+    for each in (_explain, _show, _schema, _check, _preflight, _save):
         policy.add_command(each)
     return policy
 
@@ -133,6 +137,24 @@ def _check(app: App, file: Path) -> None:
     """Check the [policy] section of FILE; each fault with its key and what would be right."""
     _checked(app, file, app.policy())
     click.echo("the policy is right")
+
+
+@click.command("preflight")
+@click.argument("file", type=_FILE)
+@click.option("--lines", type=click.IntRange(1), help="Lines for callbacks; else those of the database.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def _preflight(app: App, file: Path, lines: int | None, as_json: bool) -> None:
+    """What FILE's policy would come to for the open callbacks, hour by hour, beside the one that holds."""
+
+    def work(ctx: Context) -> Comparison:
+        wanted = _checked(app, file, ctx.policy)
+        with ctx.sessions() as session:
+            seen = snapshot(ctx, session, datetime.now(UTC), lines)
+        return compare(seen, ctx.policy, wanted)
+
+    found = app.with_context(work)
+    click.echo(_as_json(comparison_json(found)) if as_json else "\n".join(comparison_lines(found)))
 
 
 @click.command("save")
