@@ -122,7 +122,7 @@ def _row(scope: Scope, alarm: Alarm, found: _Found) -> AlarmRow:
         cases=tuple(dict.fromkeys([*([case] if case else []), *_cases(alarm, found)])),
         words=words,
         number=number if scope.numbers else "",
-        day=alarm.subject.partition(":")[2] if alarm.kind == AlarmKind.LEDGER_BROKEN else "",
+        day=str(alarm.detail.get("day", "")) if alarm.kind == AlarmKind.LEDGER_BROKEN else "",
     )
 
 

@@ -63,8 +63,8 @@ def _keep(session: Session, day: str, ledger: Ledger, marks: Marks, now: datetim
     if not balanced:
         cases = list(dict.fromkeys(breach.case for breach in ledger.breaches))
         units = [row.unit for row in ledger.units if not row.balanced]
-        told = {"cases": cases[:_NAMED], "number": len(cases), "units": units}
-        raise_alarm(session, AlarmKind.LEDGER_BROKEN, f"ledger:{day}", now, **told)
+        told = {"day": day, "cases": cases[:_NAMED], "number": len(cases), "units": units}
+        raise_alarm(session, AlarmKind.LEDGER_BROKEN, "ledger", now, **told)  # it counts the nights
     return True
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from callbacks.database import make_engine
+import app
+from callbacks.database import make_engine, make_read_sessions
 from callbacks.days import day_of
+from callbacks.models_office import IntakeGap, LedgerProof
+from callbacks.service.proofs import take_due_proofs
+from callbacks.stopping import Stop
 from tests.integration.test_cli import OFFICE, SAMPLES, run
 
 TIMEZONE = "Asia/Shanghai"
@@ -39,10 +45,6 @@ def days_ago(number: int) -> str:
 
 
 def prove(city: Path) -> None:
-    import app
-    from callbacks.database import make_read_sessions
-    from callbacks.service.proofs import take_due_proofs
-
     office = app.open_office(app.load_settings(city))
     take_due_proofs(office.context, make_read_sessions(office.engine), datetime.now(UTC) + timedelta(hours=1))
     office.close()
@@ -112,3 +114,27 @@ def test_a_sources_count_is_told_by_command(city: Path) -> None:
     ]
     wrong = run("--config", city, "source-count", "fax", days_ago(1), 7)
     assert wrong.exit_code == 1 and "no source is named 'fax'; there is web" in wrong.output
+
+
+def test_the_clock_proves_the_nights_and_finds_the_gaps(city: Path, tmp_path: Path) -> None:
+    """The role as `serve` runs it, with little time between its looks."""
+    turns = "[serve]\nclock_seconds = 0.1\nwatch_seconds = 0.1\n"
+    source = '[intake]\ngrace = "PT0S"\n[[intake.sources]]\nname = "web"\nsource_channel = "website"\n'
+    city.write_text(f"{city.read_text()}{turns}{source}")
+    run("--config", city, "source-count", "web", days_ago(1), 99)
+    office = app.open_office(app.load_settings(city))
+    stop = Stop()
+    clock = threading.Thread(target=app.run_role, args=(office, "clock", stop))
+    clock.start()
+    for _ in range(400):
+        with office.context.sessions() as session:
+            proofs = session.scalars(select(LedgerProof.day).order_by(LedgerProof.day)).all()
+            gaps = session.scalars(select(IntakeGap)).all()
+        if proofs and gaps:
+            break
+        threading.Event().wait(0.05)
+    stop.set()
+    clock.join(20)
+    office.close()
+    assert proofs[0] == days_ago(2)
+    assert [(gap.source, gap.first, gap.expected) for gap in gaps] == [("web", days_ago(1), 99)]

@@ -35,7 +35,7 @@ def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
         assert case is not None
         at = NOW - timedelta(minutes=30)
         town.alarm(AlarmKind.WEBHOOK_GIVEN_UP, "city", at, case_id=case.id, reason="410")
-        town.alarm(AlarmKind.LEDGER_BROKEN, "ledger:2026-11-22", at, cases=[case.number], number=1)
+        town.alarm(AlarmKind.LEDGER_BROKEN, "ledger", at, day=DAY.isoformat(), cases=[case.number], number=1)
         town.alarm(AlarmKind.INTAKE_GAP, "source:forum", at, gaps=1, missing=3)
         town.alarm(AlarmKind.SPOOL, "sms", at, played=4, refused=True)
         town.alarm(AlarmKind.GATEWAY_DOWN, "smsc", at, reason="no bind", seconds=60)

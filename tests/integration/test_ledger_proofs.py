@@ -244,8 +244,9 @@ def test_what_breaks_the_sum_is_named_by_the_proof_and_an_alarm(desk: Desk, prov
     assert prove() == 1
     with desk.session() as session:
         [alarm] = session.scalars(select(Alarm))
-        assert (alarm.kind, alarm.subject) == ("ledger_broken", "ledger:2026-11-23")
-        assert alarm.detail == {"cases": ["110-0001"], "number": 1, "units": ["u1"]}
+        assert (alarm.kind, alarm.subject) == ("ledger_broken", "ledger")
+        cases = {"cases": ["110-0001"], "number": 1, "units": ["u1"]}
+        assert alarm.detail == {"day": "2026-11-23", **cases}
         told = read_as_of(session, TODAY, TIMEZONE)
         assert not told.holds and told.differences == ()
         [breach] = told.ledger.breaches
