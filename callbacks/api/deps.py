@@ -21,7 +21,8 @@ from callbacks.service.core import Context
 class ApiDeps:
     """`now` is the domain's clock, aware. `public_url` is where citizens reach the desk's public pages.
 
-    `limit` is how often one token may ask one operation, in Flask-Limiter's words; `intake` names the sources.
+    `limit` is how often one token may ask one operation, in Flask-Limiter's words. `intake` names the
+    sources of cases.
     """
 
     ctx: Context
