@@ -30,18 +30,37 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise NaiveDatetime(f"{value!r} has no time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+    def bind_processor(self, dialect: Any) -> Callable[[Any], Any]:
+        """One step where a TypeDecorator takes two: a row has several times, and a batch many rows."""
+        return _as_stored_or_none if dialect.name == "sqlite" else _as_utc
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], Any]:
+        return _read_stored if dialect.name == "sqlite" else _as_utc
+
+
+def _as_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise NaiveDatetime(f"{value!r} has no time zone")
+    return value.astimezone(UTC)
+
+
+def _as_stored_or_none(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise NaiveDatetime(f"{value!r} has no time zone")
+    return _as_stored(value)
+
+
+def _read_stored(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _as_stored(at: datetime) -> str:
+    """2026-11-24 11:20:13.000000, of one length, so that comparing as text is comparing as time."""
+    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 class dbnow(FunctionElement[datetime]):
@@ -63,11 +82,6 @@ def _sqlite_now(element: dbnow, compiler: Any, **kw: Any) -> str:
 @compiles(dbnow, "postgresql")
 def _postgresql_now(element: dbnow, compiler: Any, **kw: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
-
-
-def _as_stored(at: datetime) -> str:
-    """The same text that SQLAlchemy stores: microseconds, so that comparing as text is comparing as time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _utc_now() -> datetime:

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -29,14 +30,18 @@ class Privacy:
     encryption_key: bytes = field(repr=False)
     index_key: bytes = field(repr=False)
 
+    @cached_property
+    def _fernet(self) -> Fernet:
+        return Fernet(self.encryption_key)
+
     def encrypt(self, number: str) -> str:
         """A different text each time; only `decrypt` brings the number back."""
-        return Fernet(self.encryption_key).encrypt(number.encode()).decode()
+        return self._fernet.encrypt(number.encode()).decode()
 
     def decrypt(self, text: str) -> str:
         """The number; KeyFileError when another key wrote it."""
         try:
-            return Fernet(self.encryption_key).decrypt(text.encode()).decode()
+            return self._fernet.decrypt(text.encode()).decode()
         except InvalidToken as error:
             raise KeyFileError("a stored number was written with another key file") from error
 
