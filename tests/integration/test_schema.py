@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
-from callbacks.database import dbnow, make_engine
-from callbacks.models import Audit, Base
-from callbacks.schema import is_current, upgrade
+from callbacks.database import dbnow, make_engine, make_sessions
+from callbacks.models import Audit, Base, Closing
+from callbacks.schema import alembic_config, is_current, upgrade
+from tests.conftest import _execute as execute
 
 
 def test_migrations_make_the_models(engine: Engine) -> None:
@@ -47,3 +51,39 @@ def test_the_databases_clock_is_comparable_with_stored_times(sessions) -> None:
         session.add(Audit(at=datetime.now(UTC), actor="a", action="b", subject="c", detail={}))
         assert session.query(Audit).filter(Audit.at < dbnow(60)).count() == 1
         assert session.query(Audit).filter(Audit.at < dbnow(-60)).count() == 0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database without a table."""
+    if request.param == "sqlite":
+        engine = make_engine(f"sqlite:///{tmp_path / 'old.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("postgresql_server")
+    execute(server, "CREATE DATABASE old")
+    engine = make_engine(f"{server}/old")
+    yield engine
+    engine.dispose()
+    execute(server, "DROP DATABASE old WITH (FORCE)")
+
+
+def test_closings_of_the_first_version_came_when_they_were_closed(empty: Engine) -> None:
+    closed = "2026-11-20 08:30:00.000000"
+    with empty.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in (
+            'INSERT INTO unit (id, code, name, name_en, level, "group", valid_from) '
+            f"VALUES (1, 'u1', 'u', '', 'city', 'dept', '{closed}')",
+            'INSERT INTO "case" (id, number, source_channel, category, enterprise, sensitive, complex, '
+            "lead_unit_id, summary, reply, accepted_at, closing_no) "
+            f"VALUES (1, 'LD-1', 'phone', 'water', false, false, false, 1, '', '', '{closed}', 1)",
+            "INSERT INTO closing (case_id, closing_no, unit_id, accepted_at, closed_at, reply) "
+            f"VALUES (1, 1, 1, '{closed}', '{closed}', '')",
+        ):
+            connection.exec_driver_sql(statement)
+    upgrade(empty)
+    with make_sessions(empty)() as session:
+        [closing] = session.scalars(select(Closing))
+        assert closing.came_at == closing.closed_at
