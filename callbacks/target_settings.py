@@ -19,7 +19,7 @@ class TargetSettings(Section):
     """A telephone of ours, dialled as it is written here."""
 
     number: str = Field(
-        pattern=r"^\+?[0-9*#]{1,32}$", description="number or extension, as its trunk wants it dialled"
+        pattern=r"^\+?[0-9*]{1,32}$", description="number or extension, as its trunk wants it dialled"
     )
     trunk: str | None = Field(None, max_length=40, description="one of voice.trunks; none is the first")
     logins: tuple[str, ...] = Field(

@@ -35,6 +35,7 @@ FAULTS = [
     ('desk-1 = { number = "" }', "targets.desk-1.number: "),
     ('desk-1 = { number = "sip:8001@10.0.0.1" }', "targets.desk-1.number: "),  # digits alone are dialled
     ('desk-1 = { number = "110", logins = ["ma"] }', "110 is an emergency number, not the telephone of ma"),
+    ('desk-1 = { number = "#37" }', "targets.desk-1.number: "),  # no character of a SIP user part
     ('desk-1 = { trunk = "carrier" }', "targets.desk-1.number: Field required"),
     ('desk-1 = { number = "8001", login = "ma" }', "targets.desk-1.login: Extra inputs are not permitted"),
     ('"desk 1" = { number = "8001" }', "targets.desk 1"),
