@@ -76,6 +76,15 @@ class PastCall:
 
 
 @dataclass(frozen=True, slots=True)
+class InHand:
+    """A person's claim of a callback of the agents' queue; `on_call`: while a call of theirs is live."""
+
+    since: datetime
+    until: datetime
+    on_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A callback as the policy sees it."""
 
@@ -89,6 +98,7 @@ class View:
     has_platform: bool = False
     phones: Sequence[Phone] = ()
     calls: Sequence[PastCall] = ()
+    in_hand: InHand | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,8 @@ def next_step(view: View, now: datetime, policy: PolicySettings) -> Step:
 def questions(view: View, now: datetime, policy: PolicySettings) -> Answers:
     """The questions of domain.md §5 in their order, each with its answer; None: nothing to do by this one."""
     yield Question.EXCLUSION, None if view.exclusion is None else Exclude(view.exclusion)
-    yield Question.DEADLINE, GiveUp("deadline") if now >= view.deadline else None
+    over = now >= _put_off(view.deadline, view.in_hand, now)
+    yield Question.DEADLINE, GiveUp("deadline") if over else None
     match view.state:
         case State.PENDING:
             yield from _first_step(view, now, policy)
@@ -203,10 +214,25 @@ def questions(view: View, now: datetime, policy: PolicySettings) -> Answers:
         case State.CALL_QUEUED | State.RETRY_WAIT:
             yield from _next_call(view, now, policy)
         case State.AGENT_QUEUE:
-            end = min(view.state_since + policy.agent_deadline, view.deadline)
+            end = _put_off(min(view.state_since + policy.agent_deadline, view.deadline), view.in_hand, now)
             yield Question.AGENT_DEADLINE, GiveUp("deadline") if now >= end else Wait(end)
         case _:
             yield Question.WAITS, Wait(view.deadline)
+
+
+def _put_off(end: datetime, in_hand: InHand | None, now: datetime) -> datetime:
+    """`end`, or later while a person is at work: a call's end, or that of a claim from before `end`.
+
+    A claim that is renewed after `end` puts it off no more, so that it comes.
+    """
+    if in_hand is None:
+        return end
+    if in_hand.on_call:
+        return max(end, now + _LOOK_AGAIN)
+    return max(end, in_hand.until) if in_hand.since < end else end
+
+
+_LOOK_AGAIN = timedelta(minutes=1)
 
 
 def _first_step(view: View, now: datetime, policy: PolicySettings) -> Answers:

@@ -20,7 +20,7 @@ from callbacks.service.answers import Answer, counted_rating, give_resolution, r
 from callbacks.service.calls import bar
 from callbacks.service.closing import cancel_queued_text
 from callbacks.service.core import Context, audit, lock_callbacks, move
-from callbacks.states import State, Trigger
+from callbacks.states import TAKES_LATE_ANSWER, State, Trigger
 from callbacks.vocabulary import Channel
 
 CLAIM = timedelta(minutes=15)
@@ -117,11 +117,12 @@ def contact(
     """Stores what came of it and moves the callback; `seen` is the newest contact's id on the agent's page.
 
     Rated, refused, no contact (the person's try) and wrong person end it; a note keeps the claim, `later`
-    makes it an appointment. BadContact where `given` makes no sense.
+    makes it an appointment. When its time ran out meanwhile a rating is a late answer, everything else a note
+    of the contact (domain.md §1). BadContact where `given` makes no sense.
     """
 
     def work(session: Session) -> Result:
-        callback = mine(session, callback_id, login, now, seen)
+        callback = mine(session, callback_id, login, now, seen, late=True)
         if isinstance(callback, Result):
             return callback
         _check(ctx, callback, given, now)
@@ -168,24 +169,31 @@ def newest_contact(session: Session, callback_id: int) -> int:
     return session.scalar(query) or 0
 
 
-def _queued(session: Session, callback_id: int) -> Callback | Result:
-    """The locked callback; where it is when it isn't in the queue."""
+def _queued(session: Session, callback_id: int, also: frozenset[State] = frozenset()) -> Callback | Result:
+    """The locked callback; where it is when it isn't in the queue, nor in one of the states `also`."""
     found = lock_callbacks(session, [callback_id])
     if not found:
         return Result(Told.NOT_QUEUED)
-    if found[0].state is not State.AGENT_QUEUE:
-        return Result(Told.NOT_QUEUED, state=found[0].state)
-    return found[0]
+    return found[0] if found[0].state in {State.AGENT_QUEUE, *also} else _left(found[0])
+
+
+def _left(callback: Callback) -> Result:
+    return Result(Told.NOT_QUEUED, state=callback.state)
 
 
 def mine(
-    session: Session, callback_id: int, login: str, now: datetime, seen: int | None
+    session: Session, callback_id: int, login: str, now: datetime, seen: int | None, *, late: bool = False
 ) -> Callback | Result:
-    """The callback, when `login` was the last to take it. A claim that ran out unnoticed still counts."""
-    callback = _queued(session, callback_id)
+    """The callback, when `login` was the last to take it. A claim that ran out unnoticed still counts.
+
+    With `late` one that has left the queue counts as well, where it still takes a late answer.
+    """
+    callback = _queued(session, callback_id, TAKES_LATE_ANSWER if late else frozenset())
     if isinstance(callback, Result):
         return callback
     row = session.get(AgentClaim, callback_id)
+    if callback.state is not State.AGENT_QUEUE and (row is None or row.login != login):
+        return _left(callback)
     if row is not None and row.login != login:
         return Result(Told.HELD, row.login, row.until) if holds(row, now) else Result(Told.CHANGED, row.login)
     if seen is not None and newest_contact(session, callback_id) != seen:
@@ -202,7 +210,8 @@ def _check(ctx: Context, callback: Callback, given: Contact, now: datetime) -> N
             raise BadContact(ContactFault.VALUE)
         case _O.LATER:
             end = min(callback.next_at, callback.deadline)
-            if given.when is None or not now + CLAIM <= given.when < end:
+            queued = callback.state is State.AGENT_QUEUE
+            if given.when is None or not queued or not now + CLAIM <= given.when < end:
                 raise BadContact(ContactFault.WHEN)
         case _O.NOTE if not given.note.strip():
             raise BadContact(ContactFault.NOTE)
@@ -258,6 +267,9 @@ def _rate(
 def _end(
     ctx: Context, session: Session, callback: Callback, trigger: Trigger, detail: str, now: datetime
 ) -> None:
+    """Ends it, where its time hasn't ended it already."""
+    if callback.state is not State.AGENT_QUEUE:
+        return
     move(ctx, session, callback, trigger, now, detail=detail)
     cancel_queued_text(session, callback.id, now)
 
@@ -277,10 +289,13 @@ def _hold(session: Session, callback_id: int, login: str, at: datetime) -> Resul
 
 
 def hold_on(session: Session, callback_id: int, login: str, now: datetime) -> None:
-    """The claim's minutes begin anew where it is still this agent's: a call may outlast them."""
+    """The claim's minutes begin anew where it is still this agent's: a call may outlast them.
+
+    It stays the claim that it was: one from before the callback's end puts that off (callbacks.policy).
+    """
     row = session.get(AgentClaim, callback_id)
     if row is not None and row.login == login and row.at <= now:
-        row.at, row.until = now, now + CLAIM
+        row.until = now + CLAIM
 
 
 def _hand_on(session: Session, callback_id: int, login: str, given: Contact, now: datetime) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, exists, or_, select, update
+from sqlalchemy import bindparam, case, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, contains_eager, sessionmaker
 
-from callbacks.database import in_transaction
+from callbacks.database import UtcDateTime, in_transaction
 from callbacks.events import CallbackEnded, Event
 from callbacks.gates import Facts, PauseRule
 from callbacks.models import (
@@ -26,10 +26,11 @@ from callbacks.models import (
     Suppression,
     TextMessage,
     Unit,
+    table_of,
 )
-from callbacks.models_office import Pause
+from callbacks.models_office import AgentCall, AgentCallState, AgentClaim, Pause
 from callbacks.numbers import NumberKind
-from callbacks.policy import PastCall, Phone, View, attempts_left, is_sensitive_case
+from callbacks.policy import InHand, PastCall, Phone, View, attempts_left, is_sensitive_case
 from callbacks.privacy import Privacy
 from callbacks.reminder_settings import ReminderSettings
 from callbacks.settings import OfficeSettings, PolicySettings
@@ -104,6 +105,45 @@ def move(
     callback.next_at = min(next_at or callback.deadline, callback.deadline)
 
 
+def move_all(
+    session: Session,
+    details: Mapping[int, str],
+    old: State,
+    trigger: Trigger,
+    now: datetime,
+    *,
+    next_at: datetime,
+) -> None:
+    """As `move`, for all callbacks of `details` (each with its move's detail), which stand in `old`.
+
+    Only for a trigger that ends none of them: an end is published, one by one. The caller holds their locks
+    and has changed none of them as an object.
+    """
+    new = next_state(old, trigger)
+    assert new not in TERMINAL
+    if not details:
+        return
+    session.execute(_MOVE_ALL, {"ids": list(details), "new": new, "now": now, "next": next_at})
+    common = {"at": now, "trigger": trigger, "from_state": old, "to_state": new}
+    session.execute(
+        _MOVES, [{"callback_id": each, "detail": detail, **common} for each, detail in details.items()]
+    )
+
+
+_MOVES = insert(table_of(CallbackMove))
+_NEXT = bindparam("next", type_=UtcDateTime())
+_MOVE_ALL = (
+    update(Callback)
+    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state=bindparam("new"),
+        state_since=bindparam("now"),
+        next_at=case((Callback.deadline < _NEXT, Callback.deadline), else_=_NEXT),
+    )
+    .execution_options(synchronize_session=False)
+)
+
+
 def audit(session: Session, now: datetime, actor: str, action: str, subject: str, **detail: Any) -> None:
     """A line in the append-only audit; no telephone numbers in it."""
     session.add(Audit(at=now, actor=actor, action=action, subject=subject, detail=detail))
@@ -156,11 +196,27 @@ def view_of(ctx: Context, session: Session, callback: Callback) -> View:
         has_platform=case.platform is not None,
         phones=[_phone(ctx, session, callback, phone, asks_by_text) for phone in case.phones],
         calls=[] if callback.state in _BEFORE_CALLS else calls_of(session, callback),
+        in_hand=_in_hand(session, callback) if callback.state is State.AGENT_QUEUE else None,
     )
 
 
 # From these a callback has never been called (the table of `callbacks.states`).
 _BEFORE_CALLS = frozenset({State.PENDING, State.SMS_QUEUED, State.AWAIT_REPLY})
+
+
+def _in_hand(session: Session, callback: Callback) -> InHand | None:
+    """Who works on a callback of the agents' queue, or did last."""
+    row = session.execute(_CLAIM, {"callback": callback.id}).one_or_none()
+    return None if row is None else InHand(row.at, row.until, row.on_call)
+
+
+_CLAIM = select(
+    AgentClaim.at,
+    AgentClaim.until,
+    exists()
+    .where(AgentCall.callback_id == AgentClaim.callback_id, AgentCall.state != AgentCallState.ENDED)
+    .label("on_call"),
+).where(AgentClaim.callback_id == bindparam("callback"))
 
 
 def is_sensitive(ctx: Context, case: Case) -> bool:
