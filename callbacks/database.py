@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Double, Engine, create_engine, event, literal
+from sqlalchemy import BindParameter, DateTime, Double, Engine, create_engine, event, literal
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
@@ -70,8 +70,9 @@ class dbnow(FunctionElement[datetime]):
     name = "dbnow"
     inherit_cache = True
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__(literal(float(seconds), Double()))
+    def __init__(self, seconds: float | BindParameter[float] = 0.0) -> None:
+        given = isinstance(seconds, BindParameter)
+        super().__init__(seconds if given else literal(float(seconds), Double()))
 
 
 @compiles(dbnow, "sqlite")

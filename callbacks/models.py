@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -116,6 +117,11 @@ class Base(DeclarativeBase):
         TextState: stored(TextState),
         TextKind: stored(TextKind),
     }
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table itself, for statements of many rows: past the ORM, which keeps books of each."""
+    return cast(Table, model.__table__)
 
 
 def _once(name: str, *columns: str, where: str) -> Index:

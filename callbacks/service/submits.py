@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from callbacks.models import (
@@ -20,6 +20,7 @@ from callbacks.models import (
     TextMessage,
     TextPart,
     TextState,
+    table_of,
 )
 from callbacks.service.core import Context, close_question, lock_callbacks, move
 from callbacks.states import State, Trigger
@@ -34,7 +35,8 @@ FINAL_FAILURES = frozenset({"undeliverable", "expired", "deleted", "rejected"})
 
 def _fenced(session: Session, text_id: int, token: int) -> TextMessage | None:
     text = session.scalar(_TEXTS, {"ids": [text_id]})
-    return text if _is_ours(text, token) else None
+    is_ours = text is not None and text.token == token and text.state is TextState.SUBMITTING
+    return text if is_ours else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,16 @@ class Taken:
     token: int
     gateway: str
     provider_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """What a gateway says became of a part: `status` is delivered, undeliverable, expired, …"""
+
+    gateway: str
+    provider_id: str
+    status: str
+    error: str = ""
 
 
 def submitted(
@@ -59,55 +71,96 @@ def all_submitted(ctx: Context, taken: Sequence[Taken], now: datetime) -> frozen
 
     Returns the ids of the texts whose token held.
     """
-
-    def work(session: Session) -> frozenset[int]:
-        texts = {text.id: text for text in session.scalars(_TEXTS, {"ids": [each.text_id for each in taken]})}
-        ours = [each for each in taken if _is_ours(texts.get(each.text_id), each.token)]
-        for each in ours:
-            texts[each.text_id].state, texts[each.text_id].owner = TextState.SUBMITTED, None
-        for gateway in sorted({each.gateway for each in ours}):
-            mine = [each for each in ours if each.gateway == gateway]
-            _submitted_by(ctx, session, gateway, [(each, texts[each.text_id]) for each in mine], now)
-        return frozenset(each.text_id for each in ours)
-
-    return ctx.run(work)
+    return ctx.run(lambda session: _take(ctx, session, taken, now))
 
 
+def gateways_told(
+    ctx: Context, taken: Sequence[Taken], receipts: Sequence[DeliveryReceipt], now: datetime
+) -> None:
+    """What was taken and what became of it, as `all_submitted` and `receipts_came`, in one transaction."""
+
+    def work(session: Session) -> None:
+        _take(ctx, session, taken, now)
+        _receive(ctx, session, receipts, now)
+
+    ctx.run(work)
+
+
+def _take(ctx: Context, session: Session, taken: Sequence[Taken], now: datetime) -> frozenset[int]:
+    attempts: dict[int, int | None] = {}  # text → attempt, where the token holds
+    tokens = {each.text_id: each.token for each in taken}
+    for text_id, token, state, attempt_id in session.execute(_FENCES, {"ids": list(tokens)}):
+        if token == tokens[text_id] and state is TextState.SUBMITTING:
+            attempts[text_id] = attempt_id
+    if not attempts:
+        return frozenset()
+    session.execute(_TAKEN, {"ids": list(attempts)})
+    ours = [each for each in taken if each.text_id in attempts]
+    for gateway in sorted({each.gateway for each in ours}):
+        mine = [each for each in ours if each.gateway == gateway]
+        of = [attempts[each.text_id] for each in mine]
+        _attempts_wait(session, [each for each in of if each is not None], gateway)
+        _add_parts(ctx, session, gateway, mine, now)
+    return frozenset(attempts)
+
+
+_THESE_TEXTS = TextMessage.id.in_(bindparam("ids", expanding=True))
 _TEXTS = (
     select(TextMessage)
-    .where(TextMessage.id.in_(bindparam("ids", expanding=True)))
+    .where(_THESE_TEXTS)
     .order_by(TextMessage.id)
     .with_for_update()
     .execution_options(populate_existing=True)
 )
+_FENCES = (
+    select(TextMessage.id, TextMessage.token, TextMessage.state, TextMessage.attempt_id)
+    .where(_THESE_TEXTS)
+    .order_by(TextMessage.id)
+    .with_for_update()
+)
+_UNREAD = {"synchronize_session": False}  # what is written in sets isn't at hand as objects
+_TAKEN = (
+    update(TextMessage)
+    .where(_THESE_TEXTS)
+    .values(state=TextState.SUBMITTED, owner=None)
+    .execution_options(**_UNREAD)
+)
 
 
-def _is_ours(text: TextMessage | None, token: int) -> bool:
-    return text is not None and text.token == token and text.state is TextState.SUBMITTING
-
-
-def _submitted_by(
-    ctx: Context, session: Session, gateway: str, taken: Sequence[tuple[Taken, TextMessage]], now: datetime
-) -> None:
-    attempts = [text.attempt_id for _, text in taken if text.attempt_id is not None]
-    _attempts_wait(session, attempts, trunk=gateway)
-    early = _early_receipts(session, gateway, [one for each, _ in taken for one in each.provider_ids])
-    text_of: dict[str, TextMessage] = {}
-    for each, text in taken:
-        for part, provider_id in enumerate(each.provider_ids, start=1):
-            session.add(TextPart(text_id=text.id, part=part, gateway=gateway, provider_id=provider_id))
-            text_of[provider_id] = text
-    session.flush()
+def _add_parts(ctx: Context, session: Session, gateway: str, taken: Sequence[Taken], now: datetime) -> None:
+    """The ids under which the gateway tells of them, and what it has told under these before."""
+    text_of = {provider_id: each.text_id for each in taken for provider_id in each.provider_ids}
+    if not text_of:
+        return
+    early = _early_receipts(session, gateway, list(text_of))
+    parts = [
+        {"text_id": each.text_id, "part": part, "gateway": gateway, "provider_id": provider_id}
+        for each in taken
+        for part, provider_id in enumerate(each.provider_ids, start=1)
+    ]
+    session.execute(_PARTS, parts)
     for receipt in early:
-        _apply(ctx, session, text_of[receipt.provider_id], receipt, now)
+        receipt.applied_at = now
+    told = [(text_of[each.provider_id], each.status, each.error) for each in early]
+    _apply(ctx, session, told, now)
 
 
-def _attempts_wait(session: Session, attempts: Sequence[int], **values: Any) -> None:
+_PARTS = insert(table_of(TextPart))
+
+
+def _attempts_wait(session: Session, attempts: Sequence[int], gateway: str) -> None:
     """They are begun and not live any more; the answer is awaited."""
     if attempts:
-        told = {"state": AttemptState.AWAITING, **values}
-        session.execute(update(Attempt).where(Attempt.id.in_(attempts)).values(**told))
-        session.execute(_NOT_LIVE, {"of": list(attempts)})
+        session.execute(_AWAITING, {"of": attempts, "by": gateway})
+        session.execute(_NOT_LIVE, {"of": attempts})
+
+
+_AWAITING = (
+    update(Attempt)
+    .where(Attempt.id.in_(bindparam("of", expanding=True)))
+    .values(state=AttemptState.AWAITING, trunk=bindparam("by"))
+    .execution_options(**_UNREAD)
+)
 
 
 def _early_receipts(session: Session, gateway: str, provider_ids: Sequence[str]) -> list[Receipt]:
@@ -132,7 +185,7 @@ _THESE_PARTS = (
     TextPart.gateway == bindparam("gateway"),
     TextPart.provider_id.in_(bindparam("ids", expanding=True)),
 )
-_FREE = delete(TextPart).where(*_THESE_PARTS).execution_options(synchronize_session=False)
+_FREE = delete(TextPart).where(*_THESE_PARTS).execution_options(**_UNREAD)
 _THESE_RECEIPTS = (
     Receipt.gateway == bindparam("gateway"),
     Receipt.provider_id.in_(bindparam("ids", expanding=True)),
@@ -205,7 +258,7 @@ _NOT_LIVE = (
     update(AttemptCallback)
     .where(AttemptCallback.attempt_id.in_(bindparam("of", expanding=True)))
     .values(live=False)
-    .execution_options(synchronize_session=False)
+    .execution_options(**_UNREAD)
 )
 
 
@@ -220,16 +273,6 @@ def fail_text(ctx: Context, session: Session, text: TextMessage, error: str, now
                 move(ctx, session, callback, Trigger.TEXT_FAILED, now, next_at=now, detail=error[:80])
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryReceipt:
-    """What a gateway says became of a part: `status` is delivered, undeliverable, expired, …"""
-
-    gateway: str
-    provider_id: str
-    status: str
-    error: str = ""
-
-
 def receipt_came(
     ctx: Context, gateway: str, provider_id: str, status: str, error: str, now: datetime
 ) -> None:
@@ -240,15 +283,16 @@ def receipt_came(
 def receipts_came(ctx: Context, told: Sequence[DeliveryReceipt], now: datetime) -> None:
     """Delivery receipts in one transaction; one that is known, or whose text isn't yet, does nothing more."""
 
-    def work(session: Session) -> None:
-        for gateway in sorted({each.gateway for each in told}):
-            mine = {(each.provider_id, each.status): each for each in told if each.gateway == gateway}
-            _receipts_by(ctx, session, gateway, mine, now)
-
-    ctx.run(work)
+    ctx.run(lambda session: _receive(ctx, session, told, now))
 
 
-def _receipts_by(
+def _receive(ctx: Context, session: Session, told: Sequence[DeliveryReceipt], now: datetime) -> None:
+    for gateway in sorted({each.gateway for each in told}):
+        mine = {(each.provider_id, each.status): each for each in told if each.gateway == gateway}
+        _receive_from(ctx, session, gateway, mine, now)
+
+
+def _receive_from(
     ctx: Context,
     session: Session,
     gateway: str,
@@ -256,22 +300,32 @@ def _receipts_by(
     now: datetime,
 ) -> None:
     asked = {"gateway": gateway, "ids": sorted({provider_id for provider_id, _ in told})}
-    known = {(row.provider_id, row.status) for row in session.execute(_KNOWN_RECEIPTS, asked)}
+    known = {(provider_id, status) for provider_id, status in session.execute(_KNOWN_RECEIPTS, asked)}
     text_of = dict(session.execute(_TEXTS_OF_PARTS, asked).all())
-    for (provider_id, status), each in told.items():
-        if (provider_id, status) in known:
-            continue
-        receipt = Receipt(
-            gateway=gateway, provider_id=provider_id, status=status, error=each.error[:40], received_at=now
-        )
-        session.add(receipt)
-        if provider_id in text_of:
-            _apply(ctx, session, text_of[provider_id], receipt, now)
+    new = [each for key, each in told.items() if key not in known]
+    if not new:
+        return
+    rows = [
+        {
+            "gateway": gateway,
+            "provider_id": each.provider_id,
+            "status": each.status,
+            "error": each.error[:40],
+            "received_at": now,
+            "applied_at": now if each.provider_id in text_of else None,
+        }
+        for each in new
+    ]
+    session.execute(_NEW_RECEIPTS, rows)
+    ours = [each for each in new if each.provider_id in text_of]
+    told_of = [(text_of[each.provider_id], each.status, each.error) for each in ours]
+    _apply(ctx, session, told_of, now)
 
 
 _KNOWN_RECEIPTS = select(Receipt.provider_id, Receipt.status).where(*_THESE_RECEIPTS)
+_NEW_RECEIPTS = insert(table_of(Receipt))
 _TEXTS_OF_PARTS = (
-    select(TextPart.provider_id, TextMessage)
+    select(TextPart.provider_id, TextMessage.id)
     .join(TextMessage, TextMessage.id == TextPart.text_id)
     .where(*_THESE_PARTS)
     .order_by(TextMessage.id)
@@ -279,9 +333,24 @@ _TEXTS_OF_PARTS = (
 )
 
 
-def _apply(ctx: Context, session: Session, text: TextMessage, receipt: Receipt, now: datetime) -> None:
-    receipt.applied_at = now
-    if receipt.status == DELIVERED and text.state is TextState.SUBMITTED:
-        text.state, text.ended_at = TextState.DELIVERED, now
-    elif receipt.status in FINAL_FAILURES and text.state is TextState.SUBMITTED:
-        fail_text(ctx, session, text, f"{receipt.status} {receipt.error}".strip(), now)
+def _apply(ctx: Context, session: Session, told: Sequence[tuple[int, str, str]], now: datetime) -> None:
+    """Text, status and error of each receipt, in their order. The first that is an end is the text's."""
+    ends: dict[int, tuple[str, str]] = {}
+    for text_id, status, error in told:
+        if status == DELIVERED or status in FINAL_FAILURES:
+            ends.setdefault(text_id, (status, error))
+    delivered = [text_id for text_id, (status, _) in ends.items() if status == DELIVERED]
+    if delivered:
+        session.execute(_DELIVERED, {"ids": delivered, "now": now})
+    for text_id in sorted(ends.keys() - set(delivered)):
+        text, (status, error) = session.scalars(_TEXTS, {"ids": [text_id]}).one(), ends[text_id]
+        if text.state is TextState.SUBMITTED:
+            fail_text(ctx, session, text, f"{status} {error}".strip(), now)
+
+
+_DELIVERED = (
+    update(TextMessage)
+    .where(_THESE_TEXTS, TextMessage.state == TextState.SUBMITTED)
+    .values(state=TextState.DELIVERED, ended_at=bindparam("now"))
+    .execution_options(**_UNREAD)
+)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session
 
-from callbacks.database import dbnow
 from callbacks.gates import Facts, Hold, Never, PauseRule, may_begin
 from callbacks.models import (
     ASKING,
     Attempt,
-    AttemptCallback,
-    AttemptState,
     Callback,
+    Case,
     CasePhone,
     Suppression,
     TextKind,
@@ -30,15 +28,14 @@ from callbacks.service.core import (
     Context,
     close_question,
     free_sender_code,
-    lock_callbacks,
-    move,
     pause_rules,
 )
 from callbacks.service.reminder_clocks import HANDLER_TEXTS
 from callbacks.service.reminders import may_reminder_leave
 from callbacks.service.submits import fail_text
 from callbacks.service.templates import current
-from callbacks.states import State, Trigger
+from callbacks.service.text_attempts import DueText, Leave, hold, let_leave
+from callbacks.states import State
 from callbacks.vocabulary import Channel
 from callbacks.wording import text_body
 
@@ -124,39 +121,42 @@ def claim_texts(
     """Takes up to `limit` texts that may leave now, answers before bulk; their submitting is committed."""
 
     def work(session: Session) -> list[ClaimedText]:
-        texts = list(session.scalars(_LEAVING, {"now": now, "limit": limit}))
-        if not texts:
+        due = session.execute(_DUE, {"now": now, "limit": limit}).all()
+        if not due:
             return []
-        about = _about(session, texts, now)
-        with session.no_autoflush:  # one flush for all: what must be seen earlier is flushed by name
-            leaving = [text for text in texts if _may_leave(ctx, session, text, about, now)]
-            leaving = _begin_attempts(ctx, session, leaving, about, gateway, now)
-        for text in leaving:
-            text.state, text.submitted_at, text.owner = TextState.SUBMITTING, now, owner
-            text.token, text.tries = secrets.randbits(31), text.tries + 1
-        session.flush()
-        leased = update(TextMessage).where(TextMessage.id.in_([text.id for text in leaving]))
-        session.execute(leased.values(lease_expires_at=dbnow(lease_seconds)), execution_options=_UNREAD)
-        return [_claimed(ctx, text) for text in leaving]
+        batch = _batch_of(session, due, now)
+        leaving = [text for text in due if _may_leave(ctx, session, text, batch, now)]
+        states = _lock_asking(session, leaving)
+        leaving = [text for text in leaving if _may_ask(session, text, states, batch, now)]
+        session.flush()  # what was refused, cancelled or reminded is written before the sets are
+        hold(session, batch.held)
+        leave = Leave(owner, gateway, secrets.randbits(31), lease_seconds, now + ctx.policy.reply_wait)
+        let_leave(session, leaving, states, leave, now)
+        return [_claimed(ctx, text, leave.token) for text in leaving]
 
     return ctx.run(work)
 
 
-@dataclass(slots=True)
-class _About:
-    """What the gates must know of a batch of texts. `busy`: numbers with a live attempt."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the gates must know of a batch of texts, and what they said.
+
+    `busy`: numbers with a live attempt. `held`: texts that don't leave now, until when.
+    """
 
     pauses: Sequence[PauseRule]
-    suppressed: frozenset[str]
-    busy: set[str]
+    suppressed: frozenset[str] = frozenset()
+    busy: set[str] = field(default_factory=set)
+    held: dict[int, datetime] = field(default_factory=dict)
 
 
-def _about(session: Session, texts: Sequence[TextMessage], now: datetime) -> _About:
-    numbers = {"numbers": sorted({text.number_index for text in texts if text.kind in ASKING})}
-    if not numbers["numbers"]:
-        return _About(pause_rules(session, now), frozenset(), set())
-    suppressed = frozenset(session.scalars(_SUPPRESSED, {**numbers, "channel": Channel.SMS}))
-    return _About(pause_rules(session, now), suppressed, {*session.scalars(_BUSY, numbers)})
+def _batch_of(session: Session, texts: Sequence[DueText], now: datetime) -> _Batch:
+    pauses = pause_rules(session, now)
+    numbers = sorted({text.number_index for text in texts if text.kind in ASKING})
+    if not numbers:
+        return _Batch(pauses)
+    suppressed = session.scalars(_SUPPRESSED, {"numbers": numbers, "channel": Channel.SMS})
+    return _Batch(pauses, frozenset(suppressed), {*session.scalars(_BUSY, {"numbers": numbers})})
 
 
 _SUPPRESSED = select(Suppression.number_index).where(
@@ -166,129 +166,105 @@ _SUPPRESSED = select(Suppression.number_index).where(
 _BUSY = select(Attempt.number_index).where(
     Attempt.number_index.in_(bindparam("numbers", expanding=True)), Attempt.state.in_(LIVE)
 )
-_UNREAD = {"synchronize_session": False}
-_LEAVING = (
-    select(TextMessage)
+_DUE = (
+    select(
+        TextMessage.id,
+        TextMessage.kind,
+        TextMessage.callback_id,
+        TextMessage.attempt_id,
+        TextMessage.number_encrypted,
+        TextMessage.number_index,
+        TextMessage.number_masked,
+        TextMessage.sender_code,
+        TextMessage.body,
+        TextMessage.ungated_until,
+        Callback.unit_id,
+        Callback.deadline,
+        Case.category,
+    )
     .join(TextMessage.callback, isouter=True)
     .join(Callback.case, isouter=True)
     .where(TextMessage.state == TextState.QUEUED, TextMessage.not_before <= bindparam("now"))
     .order_by(TextMessage.priority, TextMessage.not_before, TextMessage.id)
     .limit(bindparam("limit"))
-    .options(contains_eager(TextMessage.callback, Callback.case))
     .with_for_update(skip_locked=True, of=TextMessage)
 )
 
 
-def _claimed(ctx: Context, text: TextMessage) -> ClaimedText:
+def _claimed(ctx: Context, text: DueText, token: int) -> ClaimedText:
     number = ctx.privacy.decrypt(text.number_encrypted)
-    assert text.token is not None
-    return ClaimedText(
-        text.id, text.token, text.kind, number, text.number_masked, text.sender_code, text.body
-    )
+    return ClaimedText(text.id, token, text.kind, number, text.number_masked, text.sender_code, text.body)
 
 
-def _may_leave(ctx: Context, session: Session, text: TextMessage, about: _About, now: datetime) -> bool:
+def _may_leave(ctx: Context, session: Session, text: DueText, batch: _Batch, now: datetime) -> bool:
     if text.kind in HANDLER_TEXTS:
-        may = may_reminder_leave(ctx, session, text, now, about.pauses, ctx.reminders)
-        if may:  # the next one's daily cap counts it
-            text.state, text.submitted_at = TextState.SUBMITTING, now
-        session.flush()
-        return may
+        return _may_remind(ctx, session, session.get_one(TextMessage, text.id), batch, now)
     gated = text.ungated_until is None or now >= text.ungated_until
-    gate = may_begin(Channel.SMS, _facts(text, about), now, ctx.policy, gated=gated)
-    match gate:
+    match may_begin(Channel.SMS, _facts(text, batch), now, ctx.policy, gated=gated):
         case Hold(until, _):
-            text.not_before = until
+            batch.held[text.id] = until
             return False
         case Never(reason):
-            fail_text(ctx, session, text, reason, now)
+            fail_text(ctx, session, session.get_one(TextMessage, text.id), reason, now)
             return False
     return True
 
 
-def _facts(text: TextMessage, about: _About) -> Facts:
+def _may_remind(ctx: Context, session: Session, text: TextMessage, batch: _Batch, now: datetime) -> bool:
+    may = may_reminder_leave(ctx, session, text, now, batch.pauses, ctx.reminders)
+    if may:  # the next one's daily cap counts it
+        text.state, text.submitted_at = TextState.SUBMITTING, now
+    session.flush()
+    return may
+
+
+def _facts(text: DueText, batch: _Batch) -> Facts:
     """What the gate must know of a text; only a question can be paused by unit, opted out of, or too late."""
-    callback = text.callback
-    if callback is None or text.kind not in ASKING:
-        return Facts(number_index=text.number_index, pauses=about.pauses)
+    if text.callback_id is None or text.kind not in ASKING:
+        return Facts(number_index=text.number_index, pauses=batch.pauses)
     return Facts(
         number_index=text.number_index,
-        unit_id=callback.unit_id,
-        category=callback.case.category,
-        pauses=about.pauses,
-        suppressed=text.number_index in about.suppressed,
-        deadline=callback.deadline,
+        unit_id=text.unit_id,
+        category=text.category,
+        pauses=batch.pauses,
+        suppressed=text.number_index in batch.suppressed,
+        deadline=text.deadline,
     )
 
 
-def _begin_attempts(
-    ctx: Context,
-    session: Session,
-    texts: Sequence[TextMessage],
-    about: _About,
-    gateway: str,
-    now: datetime,
-) -> list[TextMessage]:
-    """Those that leave: for a question its attempt is live while it is being submitted."""
-    asking = [text.callback_id or 0 for text in texts if text.kind in ASKING]
-    callbacks = {each.id: each for each in lock_callbacks(session, asking)} if asking else {}
-    leaving: list[TextMessage] = []
-    new: list[tuple[TextMessage, Attempt]] = []
-    for text in texts:
-        if text.kind in ASKING:
-            callback = callbacks[text.callback_id or 0]
-            if not _may_ask(session, text, callback, about, now):
-                continue
-            about.busy.add(text.number_index)
-            if text.attempt_id is None:
-                new.append((text, _new_attempt(text, callback, gateway, now)))
-            else:
-                _revive(session, text.attempt_id)
-            if callback.state is State.SMS_QUEUED:
-                until = now + ctx.policy.reply_wait
-                move(ctx, session, callback, Trigger.TEXT_SENT, now, next_at=until, detail=f"text {text.id}")
-        leaving.append(text)
-    session.add_all(attempt for _, attempt in new)
-    session.flush()
-    for text, attempt in new:
-        text.attempt_id = attempt.id
-        assert text.callback_id is not None
-        session.add(AttemptCallback(attempt_id=attempt.id, callback_id=text.callback_id, position=0))
-    return leaving
+def _lock_asking(session: Session, texts: Sequence[DueText]) -> dict[int, State]:
+    """The states of the questions' callbacks, locked in the order of their ids."""
+    ids = [text.callback_id for text in texts if text.kind in ASKING]
+    return dict(session.execute(_LOCKED_STATES, {"ids": ids}).all()) if ids else {}
 
 
-def _may_ask(session: Session, text: TextMessage, callback: Callback, about: _About, now: datetime) -> bool:
-    if text.number_index in about.busy:
-        text.not_before = now + _BUSY_PAUSE
+_LOCKED_STATES = (
+    select(Callback.id, Callback.state)
+    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Callback.id)
+    .with_for_update()
+)
+
+
+def _may_ask(
+    session: Session, text: DueText, states: Mapping[int, State], batch: _Batch, now: datetime
+) -> bool:
+    """A question leaves while its case still waits for it, and one at a time to a number."""
+    if text.kind not in ASKING:
+        return True
+    if text.number_index in batch.busy:
+        batch.held[text.id] = now + _BUSY_PAUSE
         return False
-    if callback.state not in (State.SMS_QUEUED, State.AWAIT_REPLY):
-        text.state, text.ended_at = TextState.CANCELLED, now
-        close_question(session, text, now)
+    if states[text.callback_id] not in (State.SMS_QUEUED, State.AWAIT_REPLY):
+        _cancel(session, session.get_one(TextMessage, text.id), now)
         return False
+    batch.busy.add(text.number_index)
     return True
 
 
-def _revive(session: Session, attempt_id: int) -> None:
-    """The text is tried again within its first attempt."""
-    attempt = session.get_one(Attempt, attempt_id)
-    attempt.state = AttemptState.SUBMITTING
-    for link in attempt.links:
-        link.live = True
-
-
-def _new_attempt(text: TextMessage, callback: Callback, gateway: str, now: datetime) -> Attempt:
-    return Attempt(
-        channel=Channel.SMS,
-        state=AttemptState.SUBMITTING,
-        number_encrypted=text.number_encrypted,
-        number_index=text.number_index,
-        number_masked=text.number_masked,
-        trunk=gateway,
-        token=0,
-        claimed_at=now,
-        invited_at=now,
-        counts=False,
-    )
+def _cancel(session: Session, text: TextMessage, now: datetime) -> None:
+    text.state, text.ended_at = TextState.CANCELLED, now
+    close_question(session, text, now)
 
 
 def expire_questions(ctx: Context, now: datetime, limit: int = 200) -> int:
