@@ -326,11 +326,7 @@ class VoiceWorker:
 
     def _invite(self, trunk: TrunkSettings, claimed: ClaimedCall) -> None:
         name = _name(claimed)
-        variables = call_variables(self._ctx, claimed)
-        call = _Call(
-            claimed, Conversation(name, self._script.flow, variables, self._script.prompts, self._line)
-        )
-        self._calls[name] = call
+        call = self._calls[name] = _Call(claimed, self._conversation(claimed))
         try:
             digits = self._plan.citizen(claimed.number, trunk.out_of_area_zero)
         except NotDialled as error:
@@ -348,15 +344,23 @@ class VoiceWorker:
         )
         self._writer.submit(
             lambda: begin_invite(self._ctx, claimed.attempt_id, claimed.token, name, datetime.now(UTC)),
-            lambda granted: self._dial(order, granted),
+            lambda asked: self._dial(order, asked),
         )
 
-    def _dial(self, order: Dial, granted: bool) -> None:
-        """`invited_at` is committed, or it must not be dialled."""
-        if granted and not self._calls[order.call].lost:
-            self._line.dial(order)
-        else:
-            self._calls.pop(order.call, None)
+    def _conversation(self, claimed: ClaimedCall) -> Conversation:
+        script, variables = self._script, call_variables(self._ctx, claimed)
+        return Conversation(_name(claimed), script.flow, variables, script.prompts, self._line)
+
+    def _dial(self, order: Dial, asked: frozenset[int]) -> None:
+        """`invited_at` is committed, or it must not be dialled. It speaks of what is asked for alone."""
+        call = self._calls[order.call]
+        if not asked or call.lost:
+            del self._calls[order.call]
+            return
+        if len(asked) < len(call.claimed.cases):
+            call.claimed = call.claimed.only(asked)
+            call.conversation = self._conversation(call.claimed)
+        self._line.dial(order)
 
     def _renew(self, now: float) -> None:
         if self._renewing or now < self._renew_at or not self._calls:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -63,6 +63,10 @@ class ClaimedCall:
     number: str
     masked: str
     cases: tuple[CallCase, ...]
+
+    def only(self, asked: Collection[int]) -> ClaimedCall:
+        """The call for these of its callbacks, in their order."""
+        return replace(self, cases=tuple(case for case in self.cases if case.callback_id in asked))
 
 
 def ensure_lines(ctx: Context, trunk: str, lines: int) -> None:
@@ -292,29 +296,38 @@ def _call_case(ctx: Context, callback: Callback, phone: CasePhone) -> CallCase:
     )
 
 
-def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: datetime) -> bool:
-    """Commits `invited_at`, if the lease holds, somebody is still to be asked, and the gate says so now.
+def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: datetime) -> frozenset[int]:
+    """Commits `invited_at`, if the lease holds and the gate says so now; returns whom the call asks for.
 
-    False: don't dial. The attempt is then released and has cost nothing.
+    A callback that was answered or is held back meanwhile is left out, and the call costs it nothing. Nobody
+    is left: don't dial. The attempt is then released and has cost nothing at all.
     """
 
-    def work(session: Session) -> bool:
+    def work(session: Session) -> frozenset[int]:
         attempt = lock_attempt(session, attempt_id)
         if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
-            return False
-        callbacks = [link.callback for link in attempt.links]
-        pauses = pause_rules(session, now)
-        gates = [
-            _gate(ctx, session, callback, attempt.number_index, now, pauses, but=attempt.id)
+            return frozenset()
+        callbacks, pauses = [link.callback for link in attempt.links], pause_rules(session, now)
+        gates = {
+            callback.id: _gate(ctx, session, callback, attempt.number_index, now, pauses, but=attempt.id)
             for callback in callbacks
             if callback.state is State.DIALING
-        ]
-        shut = [gate for gate in gates if not isinstance(gate, Go)]
-        if not gates or shut or attempt.cancel_requested:
-            until = max((_ask_again(gate, now) for gate in shut), default=now)
-            release(ctx, session, attempt, callbacks, now, until)
-            return False
-        return commit_invite(session, attempt, token, call_id, now)
+        }
+        asked = frozenset(each for each, gate in gates.items() if isinstance(gate, Go))
+        is_invited = not attempt.cancel_requested and bool(asked)
+        if is_invited and not commit_invite(session, attempt, token, call_id, now):
+            return frozenset()
+        for callback in callbacks:
+            if callback.state is State.DIALING and callback.id not in asked:
+                until = _ask_again(gates[callback.id], now)
+                move(ctx, session, callback, Trigger.NOT_INVITED, now, next_at=until)
+        if not is_invited:
+            release(ctx, session, attempt, callbacks, now, now)
+            return frozenset()
+        for link in attempt.links:
+            if link.callback_id not in asked:
+                session.delete(link)
+        return asked
 
     return ctx.run(work)
 

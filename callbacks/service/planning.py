@@ -111,15 +111,16 @@ def settle_due(ctx: Context, now: datetime, limit: int = 200) -> int:
         for rating in ratings:
             dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
             if rating.channel is Channel.SMS and dissatisfied:
-                _tell_verifying(ctx, session, rating.callback_id, now)
+                _tell_verifying(ctx, session, rating.callback_id, rating.at)
         return len(ratings)
 
     return ctx.run(work)
 
 
-def _tell_verifying(ctx: Context, session: Session, callback_id: int, now: datetime) -> None:
+def _tell_verifying(ctx: Context, session: Session, callback_id: int, texted_at: datetime) -> None:
+    """Queued as of the citizen's own text: ten minutes after that the window holds for it."""
     query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.kind.in_(ASKING))
     question = session.scalar(query.order_by(TextMessage.id.desc()).limit(1))
     callback = session.get_one(Callback, callback_id)
     if question is not None:
-        queue_answer(ctx, session, TextKind.VERIFYING, callback, question, now)
+        queue_answer(ctx, session, TextKind.VERIFYING, callback, question, texted_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
@@ -204,7 +204,10 @@ def may_reminder_leave(
         _cancel(session, row.Reminder, text, now)
         return False
     policy = ctx.policy.model_copy(update={"windows": handler_windows(ctx.policy.windows, settings)})
-    gate = may_begin(Channel.SMS, Facts(number_index=text.number_index, pauses=pauses), now, policy)
+    facts = Facts(number_index=text.number_index, pauses=pauses)
+    if row is not None:
+        facts = replace(facts, unit_id=row.Case.lead_unit_id, category=row.Case.category)
+    gate = may_begin(Channel.SMS, facts, now, policy)
     if isinstance(gate, Hold):
         text.not_before = gate.until
         return False

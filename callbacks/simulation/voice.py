@@ -84,9 +84,11 @@ class VirtualVoice:
         if not self._is_ours(call, owner):
             return
         now = self._world.now
-        if not begin_invite(self._ctx, call.attempt_id, call.token, f"v{call.attempt_id}", now):
+        asked = begin_invite(self._ctx, call.attempt_id, call.token, f"v{call.attempt_id}", now)
+        if not asked:
             del self._calls[call.attempt_id]
             return
+        call = self._calls[call.attempt_id] = call.only(asked)
         citizen = self._citizen(call.number)
         windows = self._ctx.policy.windows
         pickup = citizen.takes_call(is_evening_or_rest_day(now, windows))
