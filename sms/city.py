@@ -6,20 +6,17 @@ compares the product's tables with.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
-import selectors
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
 from callbacks.stopping import Stop
 from sms.citizen import reply_to
+from sms.city_loop import CityLoop
 from sms.long_reply import LongReplies, Part, part_of
 from sms.message import UCS2, BrokenText, decode, encode
 from sms.settings import SmscSettings
@@ -49,88 +46,29 @@ class _Bind:
     owed: dict[int, _Delivery] = field(default_factory=dict)  # by sequence
 
 
-class CitySmsc:
+class CitySmsc(CityLoop[_Bind]):
     """The SMSC of `settings`; `run` serves until it's stopped. `port` is where it listens.
 
     `refusals` are statuses that submits to a number are answered with; None cuts the link unanswered.
     """
 
+    lost = LinkLost
+
     def __init__(self, settings: SmscSettings) -> None:
+        super().__init__(settings.host, settings.port)
         self._settings = settings
-        self._listener = socket.create_server((settings.host, settings.port))
-        self._listener.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._woken, self._waker = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._binds: dict[SmppLink, _Bind] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._orders: deque[Callable[[], None]] = deque()
         self._waiting: list[_Delivery] = []
         self._texts = LongReplies()
         self.refusals: dict[str, int | None] = {}
-        self._order = itertools.count()
         self._ids = itertools.count(int(time.time()) << 16 & 0xFFFFFFFF)  # never an id of before
         self._log: TextIO | None = None
         if settings.log_file is not None:
             self._log = settings.log_file.open("a", encoding="utf-8")
 
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def run(self, stop: Stop) -> None:
-        """Serves; leaves nothing open."""
-        stop.on_set(self.wake)
-        try:
-            while not stop.is_set():
-                self.turn(0.5)
-        finally:
-            self.close()
-
-    def wake(self) -> None:
-        """Ends the present wait; any thread may call it."""
-        with suppress(OSError):
-            self._waker.send(b"\0")
-
-    def order(self, work: Callable[[], None]) -> None:
-        """Has `work` done by the loop, for `say` and `drop_links`; any thread may call it."""
-        self._orders.append(work)
-        self.wake()
-
-    def turn(self, timeout: float) -> None:
-        """One turn of the loop."""
-        if self._timers:
-            timeout = min(timeout, max(0.0, self._timers[0][0] - time.monotonic()))
-        for bind in self._binds.values():
-            writes = selectors.EVENT_WRITE if bind.link.wants_write else 0
-            self._selector.modify(bind.link, selectors.EVENT_READ | writes)
-        for key, _ in self._selector.select(timeout):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj is self._woken:
-                self._woken.recv(64)
-            elif served := self._binds.get(cast(SmppLink, key.fileobj)):
-                self._serve(served)
-        while self._orders:
-            self._orders.popleft()()
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
-        self._redeliver(time.monotonic())
-
     def close(self) -> None:
-        for bind in list(self._binds.values()):
-            self._lose(bind)
-        for each in (self._listener, self._woken, self._waker):
-            each.close()
-        self._selector.close()
+        super().close()
         if self._log is not None:
             self._log.close()
-
-    def drop_links(self) -> None:
-        """Cuts every connection, as a network does."""
-        for bind in list(self._binds.values()):
-            self._lose(bind)
 
     def say(self, source: str, destination: str, text: str, **fields: Any) -> None:
         """A citizen writes; `fields` overrides those of the deliver_sm (to send broken ones)."""
@@ -142,27 +80,16 @@ class CitySmsc:
 
     # -- links
 
-    def _accept(self) -> None:
-        connected, _ = self._listener.accept()
-        link = SmppLink(connected)
-        self._binds[link] = _Bind(link)
-        self._selector.register(link, selectors.EVENT_READ)
+    def _welcome(self, connected: socket.socket) -> _Bind:
+        return _Bind(SmppLink(connected))
 
-    def _lose(self, bind: _Bind) -> None:
-        if self._binds.pop(bind.link, None) is None:
-            return
-        self._selector.unregister(bind.link)
-        bind.link.close()
+    def _read(self, bind: _Bind) -> None:
+        for pdu in bind.link.read():
+            self._take(bind, pdu)
+
+    def _forget(self, bind: _Bind) -> None:
         for delivery in bind.owed.values():
             delivery.link, delivery.again_at = None, 0.0
-
-    def _serve(self, bind: _Bind) -> None:
-        try:
-            bind.link.flush()
-            for pdu in bind.link.read():
-                self._take(bind, pdu)
-        except LinkLost:
-            self._lose(bind)
 
     def _take(self, bind: _Bind, pdu: Any) -> None:
         if isinstance(pdu, BadPdu):
@@ -251,10 +178,10 @@ class CitySmsc:
         delivery = _Delivery(fields, {**record, "delivery": next(self._ids)})
         self._note(delivery.record)
         self._waiting.append(delivery)
-        self._redeliver(time.monotonic())
+        self._send_due(time.monotonic())
 
-    def _redeliver(self, now: float) -> None:
-        bind = next((bind for bind in self._binds.values() if bind.bound), None)
+    def _send_due(self, now: float) -> None:
+        bind = next((bind for bind in self._peers.values() if bind.bound), None)
         if bind is None:
             return
         for delivery in self._waiting:
@@ -278,9 +205,6 @@ class CitySmsc:
         if pdu.status == ROK:
             self._waiting.remove(delivery)
             self._note({"kind": "ack", "delivery": delivery.record["delivery"], "times": delivery.times})
-
-    def _later(self, seconds: float, work: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), work))
 
     def _note(self, record: dict[str, Any]) -> None:
         if self._log is not None:

@@ -5,19 +5,14 @@ What wasn't acknowledged with result 0 is delivered again, after a reconnect too
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import selectors
 import socket
 import time
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from callbacks.stopping import Stop
+from sms.city_loop import CityLoop
 from sms.cmpp_codec import (
     NO_ID,
     ActiveTest,
@@ -69,82 +64,22 @@ class _Provider:
     sent: dict[int, _Owed] = field(default_factory=dict)  # by sequence
 
 
-class CityIsmg:
+class CityIsmg(CityLoop[_Provider]):
     """The gateway of `settings`; `run` serves until it's stopped, `port` is where it listens.
 
     `refusals` are results that submits to a number are answered with; None cuts the link unanswered.
     `submits` are those that it took.
     """
 
+    lost = LinkLost
+
     def __init__(self, settings: IsmgSettings) -> None:
+        super().__init__(settings.host, settings.port)
         self._settings = settings
-        self._listener = socket.create_server((settings.host, settings.port))
-        self._listener.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._woken, self._waker = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        self._providers: dict[CmppLink, _Provider] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._orders: deque[Callable[[], None]] = deque()
         self._owed: list[_Owed] = []
         self._numbers = itertools.count(1)
         self.refusals: dict[str, int | None] = {}
         self.submits: list[Submit] = []
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def run(self, stop: Stop) -> None:
-        """Serves; leaves nothing open."""
-        stop.on_set(self.wake)
-        try:
-            while not stop.is_set():
-                self.turn(0.5)
-        finally:
-            self.close()
-
-    def wake(self) -> None:
-        """Ends the present wait; any thread may call it."""
-        with suppress(OSError):
-            self._waker.send(b"\0")
-
-    def order(self, work: Callable[[], None]) -> None:
-        """Has `work` done by the loop, for `say` and `drop_links`; any thread may call it."""
-        self._orders.append(work)
-        self.wake()
-
-    def turn(self, timeout: float) -> None:
-        """One turn of the loop."""
-        if self._timers:
-            timeout = min(timeout, max(0.0, self._timers[0][0] - time.monotonic()))
-        for link in self._providers:
-            writes = selectors.EVENT_WRITE if link.wants_write else 0
-            self._selector.modify(link, selectors.EVENT_READ | writes)
-        for key, _ in self._selector.select(timeout):
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj is self._woken:
-                self._woken.recv(64)
-            elif provider := self._providers.get(cast(CmppLink, key.fileobj)):
-                self._serve(provider)
-        while self._orders:
-            self._orders.popleft()()
-        while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
-        self._deliver(time.monotonic())
-
-    def close(self) -> None:
-        self.drop_links()
-        for each in (self._listener, self._woken, self._waker):
-            each.close()
-        self._selector.close()
-
-    def drop_links(self) -> None:
-        """Cuts every connection, as a network does."""
-        for provider in list(self._providers.values()):
-            self._lose(provider)
 
     def say(self, source: str, destination: str, text: str, **fields: Any) -> None:
         """A citizen writes; `fields` overrides those of the DELIVER (to send broken ones)."""
@@ -153,26 +88,16 @@ class CityIsmg:
 
     # -- links
 
-    def _accept(self) -> None:
-        link = CmppLink(self._listener.accept()[0])
-        self._providers[link] = _Provider(link)
-        self._selector.register(link, selectors.EVENT_READ)
+    def _welcome(self, connected: socket.socket) -> _Provider:
+        return _Provider(CmppLink(connected))
 
-    def _lose(self, provider: _Provider) -> None:
-        if self._providers.pop(provider.link, None) is None:
-            return
-        self._selector.unregister(provider.link)
-        provider.link.close()
+    def _read(self, provider: _Provider) -> None:
+        for arrived in provider.link.read():
+            self._take(provider, arrived)
+
+    def _forget(self, provider: _Provider) -> None:
         for owed in provider.sent.values():
             owed.again_at = 0.0
-
-    def _serve(self, provider: _Provider) -> None:
-        try:
-            provider.link.flush()
-            for arrived in provider.link.read():
-                self._take(provider, arrived)
-        except LinkLost:
-            self._lose(provider)
 
     def _take(self, provider: _Provider, arrived: Arrived) -> None:
         match arrived:
@@ -239,11 +164,11 @@ class CityIsmg:
 
     def _owe(self, deliver: Deliver) -> None:
         self._owed.append(_Owed(deliver))
-        self._deliver(time.monotonic())
+        self._send_due(time.monotonic())
 
-    def _deliver(self, now: float) -> None:
+    def _send_due(self, now: float) -> None:
         """Sends what is owed and due. What a link's end interrupts is due on the next at once."""
-        provider = next((each for each in self._providers.values() if each.logged_in), None)
+        provider = next((each for each in self._peers.values() if each.logged_in), None)
         if provider is None:
             return
         for owed in [each for each in self._owed if now >= each.again_at]:
@@ -263,6 +188,3 @@ class CityIsmg:
 
     def _next_id(self) -> bytes:
         return message_id(datetime.now(UTC), _GATEWAY, next(self._numbers))
-
-    def _later(self, seconds: float, work: Callable[[], None]) -> None:
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), work))

@@ -95,7 +95,7 @@ class World:
         """Ends both; what the log holds."""
         self.gateway.close()
         for _ in range(200):  # the city reads on to the leave-taking
-            if not self.smsc._binds:
+            if not self.smsc.connected:
                 break
             self.thread.join(0.05)
         self.stop.set()
