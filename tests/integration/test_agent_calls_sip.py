@@ -34,6 +34,7 @@ from tests.loopback_city import PROMPT, Driver, quick_voice
 from tests.phones import Phone, Trunk
 
 TARGETS = {"desk-1": TargetSettings(number="8001", logins=("ma",))}
+PLAN = DialPlan("0379", OFFICE.own_numbers, {name: each.number for name, each in TARGETS.items()})
 
 
 @pytest.fixture
@@ -108,12 +109,11 @@ def test_what_is_played_goes_before_the_other_and_silence_follows_a_bridge(trunk
 
 
 @contextmanager
-def serving(desk: Desk, trunk: Trunk, spool: Path) -> Iterator[None]:
+def serving(desk: Desk, trunk: Trunk, spool: Path, plan: DialPlan = PLAN) -> Iterator[None]:
     """The voice role, in a thread of its own."""
     voice = quick_voice(trunk.port, total_timeout=30.0)
     flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
     script = Script(flow, SimpleNamespace(audio=lambda prompts: PROMPT), "p1")
-    plan = DialPlan("0379", OFFICE.own_numbers, {name: each.number for name, each in TARGETS.items()})
     worker = VoiceWorker(
         desk.ctx,
         SipLine(voice),
