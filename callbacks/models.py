@@ -77,6 +77,7 @@ class TextKind(StrEnum):
 ASKING = frozenset({TextKind.EVAL, TextKind.RE_EVAL})
 
 LIVE_ATTEMPT = text("state IN ('claimed', 'submitting', 'ringing', 'talking')")
+QUEUED_TEXT = text("state = 'queued'")
 
 _CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -356,6 +357,9 @@ class TextMessage(Base):
     __table_args__ = (
         _once("uq_text_open_question", "number_index", "sender_code", where='"open"'),
         Index("ix_text_due", "state", "not_before"),
+        Index(
+            "ix_text_next", "priority", "not_before", sqlite_where=QUEUED_TEXT, postgresql_where=QUEUED_TEXT
+        ),
         Index("ix_text_answerable", "open", "answerable_until"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -386,10 +390,10 @@ class TextMessage(Base):
 
 
 class TextPart(Base):
-    """A part of a submitted text, by the gateway's id."""
+    """A part of a submitted text, by the gateway's id. It's all but unique by itself: it leads the index."""
 
     __tablename__ = "text_part"
-    __table_args__ = (UniqueConstraint("gateway", "provider_id"),)
+    __table_args__ = (UniqueConstraint("provider_id", "gateway"),)
     text_id: Mapped[int] = mapped_column(ForeignKey("text_message.id"), primary_key=True)
     part: Mapped[int] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(String(40))
@@ -400,7 +404,7 @@ class Receipt(Base):
     """A delivery receipt; one that beats its submit's answer waits here (`applied_at` is null)."""
 
     __tablename__ = "receipt"
-    __table_args__ = (UniqueConstraint("gateway", "provider_id", "status"),)
+    __table_args__ = (UniqueConstraint("provider_id", "gateway", "status"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(String(40))
     provider_id: Mapped[str] = mapped_column(String(80))

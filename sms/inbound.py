@@ -33,7 +33,7 @@ def store_delivery(ctx: Context, gateway: str, event: Delivery, now: datetime) -
     """Stores a delivery that came at `now`; what it came to, a word. Taken twice, it changes nothing."""
     match event:
         case ReceiptArrived():
-            receipts_came(ctx, [_read_receipt(gateway, event)], now)
+            receipts_came(ctx, [receipt_of(gateway, event)], now)
             return "receipt"
         case ReplyArrived():
             reply = read_reply(event, gateway, ctx.office.area_code, ctx.policy.rating_scale)
@@ -48,13 +48,14 @@ def store_deliveries(ctx: Context, told: Sequence[tuple[str, Delivery]], now: da
     receipts = [(gateway, each) for gateway, each in told if isinstance(each, ReceiptArrived)]
     replies = [(gateway, each) for gateway, each in told if isinstance(each, ReplyArrived)]
     if receipts:
-        receipts_came(ctx, [_read_receipt(gateway, each) for gateway, each in receipts], now)
+        receipts_came(ctx, [receipt_of(gateway, each) for gateway, each in receipts], now)
     area_code, scale = ctx.office.area_code, ctx.policy.rating_scale
     read = [read_reply(each, gateway, area_code, scale) for gateway, each in replies]
     return ["receipt"] * len(receipts) + (replies_came(ctx, read, now) if read else [])
 
 
-def _read_receipt(gateway: str, event: ReceiptArrived) -> DeliveryReceipt:
+def receipt_of(gateway: str, event: ReceiptArrived) -> DeliveryReceipt:
+    """A receipt as the service takes it."""
     return DeliveryReceipt(gateway, event.message_id, event.status.value, event.error)
 
 
@@ -89,6 +90,11 @@ class Inbox:
         self._spool = own_spool(folder, role, ctx.privacy)
         self._play_at = 0.0
         self._refused = self._adopted = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is in the spool, which what comes now goes behind."""
+        return self._spool.waiting
 
     def take(self, gateway: str, event: Delivery, now: datetime) -> bool:
         """Whether it's kept, so that it may be acknowledged; False: let the sender repeat it."""

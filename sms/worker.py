@@ -13,7 +13,13 @@ from callbacks.database import is_away
 from callbacks.models import TextKind
 from callbacks.service.core import Context
 from callbacks.service.policy_versions import PolicyWatch
-from callbacks.service.submits import Taken, all_submitted, not_submitted, submit_unknown
+from callbacks.service.submits import (
+    Taken,
+    all_submitted,
+    gateways_told,
+    not_submitted,
+    submit_unknown,
+)
 from callbacks.service.texts import ClaimedText, claim_texts
 from callbacks.stopping import Stop
 from sms.events import (
@@ -28,7 +34,7 @@ from sms.events import (
     SubmitUnknown,
 )
 from sms.gateway import Gateway
-from sms.inbound import Inbox
+from sms.inbound import Inbox, receipt_of
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +52,7 @@ ANSWERS = frozenset(
 )
 _AWAY_PAUSE = 1.0
 _LEASE_MARGIN = 10.0
+_GATHER = 0.005  # seconds that a batch may wait to grow; an answer to a citizen may be in it
 
 
 class SmsWorker:
@@ -67,6 +74,7 @@ class SmsWorker:
         self._tokens: dict[int, int] = {}
         self._unwritten: list[GatewayEvent] = []
         self._look_at = 0.0
+        self._gather_until: float | None = None
         self._look_for_policy = PolicyWatch(ctx)
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
@@ -84,12 +92,14 @@ class SmsWorker:
         """One turn: what came is stored first, then new texts are claimed."""
         self._inbox.catch_up(datetime.now(UTC))
         self._look_for_policy()
-        events = [*self._unwritten, *self._gateway.poll(self._poll)]
+        timeout = self._poll if self._gather_until is None else _GATHER
+        events = [*self._unwritten, *self._gateway.poll(timeout)]
         self._unwritten = []
-        self._store_taken([event for event in events if isinstance(event, Submitted)])
-        self._store_deliveries(
-            [event for event in events if isinstance(event, ReceiptArrived | ReplyArrived)]
+        self._store_told(
+            [event for event in events if isinstance(event, Submitted)],
+            [event for event in events if isinstance(event, ReceiptArrived)],
         )
+        self._store_deliveries([event for event in events if isinstance(event, ReplyArrived)])
         for event in events:
             if not isinstance(event, Submitted | ReceiptArrived | ReplyArrived) and not self._store(event):
                 self._unwritten.append(event)
@@ -101,7 +111,7 @@ class SmsWorker:
     def _claim(self) -> None:
         """Full batches follow one another at once; an empty one waits for the next look."""
         room = self._gateway.room
-        if room == 0:
+        if not self._is_worth_it(room):
             return
         try:
             texts = claim_texts(
@@ -116,18 +126,48 @@ class SmsWorker:
         if not texts:
             self._look_at = time.monotonic() + self._poll
 
+    def _is_worth_it(self, room: int) -> bool:
+        """A transaction for one text costs nearly what one for many does.
+
+        So there is to be as much room as is under way (half the window), or else a moment's wait.
+        """
+        now = time.monotonic()
+        if room == 0 or room >= self._gateway.in_flight or now >= (self._gather_until or now + _GATHER):
+            self._gather_until = None
+            return room > 0
+        if self._gather_until is None:
+            self._gather_until = now + _GATHER
+        return False
+
     def _submit(self, text: ClaimedText) -> None:
         self._tokens[text.text_id] = text.token
         urgent = text.kind in ANSWERS
         self._gateway.submit(Submission(text.text_id, text.sender_code, text.number, text.body, urgent))
         log.info("text_submitted", text=text.text_id, number=text.masked)
 
+    def _store_told(self, taken: Sequence[Submitted], receipts: Sequence[ReceiptArrived]) -> None:
+        """What was taken and what became of it, in one transaction; where that fails, each in its own way."""
+        if taken and receipts and not self._inbox.waits:
+            name, now = self._gateway.name, datetime.now(UTC)
+            told = [receipt_of(each.gateway or name, each) for each in receipts]
+            try:
+                gateways_told(self._ctx, self._taken(taken), told, now)
+            except DBAPIError as error:
+                log.error("batch_refused", error=type(error.orig).__name__, away=is_away(error))
+            else:
+                self._forget_tokens(taken)
+                for each in receipts:
+                    self._gateway.acknowledge(each.handle, ok=True)
+                return
+        self._store_taken(taken)
+        self._store_deliveries(receipts)
+
     def _store_taken(self, events: Sequence[Submitted]) -> None:
         """One transaction for all; where that fails for a reason of its own, one each."""
         if not events:
             return
         try:
-            self._write_taken(events)
+            all_submitted(self._ctx, self._taken(events), datetime.now(UTC))
         except DBAPIError as error:
             if is_away(error):
                 log.error("database_away", error=type(error.orig).__name__)
@@ -137,19 +177,24 @@ class SmsWorker:
             else:
                 for event in events:
                     self._store_taken([event])
+        else:
+            self._forget_tokens(events)
 
-    def _write_taken(self, events: Sequence[Submitted]) -> None:
+    def _taken(self, events: Sequence[Submitted]) -> list[Taken]:
         name = self._gateway.name
-        taken = [
+        return [
             Taken(each.ref, self._tokens.get(each.ref, -1), each.gateway or name, each.message_ids)
             for each in events
         ]
-        all_submitted(self._ctx, taken, datetime.now(UTC))
+
+    def _forget_tokens(self, events: Sequence[Submitted]) -> None:
         for each in events:
             self._tokens.pop(each.ref, None)
 
     def _store_deliveries(self, events: Sequence[ReceiptArrived | ReplyArrived]) -> None:
         """Acknowledged when they're kept; what isn't comes again."""
+        if not events:
+            return
         told = [(event.gateway or self._gateway.name, event) for event in events]
         for event, kept in zip(events, self._inbox.take_all(told, datetime.now(UTC)), strict=True):
             self._gateway.acknowledge(event.handle, ok=kept)

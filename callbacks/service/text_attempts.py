@@ -46,16 +46,22 @@ class Leave:
 
 
 def let_leave(
-    session: Session, texts: Sequence[DueText], states: Mapping[int, State], leave: Leave, now: datetime
+    session: Session,
+    texts: Sequence[DueText],
+    asked: Mapping[int, Row[*tuple[Any, ...]]],
+    leave: Leave,
+    now: datetime,
 ) -> None:
-    """They are being submitted from now on; `states` are the questions' callbacks'."""
+    """They are being submitted from now on; `asked` are the questions' callbacks as they stood."""
     asking = [text for text in texts if text.kind in ASKING]
     begun = [text.id for text in asking if text.attempt_id is None]
     others = [text.id for text in texts if text.attempt_id is not None or text.kind not in ASKING]
     _begin_attempts(session, begun, leave.gateway, now)
     _revive(session, [text.attempt_id for text in asking if text.attempt_id is not None])
     sent = {
-        text.callback_id: f"text {text.id}" for text in asking if states[text.callback_id] is State.SMS_QUEUED
+        text.callback_id: f"text {text.id}"
+        for text in asking
+        if asked[text.callback_id].state is State.SMS_QUEUED
     }
     move_all(session, sent, State.SMS_QUEUED, Trigger.TEXT_SENT, now, next_at=leave.reply_until)
     told = {"by": leave.owner, "fence": leave.token, "seconds": leave.lease_seconds, "now": now}

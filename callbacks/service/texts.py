@@ -6,14 +6,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callbacks.gates import Facts, Hold, Never, PauseRule, may_begin
 from callbacks.models import (
     ASKING,
+    QUEUED_TEXT,
     Attempt,
     Callback,
     Case,
@@ -40,6 +42,7 @@ from callbacks.vocabulary import Channel
 from callbacks.wording import text_body
 
 _BUSY_PAUSE = timedelta(seconds=30)
+_ANSWERS, _BULK = 0, 1  # priorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def queue_question(
     kind = TextKind.EVAL if callback.round == 1 else TextKind.RE_EVAL
     text = _new_text(ctx, session, kind, callback, phone, now)
     text.sender_code = code
-    text.open, text.priority, text.not_before = True, 1, at
+    text.open, text.priority, text.not_before = True, _BULK, at
     text.answerable_until = at + ctx.policy.text_answerable
     try:
         with session.begin_nested():
@@ -88,7 +91,7 @@ def queue_answer(
     text = _new_text(ctx, session, kind, callback, phone, now)
     if isinstance(phone, TextMessage):
         text.sender_code = phone.sender_code  # a reply to this, too, finds its question
-    text.priority, text.ungated_until = 0, now + ctx.policy.ungated_answer
+    text.priority, text.ungated_until = _ANSWERS, now + ctx.policy.ungated_answer
     session.add(text)
 
 
@@ -121,30 +124,40 @@ def claim_texts(
     """Takes up to `limit` texts that may leave now, answers before bulk; their submitting is committed."""
 
     def work(session: Session) -> list[ClaimedText]:
-        due = session.execute(_DUE, {"now": now, "limit": limit}).all()
+        due = _due(session, limit, now)
         if not due:
             return []
         batch = _batch_of(session, due, now)
         leaving = [text for text in due if _may_leave(ctx, session, text, batch, now)]
-        states = _lock_asking(session, leaving)
-        leaving = [text for text in leaving if _may_ask(session, text, states, batch, now)]
+        leaving = [text for text in leaving if _may_ask(session, text, batch, now)]
         session.flush()  # what was refused, cancelled or reminded is written before the sets are
         hold(session, batch.held)
         leave = Leave(owner, gateway, secrets.randbits(31), lease_seconds, now + ctx.policy.reply_wait)
-        let_leave(session, leaving, states, leave, now)
+        let_leave(session, leaving, batch.asked, leave, now)
         return [_claimed(ctx, text, leave.token) for text in leaving]
 
     return ctx.run(work)
+
+
+def _due(session: Session, limit: int, now: datetime) -> list[DueText]:
+    """Locked, answers before bulk: each of the two is the beginning of an index, however many texts wait."""
+    due: list[DueText] = []
+    for priority in (_ANSWERS, _BULK):
+        if len(due) < limit:
+            due += session.execute(_DUE, {"priority": priority, "now": now, "limit": limit - len(due)}).all()
+    return due
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """What the gates must know of a batch of texts, and what they said.
 
-    `busy`: numbers with a live attempt. `held`: texts that don't leave now, until when.
+    `asked`: the questions' callbacks, locked. `busy`: numbers with a live attempt. `held`: texts that don't
+    leave now, until when.
     """
 
     pauses: Sequence[PauseRule]
+    asked: Mapping[int, Row[*tuple[Any, ...]]] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
     busy: set[str] = field(default_factory=set)
     held: dict[int, datetime] = field(default_factory=dict)
@@ -152,11 +165,14 @@ class _Batch:
 
 def _batch_of(session: Session, texts: Sequence[DueText], now: datetime) -> _Batch:
     pauses = pause_rules(session, now)
-    numbers = sorted({text.number_index for text in texts if text.kind in ASKING})
-    if not numbers:
+    asking = [text for text in texts if text.kind in ASKING]
+    if not asking:
         return _Batch(pauses)
+    numbers = sorted({text.number_index for text in asking})
+    asked = session.execute(_ASKED, {"ids": [text.callback_id for text in asking]})
     suppressed = session.scalars(_SUPPRESSED, {"numbers": numbers, "channel": Channel.SMS})
-    return _Batch(pauses, frozenset(suppressed), {*session.scalars(_BUSY, {"numbers": numbers})})
+    busy = session.scalars(_BUSY, {"numbers": numbers})
+    return _Batch(pauses, {row.id: row for row in asked}, frozenset(suppressed), set(busy))
 
 
 _SUPPRESSED = select(Suppression.number_index).where(
@@ -178,16 +194,22 @@ _DUE = (
         TextMessage.sender_code,
         TextMessage.body,
         TextMessage.ungated_until,
-        Callback.unit_id,
-        Callback.deadline,
-        Case.category,
     )
-    .join(TextMessage.callback, isouter=True)
-    .join(Callback.case, isouter=True)
-    .where(TextMessage.state == TextState.QUEUED, TextMessage.not_before <= bindparam("now"))
-    .order_by(TextMessage.priority, TextMessage.not_before, TextMessage.id)
+    .where(
+        QUEUED_TEXT,  # in words, as ix_text_next has it: a parameter might be anything
+        TextMessage.priority == bindparam("priority"),
+        TextMessage.not_before <= bindparam("now"),
+    )
+    .order_by(TextMessage.not_before, TextMessage.id)
     .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True, of=TextMessage)
+    .with_for_update(skip_locked=True)
+)
+_ASKED = (
+    select(Callback.id, Callback.state, Callback.unit_id, Callback.deadline, Case.category)
+    .join(Callback.case)
+    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    .order_by(Callback.id)
+    .with_for_update(of=Callback)
 )
 
 
@@ -220,42 +242,27 @@ def _may_remind(ctx: Context, session: Session, text: TextMessage, batch: _Batch
 
 def _facts(text: DueText, batch: _Batch) -> Facts:
     """What the gate must know of a text; only a question can be paused by unit, opted out of, or too late."""
-    if text.callback_id is None or text.kind not in ASKING:
+    if text.kind not in ASKING:
         return Facts(number_index=text.number_index, pauses=batch.pauses)
+    callback = batch.asked[text.callback_id]
     return Facts(
         number_index=text.number_index,
-        unit_id=text.unit_id,
-        category=text.category,
+        unit_id=callback.unit_id,
+        category=callback.category,
         pauses=batch.pauses,
         suppressed=text.number_index in batch.suppressed,
-        deadline=text.deadline,
+        deadline=callback.deadline,
     )
 
 
-def _lock_asking(session: Session, texts: Sequence[DueText]) -> dict[int, State]:
-    """The states of the questions' callbacks, locked in the order of their ids."""
-    ids = [text.callback_id for text in texts if text.kind in ASKING]
-    return dict(session.execute(_LOCKED_STATES, {"ids": ids}).all()) if ids else {}
-
-
-_LOCKED_STATES = (
-    select(Callback.id, Callback.state)
-    .where(Callback.id.in_(bindparam("ids", expanding=True)))
-    .order_by(Callback.id)
-    .with_for_update()
-)
-
-
-def _may_ask(
-    session: Session, text: DueText, states: Mapping[int, State], batch: _Batch, now: datetime
-) -> bool:
+def _may_ask(session: Session, text: DueText, batch: _Batch, now: datetime) -> bool:
     """A question leaves while its case still waits for it, and one at a time to a number."""
     if text.kind not in ASKING:
         return True
     if text.number_index in batch.busy:
         batch.held[text.id] = now + _BUSY_PAUSE
         return False
-    if states[text.callback_id] not in (State.SMS_QUEUED, State.AWAIT_REPLY):
+    if batch.asked[text.callback_id].state not in (State.SMS_QUEUED, State.AWAIT_REPLY):
         _cancel(session, session.get_one(TextMessage, text.id), now)
         return False
     batch.busy.add(text.number_index)
