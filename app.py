@@ -9,9 +9,9 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -49,6 +49,7 @@ from callbacks.stopping import Stop, stop_on_signals
 from callbacks.target_settings import TargetName, TargetSettings, trunk_faults
 from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
+from callbacks.windows import calendar_ends
 from ivr.settings import CitySettings, VoiceSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
@@ -61,6 +62,7 @@ ENV_PREFIX = "HUIFANG_"
 _LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
 _OUTCOMES = 200  # numbered in one transaction
 _DAILY = 86_400.0
+_BEFORE_THE_CALENDARS_END = timedelta(days=60)
 _GAP_TURNS = 10  # the clock looks for a proof more often than for gaps, which reads more
 ROLES = ("web", "clock", "voice", "sms")
 EXAMPLE_OFFICE = OfficeSettings(
@@ -673,21 +675,71 @@ def config() -> None:
 @click.pass_context
 def config_check(ctx: click.Context) -> None:
     """Check the settings, and warn of what isn't ready for the public."""
-    from prompts.store import PromptStore
-
     settings = _settings(ctx)
     check_demo(settings)
     check_targets(settings)
     check_scale(settings.policy, survey_scale())
-    warnings = []
+    for warnings in (_of_calls, _of_days, _of_texts, _of_the_web, _of_intake):
+        for warning in warnings(settings):
+            click.echo(f"warning: {warning}", err=True)
+    click.echo("the settings are right")
+
+
+def _of_calls(settings: Settings) -> Iterator[str]:
+    from prompts.store import PromptStore
+
     missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()
     if missing:
-        warnings.append(f"{len(missing)} prompts are speech, not recordings: {', '.join(missing[:4])} …")
+        yield f"{len(missing)} prompts are speech, not recordings: {', '.join(missing[:4])} …"
     if not settings.voice.trunks:
-        warnings.append("voice.trunks is empty: nobody can be called")
-    for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo("the settings are right")
+        yield "voice.trunks is empty: nobody can be called"
+    if not any(target.logins for target in settings.targets.values()):
+        yield "targets: none has logins, so no agent can call by a click on the desk"
+
+
+def _of_days(settings: Settings) -> Iterator[str]:
+    ends = calendar_ends(settings.policy.windows)
+    if ends is not None and ends < datetime.now(UTC).date() + _BEFORE_THE_CALENDARS_END:
+        yield (
+            f"policy.windows: China's public holidays are known up to {ends}; "
+            "set the later ones as holidays and workdays"
+        )
+
+
+def _of_texts(settings: Settings) -> Iterator[str]:
+    for gateway in settings.sms.gateways:
+        if gateway.kind == "cmpp":
+            yield (
+                f"sms.gateways {gateway.name}: CMPP has not yet been tried on a carrier; "
+                "begin with a few texts"
+            )
+
+
+def _of_the_web(settings: Settings) -> Iterator[str]:
+    """What others than this machine can't reach, or can and shouldn't."""
+    web = settings.web
+    if not web.public_url:
+        yield (
+            f"web.public_url is empty: codes are given out for {web.citizens_url}, which citizens can't reach"
+        )
+    for network in web.metrics_from:
+        if not network.is_loopback:
+            yield f"web.metrics_from: {network} is more than this machine; /metrics asks for no login"
+    if web.public_url and not web.trusted_proxy and any(each.is_loopback for each in web.metrics_from):
+        yield (
+            "web.trusted_proxy is empty: behind a proxy on this machine everybody counts as this machine, "
+            "/metrics is open to all and one guesser of codes shuts out the others"
+        )
+
+
+def _of_intake(settings: Settings) -> Iterator[str]:
+    folder = settings.intake.folder
+    if folder is None:
+        return
+    if not folder.is_dir():
+        yield f"intake.folder: {folder} isn't there, or is no folder; no case files are taken from it"
+    elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield f"intake.folder: {folder} can't be read and written by this user; files are moved within it"
 
 
 @main.group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,84 @@ def test_the_environment_wins_and_is_named(city: Path, monkeypatch: pytest.Monke
     result = run("--config", city, "config", "check")
     assert (result.exit_code, "the settings are right" in result.output) == (0, True)
     assert "prompts are speech, not recordings" in result.output
+
+
+PUBLIC = """
+[web]
+public_url = "https://callbacks.example.gov.cn"
+trusted_proxy = "127.0.0.1"
+[targets.desk-1]
+number = "8001"
+logins = ["ma"]
+"""
+CMPP = """
+[[sms.gateways]]
+kind = "cmpp"
+name = "yd"
+source_addr = "901234"
+shared_secret = "secret"
+"""
+WARNINGS = [
+    # added to settings that are ready, the warning; an empty one: none of these
+    ("", ""),
+    ('[intake]\nfolder = "{}/none"\n', "warning: intake.folder: {}/none isn't there"),
+    ('[intake]\nfolder = "{}/city.toml"\n', "warning: intake.folder: {}/city.toml isn't there"),
+    ('[intake]\nfolder = "{}"\n', ""),
+    (CMPP, "warning: sms.gateways yd: CMPP has not yet been tried on a carrier"),
+]
+WEB_WARNINGS = [
+    ('public_url = ""', "warning: web.public_url is empty: codes are given out for http://127.0.0.1:8110"),
+    ('metrics_from = ["10.0.0.0/8"]', "warning: web.metrics_from: 10.0.0.0/8 is more than this machine"),
+    ('metrics_from = ["0.0.0.0/0"]', "warning: web.metrics_from: 0.0.0.0/0 is more than this machine"),
+    ('trusted_proxy = ""', "warning: web.trusted_proxy is empty: behind a proxy"),
+]
+
+
+@pytest.mark.parametrize(("added", "warning"), WARNINGS)
+def test_what_isnt_ready_for_the_public_is_warned_of(
+    city: Path, tmp_path: Path, added: str, warning: str
+) -> None:
+    city.write_text(city.read_text() + PUBLIC + added.format(tmp_path))
+    warned = warnings_of(city)
+    if warning:
+        assert any(line.startswith(warning.format(tmp_path)) for line in warned)
+    else:
+        assert warned == []
+
+
+@pytest.mark.parametrize(("changed", "warning"), WEB_WARNINGS)
+def test_what_others_reach_or_should_not_is_warned_of(city: Path, changed: str, warning: str) -> None:
+    name = changed.split(" = ")[0]
+    kept = [line for line in PUBLIC.splitlines() if not line.startswith(name)]
+    city.write_text(city.read_text() + "\n".join(kept).replace("[web]", f"[web]\n{changed}"))
+    [warned] = warnings_of(city)
+    assert warned.startswith(warning)
+
+
+def test_without_an_agents_telephone_nobody_clicks(city: Path) -> None:
+    city.write_text(city.read_text() + PUBLIC.replace('logins = ["ma"]', ""))
+    assert warnings_of(city) == [
+        "warning: targets: none has logins, so no agent can call by a click on the desk"
+    ]
+
+
+def warnings_of(city: Path) -> list[str]:
+    """But for those of prompts and trunks, which these settings have none of, and of the year."""
+    result = run("--config", city, "config", "check")
+    assert result.exit_code == 0
+    lines = [line for line in result.output.splitlines() if line.startswith("warning: ")]
+    others = ("prompts are speech", "voice.trunks", "public holidays")
+    return [line for line in lines if not any(words in line for words in others)]
+
+
+@pytest.mark.parametrize(("ends", "is_warned"), [(30, True), (90, False), (None, False)])
+def test_the_calendars_end_is_warned_of_in_time(
+    city: Path, monkeypatch: pytest.MonkeyPatch, ends: int | None, is_warned: bool
+) -> None:
+    end = None if ends is None else datetime.now(UTC).date() + timedelta(days=ends)
+    monkeypatch.setattr(app, "calendar_ends", lambda _windows: end)
+    output = run("--config", city, "config", "check").output
+    assert (f"public holidays are known up to {end}" in output) == is_warned
 
 
 def test_a_scale_that_the_survey_does_not_ask_on_is_refused(
