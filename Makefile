@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lint lock prompts chaos
+.PHONY: help demo serve test check bench bench-intake bench-sms lint lock prompts chaos
 
 help:  ## what can be made
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## the main job in a simulated city, then the desk on http://127.0.0.1:8110
 	@$(BIN)/huifang demo $(ARGS)
@@ -28,6 +28,12 @@ check: lint test  ## lint and test: what CI runs
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, by hand: results go to benchmarks/results
 	@for each in benchmarks/bench_*.py; do echo "$$each"; $(BIN)/python "$$each" || exit 1; done
+
+bench-intake: $(VENV)/.installed-dev  ## cases by file and API beside a bare executemany of the same rows
+	@$(BIN)/python benchmarks/bench_intake.py
+
+bench-sms: $(VENV)/.installed-dev  ## texts through the whole sms worker beside smpplib alone
+	@$(BIN)/python benchmarks/bench_sms.py
 
 chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make chaos [KILLS=200] [SEED=1]
 	@HUIFANG_CHAOS_KILLS=$(or $(KILLS),200) HUIFANG_CHAOS_SEED=$(or $(SEED),1) \

@@ -34,7 +34,7 @@ class SmppSettings(Section):
     )
     binds: int = Field(1, ge=1, le=16, description="connections at once (pairs of them where split)")
     window: int = Field(10, ge=1, le=200, description="submits of a bind that may wait for their answers")
-    rate_per_second: float = Field(20.0, gt=0, le=2000, description="parts, over all binds")
+    rate_per_second: float = Field(20.0, gt=0, le=10_000, description="parts, over all binds")
     long_messages: Literal["udh", "payload"] = Field(
         "udh", description="texts over 70 units: in parts of 67, or whole in message_payload"
     )
