@@ -2,7 +2,7 @@
 
 smpplib alone takes a string without its end, or a short_message that is cut off, for a whole one, and
 stumbles on an optional parameter that it doesn't expect in a command. Here the first two are refused and the
-last is passed over, as SMPP 3.4 §3.3 asks.
+last is passed over, as SMPP 3.4 §3.3 asks. What comes for each text has its own way (`smpp_quick`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from smpplib import consts, smpp
 from smpplib.client import SimpleSequenceGenerator
 from smpplib.pdu import extract_command
 
-HEADER = struct.Struct(">LLLL")
+from sms.smpp_quick import HEADER, READERS
+
 _TLV = struct.Struct(">HH")
 _NAMES = {tag: name for name, tag in consts.OPTIONAL_PARAMS.items()}
 
@@ -38,6 +39,8 @@ def parse(raw: bytes) -> Any:
     _, command, status, sequence = HEADER.unpack_from(raw)
     is_response = bool(command & 0x80000000)
     try:
+        if (read := READERS.get(command)) is not None:
+            return read(status, sequence, raw[HEADER.size :])
         pdu = smpp.make_pdu(extract_command(raw), client=Sequence())
         body = raw[HEADER.size :]
         end = _mandatory_end(pdu, body) if body else 0

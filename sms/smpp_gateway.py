@@ -102,11 +102,11 @@ class SmppGateway:
             if not self._pace.allowance(now) and not self._submits.has_begun(part):
                 return
             self._pace.take()
-            self._submits.sent(bind, part, self._bound[bind].send("submit_sm", **part.fields))
+            self._submits.sent(bind, part, self._bound[bind].submit(part.fields))
 
     def acknowledge(self, handle: int, ok: bool) -> None:
         for bind, sequence in self._deliveries.settle(handle):
-            self._bound[bind].answer(sequence, "deliver_sm_resp", ROK if ok else RX_T_APPN)
+            self._bound[bind].acknowledge(sequence, ROK if ok else RX_T_APPN)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
@@ -225,7 +225,7 @@ class SmppGateway:
         receipt = self._deliveries.receipt(bind, pdu)
         if receipt is None:
             self._complain("receipt_without_id", repr(pdu.short_message)[:80])
-            self._bound[bind].answer(pdu.sequence, "deliver_sm_resp")
+            self._bound[bind].acknowledge(pdu.sequence)
             return
         self._events.append(receipt)
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from smpplib import smpp
 
-from sms.smpp_codec import HEADER, Sequence, parse
+from sms.smpp_codec import Sequence, parse
+from sms.smpp_quick import HEADER
 from sms.smpp_status import ROK
 
 LONGEST = 65536
@@ -45,6 +46,10 @@ class SmppLink:
         """A request PDU with the next sequence number."""
         return smpp.make_pdu(command, client=self._sequence, **fields)
 
+    def next_sequence(self) -> int:
+        """The sequence number of a request that is written in bytes."""
+        return int(self._sequence.next_sequence())
+
     def answer(self, request: Any, command: str, status: int = ROK, **fields: Any) -> None:
         """Sends the response to `request`, which is a PDU or its sequence number."""
         pdu = smpp.make_pdu(command, client=self._sequence, **fields)
@@ -54,7 +59,11 @@ class SmppLink:
 
     def send(self, pdu: Any) -> None:
         """Queues a PDU and writes what goes at once; LinkLost when the connection is gone."""
-        self._out += pdu.generate()
+        self.write(pdu.generate())
+
+    def write(self, raw: bytes) -> None:
+        """As `send`, a PDU in bytes."""
+        self._out += raw
         self.flush()
 
     def flush(self) -> None:

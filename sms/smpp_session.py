@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from sms.events import LinkDown, LinkUp
 from sms.smpp_codec import BadPdu
 from sms.smpp_connect import ConnectFailed, Connecting, Tls
 from sms.smpp_link import LinkLost, SmppLink
+from sms.smpp_quick import deliver_sm_resp, submit_sm
 from sms.smpp_settings import SmppSettings
 from sms.smpp_status import RINVCMDID, ROK
 
@@ -60,6 +61,25 @@ class SmppSession:
         except LinkLost as error:
             self._drop(str(error))
         return int(pdu.sequence)
+
+    def submit(self, fields: Mapping[str, Any]) -> int:
+        """Sends a submit_sm, as `send` does."""
+        assert self._link is not None
+        sequence = self._link.next_sequence()
+        self._write(submit_sm(sequence, fields))
+        return sequence
+
+    def acknowledge(self, sequence: int, status: int = ROK) -> None:
+        """Answers a deliver_sm of this link; nothing where it's gone."""
+        self._write(deliver_sm_resp(sequence, status))
+
+    def _write(self, raw: bytes) -> None:
+        if self._link is None:
+            return
+        try:
+            self._link.write(raw)
+        except LinkLost as error:
+            self._drop(str(error))
 
     def answer(self, sequence: int, command: str, status: int = ROK) -> None:
         """Answers a request of this link; nothing where it's gone."""

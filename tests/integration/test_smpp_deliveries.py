@@ -8,8 +8,8 @@ import pytest
 
 from sms.events import LinkDown, ReceiptArrived, ReceiptStatus, ReplyArrived, Submitted
 from sms.message import encode, udh
-from sms.smpp_codec import HEADER
 from sms.smpp_link import SmppLink
+from sms.smpp_quick import HEADER
 from tests.integration.smpp_peer import CITIZEN, SENDER, Peer
 
 LONG = "3，" + "还没修好" * 20

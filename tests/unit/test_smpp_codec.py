@@ -12,7 +12,8 @@ from smpplib import smpp
 
 from sms.events import ReceiptStatus
 from sms.message import encode
-from sms.smpp_codec import HEADER, BadPdu, Sequence, parse, text_of
+from sms.smpp_codec import BadPdu, Sequence, parse, text_of
+from sms.smpp_quick import HEADER
 from sms.smpp_receipt import comparable, is_receipt, read_receipt
 
 DELIVER = 0x05
