@@ -16,19 +16,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+import app
 import callbacks
 from callbacks.database import make_engine, make_read_sessions
 from callbacks.ledger import read_ledger
 from callbacks.models import Attempt, Callback, Rating, Reply, TextMessage
 from callbacks.privacy import load_or_create
+from callbacks.service.core import BY_TELEPHONE
 from callbacks.states import OPEN
 from callbacks.stopping import PARENT_FD
-from callbacks.vocabulary import Channel, Disposition
+from callbacks.vocabulary import Disposition
+from tests.peers.chaos_agents import (
+    TARGETS,
+    Agents,
+    calls_that_never_ended,
+    held_lines,
+    uncounted_unknowns,
+)
 
 PRESET = Path(callbacks.__file__).parent / "demo.toml"
 UNITS = PRESET.parent / "samples" / "units.csv"
@@ -58,7 +68,9 @@ class Chaos:
             "HUIFANG_CITY__PORT": "0",
             "HUIFANG_SMSC__PORT": "0",
             "HUIFANG_VOICE__SIP_PORT": "0",
+            "HUIFANG_CITY__SILENT_FOR": "4",  # so long an agent and a citizen talk
             "HUIFANG_POLICY__ROUND_DEADLINE": "PT45S",
+            "HUIFANG_TARGETS": json.dumps({name: each.model_dump() for name, each in TARGETS.items()}),
         }
         self.roles: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -134,6 +146,14 @@ class Chaos:
         path.write_text("".join(json.dumps(self._case(number, now)) + "\n" for number in numbers))
         self.command("import-cases", str(path))
 
+    @contextmanager
+    def agents(self) -> Iterator[Agents]:
+        """The people at the desk, who write to the same database."""
+        with patch.dict(os.environ, self.environment):
+            office = app.open_office(app.load_settings(PRESET))
+        yield Agents(office.context)
+        office.close()
+
     def _case(self, number: int, now: datetime) -> dict[str, Any]:
         units = [line.split(",")[0] for line in UNITS.read_text(encoding="utf-8").splitlines()[1:]]
         texts_back = self.random.choice("000112345678")  # half of them are called
@@ -146,19 +166,20 @@ class Chaos:
             "accepted_at": (now - timedelta(days=2)).isoformat(),
             "closed_at": (now - timedelta(seconds=1)).isoformat(),
             "citizen_phone": phone,
+            "sensitive": number % 3 == 0,  # a person calls
         }
 
     def engine(self) -> Engine:
         return make_engine(self.environment["HUIFANG_DATABASE__URL"])
 
-    def wait_until_all_have_ended(self, engine: Engine, seconds: float) -> int:
-        """How many are still open when the time is over."""
+    def wait_until_all_have_ended(self, engine: Engine, agents: Agents, seconds: float) -> int:
+        """How many callbacks are still open, and lines in use, when the time is over."""
         deadline, left = time.monotonic() + seconds, -1
         query = select(func.count()).where(Callback.state.in_(OPEN))
         while time.monotonic() < deadline and left != 0:
-            time.sleep(0.5)
+            agents.work_for(0.5)
             with suppress(OperationalError), make_read_sessions(engine)() as session:
-                left = session.scalar(query) or 0
+                left = (session.scalar(query) or 0) + len(held_lines(session))
         return left
 
 
@@ -178,6 +199,8 @@ def wrong_with(chaos: Chaos, session: Session) -> list[str]:
     counted = Counter(session.scalars(select(Rating.callback_id).where(Rating.counted)))
     wrong += [f"callback {one}: {number} counted ratings" for one, number in counted.items() if number > 1]
     wrong += redialled_too_soon(session)
+    wrong += calls_that_never_ended(session)
+    wrong += uncounted_unknowns(session)
     wrong += called_without_a_row(chaos, session)
     wrong += lost_replies(chaos, session)
     wrong += texts_sent_twice(chaos, session)
@@ -185,8 +208,8 @@ def wrong_with(chaos: Chaos, session: Session) -> list[str]:
 
 
 def redialled_too_soon(session: Session) -> list[str]:
-    """After an attempt that may have rung unseen, its number rests, whichever process asks."""
-    begun = select(Attempt).where(Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None))
+    """After an attempt that may have rung unseen, its number rests, whichever process or person asks."""
+    begun = select(Attempt).where(Attempt.channel.in_(BY_TELEPHONE), Attempt.invited_at.is_not(None))
     by_number: dict[str | None, list[Attempt]] = defaultdict(list)
     for attempt in session.scalars(begun.order_by(Attempt.invited_at)):
         by_number[attempt.number_index].append(attempt)
@@ -203,11 +226,12 @@ def redialled_too_soon(session: Session) -> list[str]:
 def called_without_a_row(chaos: Chaos, session: Session) -> list[str]:
     """No telephone rang of which the table knows nothing: `invited_at` is committed before the INVITE."""
     privacy = load_or_create(Path(chaos.environment["HUIFANG_DATABASE__KEY_FILE"]))
-    rang = Counter(privacy.index(record["to"]) for record in records(chaos.trunk_log))
+    desks = {target.number for target in TARGETS.values()}
+    rang = Counter(privacy.index(each["to"]) for each in records(chaos.trunk_log) if each["to"] not in desks)
     told = Counter(
         session.scalars(
             select(Attempt.number_index).where(
-                Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None)
+                Attempt.channel.in_(BY_TELEPHONE), Attempt.invited_at.is_not(None)
             )
         )
     )
