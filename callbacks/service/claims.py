@@ -200,7 +200,7 @@ def _claim_number(
     if is_line_busy(session, phone.number_index):
         return None
     others = asked_with(ctx, session, callback, phone.number_index, claim.now, claim.pauses, _OTHERS_LOCKED)
-    callbacks = [callback, *others]
+    callbacks = sorted([callback, *others], key=lambda each: (each.priority, each.closed_at, each.id))
     attempt = _new_attempt(ctx, phone, claim)
     try:
         with session.begin_nested():
