@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import BindParameter, DateTime, Double, Engine, create_engine, event, literal
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    DateTime,
+    Double,
+    Engine,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    create_engine,
+    event,
+    literal,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 T = TypeVar("T")
 
@@ -83,6 +97,50 @@ def _sqlite_now(element: dbnow, compiler: Any, **kw: Any) -> str:
 @compiles(dbnow, "postgresql")
 def _postgresql_now(element: dbnow, compiler: Any, **kw: Any) -> str:
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+class _Values(TypeDecorator[Sequence[Any]]):
+    """A list in one parameter: JSON for SQLite, an array for PostgreSQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        is_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(Text() if is_sqlite else ARRAY(self.of))
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Any) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class among(FunctionElement[Any]):
+    """Whether `column` is one of the values of a list parameter, which is one parameter however long.
+
+    An `IN` with a parameter a value is another statement for each length: written, sent and planned anew.
+    """
+
+    name = "among"
+    inherit_cache = True
+
+    def __init__(self, column: Any, parameter: str) -> None:
+        of = Integer() if isinstance(column.type, Integer) else String()
+        super().__init__(column, bindparam(parameter, type_=_Values(of)))
+
+
+@compiles(among, "sqlite")
+def _sqlite_among(element: among, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(among, "postgresql")
+def _postgresql_among(element: among, compiler: Any, **kw: Any) -> str:
+    column, values = (compiler.process(each, **kw) for each in element.clauses)
+    return f"{column} = ANY ({values})"
 
 
 def _utc_now() -> datetime:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, case, exists, insert, or_, select, update
 from sqlalchemy.orm import Session, contains_eager, sessionmaker
 
-from callbacks.database import UtcDateTime, in_transaction
+from callbacks.database import UtcDateTime, among, in_transaction
 from callbacks.events import CallbackEnded, Event
 from callbacks.gates import Facts, PauseRule
 from callbacks.models import (
@@ -133,14 +133,13 @@ def move_all(
 _MOVES = insert(table_of(CallbackMove))
 _NEXT = bindparam("next", type_=UtcDateTime())
 _MOVE_ALL = (
-    update(Callback)
-    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    update(table_of(Callback))
+    .where(among(Callback.id, "ids"))
     .values(
         state=bindparam("new"),
         state_since=bindparam("now"),
         next_at=case((Callback.deadline < _NEXT, Callback.deadline), else_=_NEXT),
     )
-    .execution_options(synchronize_session=False)
 )
 
 

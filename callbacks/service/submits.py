@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
+from callbacks.database import among
 from callbacks.models import (
     ASKING,
     Attempt,
@@ -104,7 +105,7 @@ def _take(ctx: Context, session: Session, taken: Sequence[Taken], now: datetime)
     return frozenset(attempts)
 
 
-_THESE_TEXTS = TextMessage.id.in_(bindparam("ids", expanding=True))
+_THESE_TEXTS = among(TextMessage.id, "ids")
 _TEXTS = (
     select(TextMessage)
     .where(_THESE_TEXTS)
@@ -118,13 +119,7 @@ _FENCES = (
     .order_by(TextMessage.id)
     .with_for_update()
 )
-_UNREAD = {"synchronize_session": False}  # what is written in sets isn't at hand as objects
-_TAKEN = (
-    update(TextMessage)
-    .where(_THESE_TEXTS)
-    .values(state=TextState.SUBMITTED, owner=None)
-    .execution_options(**_UNREAD)
-)
+_TAKEN = update(table_of(TextMessage)).where(_THESE_TEXTS).values(state=TextState.SUBMITTED, owner=None)
 
 
 def _add_parts(ctx: Context, session: Session, gateway: str, taken: Sequence[Taken], now: datetime) -> None:
@@ -156,10 +151,9 @@ def _attempts_wait(session: Session, attempts: Sequence[int], gateway: str) -> N
 
 
 _AWAITING = (
-    update(Attempt)
-    .where(Attempt.id.in_(bindparam("of", expanding=True)))
+    update(table_of(Attempt))
+    .where(among(Attempt.id, "of"))
     .values(state=AttemptState.AWAITING, trunk=bindparam("by"))
-    .execution_options(**_UNREAD)
 )
 
 
@@ -183,12 +177,12 @@ def _early_receipts(session: Session, gateway: str, provider_ids: Sequence[str])
 
 _THESE_PARTS = (
     TextPart.gateway == bindparam("gateway"),
-    TextPart.provider_id.in_(bindparam("ids", expanding=True)),
+    among(TextPart.provider_id, "ids"),
 )
-_FREE = delete(TextPart).where(*_THESE_PARTS).execution_options(**_UNREAD)
+_FREE = delete(table_of(TextPart)).where(*_THESE_PARTS)
 _THESE_RECEIPTS = (
     Receipt.gateway == bindparam("gateway"),
-    Receipt.provider_id.in_(bindparam("ids", expanding=True)),
+    among(Receipt.provider_id, "ids"),
 )
 _SEEN = select(exists().where(*_THESE_PARTS), exists().where(*_THESE_RECEIPTS))
 _RECEIPTS = select(Receipt).where(*_THESE_RECEIPTS).order_by(Receipt.id)
@@ -255,10 +249,7 @@ def _end_submitting(
 
 
 _NOT_LIVE = (
-    update(AttemptCallback)
-    .where(AttemptCallback.attempt_id.in_(bindparam("of", expanding=True)))
-    .values(live=False)
-    .execution_options(**_UNREAD)
+    update(table_of(AttemptCallback)).where(among(AttemptCallback.attempt_id, "of")).values(live=False)
 )
 
 
@@ -349,8 +340,7 @@ def _apply(ctx: Context, session: Session, told: Sequence[tuple[int, str, str]],
 
 
 _DELIVERED = (
-    update(TextMessage)
+    update(table_of(TextMessage))
     .where(_THESE_TEXTS, TextMessage.state == TextState.SUBMITTED)
     .values(state=TextState.DELIVERED, ended_at=bindparam("now"))
-    .execution_options(**_UNREAD)
 )

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Double, Row, String, bindparam, false, insert, literal, select, true, update
 from sqlalchemy.orm import Session
 
-from callbacks.database import UtcDateTime, dbnow
+from callbacks.database import UtcDateTime, among, dbnow
 from callbacks.models import (
     ASKING,
     Attempt,
@@ -91,8 +91,7 @@ def _revive(session: Session, attempt_ids: Sequence[int]) -> None:
 
 
 _NOW = bindparam("now", type_=UtcDateTime())
-_THESE = TextMessage.id.in_(bindparam("ids", expanding=True))
-_UNREAD = {"synchronize_session": False}
+_THESE = among(TextMessage.id, "ids")
 
 _COPIED = (TextMessage.number_encrypted, TextMessage.number_index, TextMessage.number_masked)
 _ATTEMPT_OF_TEXT = {
@@ -116,20 +115,12 @@ _LINKS = insert(table_of(AttemptCallback)).from_select(
     .join(TextMessage, Attempt.number_index == TextMessage.number_index)
     .where(_THESE, *_BEGUN),
 )
-_LIVE_AGAIN = (
-    update(Attempt)
-    .where(Attempt.id.in_(bindparam("of", expanding=True)))
-    .values(state=AttemptState.SUBMITTING)
-    .execution_options(**_UNREAD)
-)
+_LIVE_AGAIN = update(table_of(Attempt)).where(among(Attempt.id, "of")).values(state=AttemptState.SUBMITTING)
 _LINKS_LIVE_AGAIN = (
-    update(AttemptCallback)
-    .where(AttemptCallback.attempt_id.in_(bindparam("of", expanding=True)))
-    .values(live=True)
-    .execution_options(**_UNREAD)
+    update(table_of(AttemptCallback)).where(among(AttemptCallback.attempt_id, "of")).values(live=True)
 )
 _LEAVE = (
-    update(TextMessage)
+    update(table_of(TextMessage))
     .where(_THESE)
     .values(
         state=TextState.SUBMITTING,
@@ -139,14 +130,12 @@ _LEAVE = (
         tries=TextMessage.tries + 1,
         lease_expires_at=dbnow(bindparam("seconds", type_=Double())),
     )
-    .execution_options(**_UNREAD)
 )
 _LEAVE_WITH_ATTEMPT = _LEAVE.values(
     attempt_id=select(Attempt.id).where(*_BEGUN).correlate(TextMessage).scalar_subquery()
 )
-_TEXTS = table_of(TextMessage)
 _HOLD = (
-    update(_TEXTS)
-    .where(_TEXTS.c.id == bindparam("text"))
+    update(table_of(TextMessage))
+    .where(TextMessage.id == bindparam("text"))
     .values(not_before=bindparam("until", type_=UtcDateTime()))
 )

@@ -12,6 +12,7 @@ from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callbacks.database import among
 from callbacks.gates import Facts, Hold, Never, PauseRule, may_begin
 from callbacks.models import (
     ASKING,
@@ -176,12 +177,10 @@ def _batch_of(session: Session, texts: Sequence[DueText], now: datetime) -> _Bat
 
 
 _SUPPRESSED = select(Suppression.number_index).where(
-    Suppression.number_index.in_(bindparam("numbers", expanding=True)),
+    among(Suppression.number_index, "numbers"),
     Suppression.channel == bindparam("channel"),
 )
-_BUSY = select(Attempt.number_index).where(
-    Attempt.number_index.in_(bindparam("numbers", expanding=True)), Attempt.state.in_(LIVE)
-)
+_BUSY = select(Attempt.number_index).where(among(Attempt.number_index, "numbers"), Attempt.state.in_(LIVE))
 _DUE = (
     select(
         TextMessage.id,
@@ -207,7 +206,7 @@ _DUE = (
 _ASKED = (
     select(Callback.id, Callback.state, Callback.unit_id, Callback.deadline, Case.category)
     .join(Callback.case)
-    .where(Callback.id.in_(bindparam("ids", expanding=True)))
+    .where(among(Callback.id, "ids"))
     .order_by(Callback.id)
     .with_for_update(of=Callback)
 )
