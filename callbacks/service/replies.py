@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,9 +223,19 @@ def _outcome(
     reply.callback_id = callback.id
     if reply.opt_out:
         return _opted_out(ctx, session, reply, question, callback, now)
-    if reply.rating is not None:
+    if reply.rating is not None and not _is_comment(session, reply, callback):
         return _rated(ctx, session, reply, question, callback, counted, now)
     return _words(ctx, session, reply, question, callback, now)
+
+
+def _is_comment(session: Session, reply: Reply, callback: Callback) -> bool:
+    """Within the minutes a digit changes the rating, words are a comment even where they'd be one (§8.2)."""
+    current = counted_rating(session, callback.id) if callback.state is State.RATED else None
+    if current is None or current.settled_at is not None or current.channel is not Channel.SMS:
+        return False
+    body = unicodedata.normalize("NFKC", reply.body).strip()
+    alone = len(body) == 1 and unicodedata.numeric(body, None) is not None  # 一, 壹
+    return not alone and not any(sign.isdigit() for sign in body)
 
 
 def suppress_texts(session: Session, number_index: str, now: datetime) -> None:
