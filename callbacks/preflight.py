@@ -1,7 +1,8 @@
 """What a policy would come to for the callbacks that are open now: hour by hour, to their end. Pure.
 
 `callbacks.preflight_run` plays it, with the policy's own steps, gates and retries. What citizens do is
-assumed, the same for the same callback, so that two policies can be compared; cases closed later aren't in it.
+assumed, the same for the same callback, so that two policies can be compared; cases closed later aren't in
+it.
 """
 
 from __future__ import annotations
