@@ -25,6 +25,8 @@ class Permission(StrEnum):
     REVEAL_NUMBER = "reveal_number"  # one whole number, of a callback that one has taken; audited
     SEE_PAUSES = "see_pauses"
     SET_PAUSES = "set_pauses"
+    SEE_POLICY = "see_policy"
+    CHANGE_POLICY = "change_policy"
     SEE_WATCH = "see_watch"  # alarms, proofs and gaps
     ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
     SEE_TEMPLATES = "see_templates"
@@ -41,20 +43,21 @@ _READS_ALL = _EVERYONE | {
     _P.SEE_NUMBERS,
     _P.SEE_RANKING,
     _P.SEE_PAUSES,
+    _P.SEE_POLICY,
     _P.SEE_WATCH,
 }
 _CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_WATCH})
-_DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS})
+_DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS, _P.SEE_TEMPLATES})
 
 # Every unit user's right is bounded to the unit's own subtree; who rated is not among them (domain.md §1).
 # Units never ask the citizen themselves, and who inspects or administers rates for nobody.
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _EVERYONE | _CALLS | {_P.SEE_NUMBERS, _P.ACKNOWLEDGE_ALARMS},
-    Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES | {_P.SEE_TEMPLATES},
-    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | {_P.SEE_TEMPLATES, _P.CHANGE_TEMPLATES},
+    Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES,
+    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | {_P.CHANGE_TEMPLATES, _P.CHANGE_POLICY},
     Role.INSPECTOR: _READS_ALL,
     Role.ADMINISTRATOR: _READS_ALL | {_P.ACKNOWLEDGE_ALARMS},
-    Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_WATCH},
+    Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH},
 }
 
 

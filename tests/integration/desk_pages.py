@@ -34,6 +34,7 @@ PAGES = (
     "/alarms",
     "/templates",
     "/templates/eval",
+    "/policy",
 )
 
 
