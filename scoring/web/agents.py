@@ -161,7 +161,7 @@ def _item(callback_id: int, *, fault: str = "", whole: dict[int, str] | None = N
 
 
 def _script(found: ItemRow) -> Script:
-    policy = deps().policy
+    policy = deps().writer.policy  # the one that holds now: a category may have become sensitive since
     hidden = found.sensitive or found.row.category in policy.sensitive_categories
     category = None if hidden else found.row.category
     office = deps().office.name

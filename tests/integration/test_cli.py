@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import insert
 
 import app
 from callbacks.database import make_engine
+from callbacks.models_office import PolicyVersion
 from tests.loopback_city import quick_city, running_city
 
 SAMPLES = Path(__file__).parent.parent.parent / "callbacks/samples"
@@ -62,6 +64,29 @@ def test_the_environment_wins_and_is_named(city: Path, monkeypatch: pytest.Monke
     result = run("--config", city, "config", "check")
     assert (result.exit_code, "the settings are right" in result.output) == (0, True)
     assert "prompts are speech, not recordings" in result.output
+
+
+def test_a_saved_policy_holds_over_the_settings_own_and_no_role_starts_on_one_it_cant_read(
+    city: Path, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "policy.toml"
+    wanted.write_text("[policy]\nattempts_per_round = 2\n")
+    told = ("policy", "save", wanted, "--reason", "试行", "--by", "head", "--config", city)
+    assert run(*told).output.endswith("version 1 holds\n")
+    city.write_text(city.read_text() + "[policy]\nattempts_per_round = 5\n")
+    shown = run("policy", "show", "--config", city).output
+    assert "# version 1, " in shown and "\nattempts_per_round = 2\n" in shown
+    later = {"id": 2, "body": "[policy]\nx = 1\n", "by": "b", "reason": "r", "at": datetime.now(UTC)}
+    office = app.open_office(app.load_settings(city))
+    try:
+        assert office.context.policy.attempts_per_round == 2
+        with office.context.sessions.begin() as session:  # a later program's
+            session.execute(insert(PolicyVersion).values(later))
+    finally:
+        office.close()
+    refused = run("serve", "--role", "clock", "--config", city)
+    assert refused.exit_code == 2 and "policy version 2: policy.x: there is no such key" in refused.output
+    assert run(*told).output.endswith("version 3 holds\n")  # this is how it's mended
 
 
 PUBLIC = """

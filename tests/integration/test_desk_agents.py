@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from callbacks.models import Audit, Callback, Case, Rating
 from callbacks.models_office import AgentContact
 from callbacks.privacy import Privacy
+from callbacks.service.policy_versions import NewPolicy, save_policy
 from callbacks.states import State
 from callbacks.vocabulary import Channel
 from scoring.models import ScoreEntry
@@ -242,3 +243,18 @@ def test_of_a_sensitive_case_only_the_date_is_said(
     send(agent, f"/agents/{item}/take")
     script = agent.get(f"/agents/{item}").text.partition("通话用语")[2].partition("</section>")[0]
     assert "日反映的事项" in script and "供水" not in script
+
+
+def test_a_category_that_a_saved_policy_makes_sensitive_isnt_said_from_then_on(
+    app: Flask, agent: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    def script() -> str:
+        return agent.get(f"/agents/{item}").text.partition("通话用语")[2].partition("</section>")[0]
+
+    with sessions.begin() as session:
+        session.get_one(Callback, item).case.category = "water"
+    send(agent, f"/agents/{item}/take")
+    assert "供水" in script()
+    wanted = NewPolicy('[policy]\nsensitive_categories = ["water"]\n', "隐私", "head", 0)
+    save_policy(app.extensions["desk"].writer, wanted, "cn3", NOW)
+    assert "供水" not in script()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from callbacks.service.policy_versions import (
     newest_policy,
     refresh_policy,
     save_policy,
+    watching_policy,
 )
 from callbacks.settings import PolicySettings
 from callbacks.states import State
@@ -151,6 +153,16 @@ def test_who_is_at_work_looks_now_and_then_and_lives_through_what_it_cant_read(d
         refresh_policy(other)
     assert newest_policy(desk.ctx.sessions, STOCK) == (STOCK, 0)  # a role then refuses to start
     assert save(desk, wanted(instead_of=2)) == 3  # and this is how it's mended
+
+
+def test_a_role_without_turns_has_a_thread_that_looks(desk: Desk) -> None:
+    desk_role = replace(desk.ctx)
+    with watching_policy(desk_role, 0.01):
+        save(desk, wanted())
+        until = time.monotonic() + 10
+        while desk_role.policy_version == 0 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert desk_role.policy == desk.ctx.policy
 
 
 def test_a_new_policy_decides_of_what_is_open(desk: Desk) -> None:
