@@ -221,8 +221,16 @@ SIGHTS = (
     ("rule", "/ranking/rule"),
     ("templates", "/templates"),
     ("template", "/templates/handler_todo"),
+    ("agents", "/agents"),
+    ("nodes", "/nodes"),
+    ("ledger", "/ledger"),
+    ("alarms", "/alarms"),
+    ("pauses", "/pauses"),
+    ("policy", "/policy"),
 )
-_KEPT = frozenset({"today", "list", "case", "ranking", "progress"})
+_KEPT = frozenset(
+    {"today", "list", "case", "ranking", "progress", "agents", "nodes", "ledger", "alarms", "policy"}
+)
 
 
 @pytest.mark.parametrize(("name", "width", "height", "scheme", "language"), LOOKS)
