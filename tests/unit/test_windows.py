@@ -17,6 +17,7 @@ from callbacks.settings import Span, WindowSettings
 from callbacks.vocabulary import Channel
 from callbacks.windows import (
     CN_HOLIDAYS,
+    DAY_PARTS,
     NeverOpen,
     calendar_ends,
     day_part,
@@ -27,6 +28,7 @@ from callbacks.windows import (
     kind_of_day,
     local_day,
     next_open,
+    pass_days,
     slots_of,
 )
 
@@ -235,3 +237,51 @@ def test_the_next_opening_is_open_and_the_first(
     assert opens == now or not is_open(now, channel, windows)
     for before in range(int((opens - now) / timedelta(minutes=30))):  # spans begin at half hours
         assert not is_open(now + before * timedelta(minutes=30), channel, windows)
+
+
+# -- days without a wanted kind of time are passed at once, and the place is the same as step by step
+
+SPANS = [
+    (Span(start="09:00", end="12:00"), Span(start="14:00", end="20:30")),
+    (Span(start="09:00", end="12:00"),),
+    (Span(start="00:00", end="00:00"),),
+    (Span(start="14:10", end="17:50"),),
+    (Span(start="00:00", end="03:15"), Span(start="22:00", end="00:00")),
+]
+HALF_HOUR, MOST_STEPS = timedelta(minutes=30), 300
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    workdays=st.sampled_from(SPANS),
+    rest_days=st.sampled_from([*SPANS, ()]),
+    minutes=st.integers(0, 20 * 24 * 60),
+    wanted=st.frozensets(st.tuples(st.sampled_from(DAY_PARTS), st.booleans()), min_size=1),
+)
+def test_days_are_passed_as_by_steps(
+    workdays: tuple[Span, ...],
+    rest_days: tuple[Span, ...],
+    minutes: int,
+    wanted: frozenset[tuple[str, bool]],
+) -> None:
+    windows = WindowSettings(voice=workdays, voice_weekend=rest_days)
+    start = datetime(2026, 9, 24, tzinfo=UTC) + timedelta(minutes=minutes)  # over the National Day week
+    begun = next_open(start, Channel.VOICE, windows)
+
+    def suits(at: datetime) -> bool:
+        return (day_part(at, windows), is_evening_or_rest_day(at, windows)) in wanted
+
+    at, steps = begun, 0
+    while steps < MOST_STEPS and not suits(at):
+        at, steps = next_open(at + HALF_HOUR, Channel.VOICE, windows), steps + 1
+
+    found, passed = begun, 0
+    while passed < MOST_STEPS:
+        found, more = pass_days(found, wanted, windows, HALF_HOUR, MOST_STEPS)
+        passed += more
+        if passed >= MOST_STEPS or suits(found):
+            break
+        found, passed = next_open(found + HALF_HOUR, Channel.VOICE, windows), passed + 1
+    assert (passed >= MOST_STEPS) == (steps >= MOST_STEPS)
+    if steps < MOST_STEPS:
+        assert (found, passed) == (at, steps)
