@@ -46,7 +46,7 @@ _READS_ALL = _EVERYONE | {
     _P.SEE_POLICY,
     _P.SEE_WATCH,
 }
-_CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_WATCH})
+_CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH})
 _DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS, _P.SEE_TEMPLATES})
 
 # Every unit user's right is bounded to the unit's own subtree; who rated is not among them (domain.md §1).

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import structlog
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from callbacks.open_callbacks import snapshot
-from callbacks.policy_toml import Change, Fault, PolicyRefused, changes, write_policy
+from callbacks.policy_toml import Change, Fault, PolicyRefused, changes, read_policy, write_policy
 from callbacks.preflight import Comparison
 from callbacks.preflight_run import compare
 from callbacks.service.core import Context
@@ -32,10 +33,12 @@ from scoring.web.permissions import Permission, needs
 from scoring.web.policy_chart import draw
 from scoring.web.policy_facts import facts, retries, windows
 
+log = structlog.get_logger(__name__)
 pages = Blueprint("policy", __name__)
 
 _LONGEST = 20_000  # characters of a policy
 _SHOWN = 20  # versions
+_PLAYED = 5000  # callbacks: more would keep a reader waiting for more than a few seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Past:
 @pages.get("/policy")
 @needs(Permission.SEE_POLICY)
 def show() -> str:
-    refresh_policy(_ctx())
+    _take_up()
     return _page(None)
 
 
@@ -66,7 +69,7 @@ def show() -> str:
 @needs(Permission.CHANGE_POLICY)
 def check() -> str | tuple[str, int]:
     """Faults by their keys, or what the change would come to, and the question whether it shall hold."""
-    refresh_policy(_ctx())
+    _take_up()
     draft, held = _draft(), _ctx().policy
     try:
         wanted = checked(draft.text, held, held.scale, deps().now())
@@ -87,7 +90,7 @@ def keep() -> str | Response | tuple[str, int]:
             return _check_page(draft, checked(draft.text, ctx.policy, ctx.policy.scale, deps().now()), True)
         return _page(draft, error.faults), 400
     except PolicyChanged:
-        refresh_policy(ctx)
+        _take_up()
         return _page(draft, changed=True), 409
     flash(_("已保存为第%(n)s版，各进程几秒内生效。", n=saved.number))
     return redirect(url_for("policy.show"), 303)
@@ -97,18 +100,29 @@ def _ctx() -> Context:
     return deps().writer
 
 
+def _take_up() -> None:
+    """What was saved since; the page stands a version that it can't read, so that it's mended here."""
+    try:
+        refresh_policy(_ctx())
+    except PolicyUnreadable as error:
+        log.error("policy_unreadable", error=str(error))
+
+
 def _page(draft: Draft | None, faults: list[Fault] | None = None, *, changed: bool = False) -> str:
     """The policy that holds and the form; `changed`: somebody else saved a version meanwhile."""
     ctx = _ctx()
     with deps().read_sessions() as session:
         versions = list_versions(session, _SHOWN + 1)
-    shown = draft or Draft(write_policy(ctx.policy), ctx.policy_version)
+    newest = versions[0].number if versions else 0
+    shown = draft or Draft(write_policy(ctx.policy), newest)
     if changed:
-        shown = replace(shown, instead_of=ctx.policy_version)
+        shown = replace(shown, instead_of=newest)
     return render_template(
         "policy.html",
         policy=ctx.policy,
         version=next((each for each in versions if each.number == ctx.policy_version), None),
+        newest=versions[0] if versions else None,
+        unread=newest > ctx.policy_version,
         facts=facts(ctx.policy),
         windows=windows(ctx.policy),
         retries=[(Disposition(each.cause), each) for each in retries(ctx.policy)],
@@ -116,6 +130,8 @@ def _page(draft: Draft | None, faults: list[Fault] | None = None, *, changed: bo
         draft=shown,
         faults=faults or [],
         changed=changed,
+        mine=_own_changes(shown.text) if changed else None,
+        held_text=write_policy(ctx.policy),
         most_characters=_LONGEST,
     )
 
@@ -137,7 +153,15 @@ def _check_page(draft: Draft, wanted: PolicySettings, without_reason: bool = Fal
 def _preflight(wanted: PolicySettings) -> Comparison:
     ctx = _ctx()
     with deps().read_sessions() as session:
-        return compare(snapshot(ctx, session, deps().now()), ctx.policy, wanted)
+        return compare(snapshot(ctx, session, deps().now(), most=_PLAYED), ctx.policy, wanted)
+
+
+def _own_changes(text: str) -> list[Change] | None:
+    """What a text would change of the policy that holds; None where it can't be read."""
+    try:
+        return changes(_ctx().policy, read_policy(text))
+    except PolicyRefused:
+        return None
 
 
 def _history(versions: list[Version]) -> list[Past]:

@@ -17,6 +17,7 @@ from callbacks.models_office import PolicyVersion
 from callbacks.preflight import Assumptions, Comparison, Forecast, Hour
 from callbacks.privacy import Privacy
 from callbacks.service.policy_versions import NewPolicy, save_policy
+from scoring.web import policy_page
 from scoring.web.desk import create_desk
 from scoring.web.policy_chart import HEIGHT, MOST, draw
 from tests.integration.desk_data import NOW, USERS, Town, add_users, build, desk_deps
@@ -127,14 +128,43 @@ def test_of_two_who_change_it_the_second_is_told(
     answer = send(head, "/policy", reason="试行两次")
     assert answer.status_code == 409
     page = unescape(answer.text)
-    assert "chief 刚才已保存了第1版" in page and "attempts_per_round = 2" in page and "最多4次" in page
+    assert "chief 刚才已保存了第1版" in page and "最多4次" in page
+    assert "attempts_per_round = 2" in page and "attempts_per_round = 4" in page  # both texts
+    assert re.search(r"attempts_per_round</code> <del>.*4</del> → <ins>.*2</ins>", page)  # and what differs
     assert saved(sessions) == [1]
     assert send(head, "/policy", instead_of=1, reason="商量过了").status_code == 303
     assert saved(sessions) == [1, 2]
 
 
+def test_a_version_that_this_program_cant_read_is_told_and_mended_here(
+    head: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        row = PolicyVersion(id=1, body="[policy]\nlater = 1\n", by="chief", reason="新版", at=NOW)
+        session.add(row)
+    page = head.get("/policy")
+    assert page.status_code == 200
+    told = unescape(page.text)
+    assert "最新的第1版由另一版本的程序保存" in told and "本程序读不懂这一版" in told and "最多3次" in told
+    assert 'name="instead_of" value="1"' in told
+    assert send(head, "/policy/check", instead_of=1).status_code == 200
+    assert send(head, "/policy", reason="x").status_code == 409  # instead of what was before it
+    assert send(head, "/policy", instead_of=1, reason="改回").status_code == 303
+    told = unescape(head.get("/policy").text)
+    assert saved(sessions) == [1, 2] and "第2版，head，" in told and "最新的第" not in told
+
+
+def test_of_very_many_a_sample_is_played_and_said(head: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "按号码抽取" not in send(head, "/policy/check").text
+    monkeypatch.setattr(policy_page, "_PLAYED", 3)
+    page = unescape(send(head, "/policy/check").text)
+    found = re.search(r"进行中(\d+)件.*按号码抽取(\d+)件预演", page, re.DOTALL)
+    assert found is not None and 0 < int(found[2]) < int(found[1])
+
+
 @pytest.mark.parametrize(
-    ("login", "sees"), [("supervisor", 200), ("inspector", 200), ("agent", 403), ("city", 403)]
+    ("login", "sees"),
+    [("supervisor", 200), ("inspector", 200), ("admin", 200), ("agent", 200), ("city", 403)],
 )
 def test_others_may_look_or_not_but_change_nothing(
     app: Flask, sessions: sessionmaker[Session], login: str, sees: int
