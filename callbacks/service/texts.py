@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from callbacks.models import (
     Callback,
     Case,
     CasePhone,
+    Reply,
     Suppression,
     TextKind,
     TextMessage,
@@ -43,6 +44,7 @@ from callbacks.vocabulary import Channel
 from callbacks.wording import text_body
 
 _BUSY_PAUSE = timedelta(seconds=30)
+_CLOSED_A_DAY = 3  # to one number
 _ANSWERS, _BULK = 0, 1  # priorities
 
 
@@ -85,15 +87,32 @@ def queue_answer(
     session: Session,
     kind: TextKind,
     callback: Callback | None,
-    phone: CasePhone | TextMessage,
+    phone: CasePhone | TextMessage | Reply,
     now: datetime,
 ) -> None:
-    """Queues an answer to a citizen's own text: before bulk, and ungated for ten minutes."""
+    """Queues an answer to a citizen's own text: before bulk, and ungated for ten minutes.
+
+    That it's over is told thrice a day at most: a telephone that answers by itself would never end.
+    """
+    if kind is TextKind.CLOSED and _told_often(session, phone.number_index, now):
+        return
     text = _new_text(ctx, session, kind, callback, phone, now)
-    if isinstance(phone, TextMessage):
+    if not isinstance(phone, CasePhone) and phone.sender_code in ctx.office.sender_codes:
         text.sender_code = phone.sender_code  # a reply to this, too, finds its question
     text.priority, text.ungated_until = _ANSWERS, now + ctx.policy.ungated_answer
     session.add(text)
+
+
+def _told_often(session: Session, number_index: str, now: datetime) -> bool:
+    told = session.scalar(_TOLD_CLOSED, {"number": number_index, "since": now - timedelta(days=1)})
+    return (told or 0) >= _CLOSED_A_DAY
+
+
+_TOLD_CLOSED = select(func.count()).where(
+    TextMessage.number_index == bindparam("number"),
+    TextMessage.kind == TextKind.CLOSED,
+    TextMessage.created_at > bindparam("since"),
+)
 
 
 def _new_text(
@@ -101,7 +120,7 @@ def _new_text(
     session: Session,
     kind: TextKind,
     callback: Callback | None,
-    phone: CasePhone | TextMessage,
+    phone: CasePhone | TextMessage | Reply,
     now: datetime,
 ) -> TextMessage:
     case = callback.case if callback is not None else None
