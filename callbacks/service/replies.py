@@ -22,7 +22,7 @@ from callbacks.models import (
     TextKind,
     TextMessage,
 )
-from callbacks.numbers import mask
+from callbacks.numbers import NumberKind, kind_of, mask
 from callbacks.service.answers import (
     Answer,
     change,
@@ -35,7 +35,7 @@ from callbacks.service.claims import hand_over
 from callbacks.service.closing import cancel_queued_text
 from callbacks.service.core import Context, audit, close_question, is_suppressed, lock_callbacks, move
 from callbacks.service.texts import queue_answer
-from callbacks.states import OPEN, TAKES_LATE_ANSWER, State, Trigger
+from callbacks.states import ON_THE_LINE, OPEN, TAKES_LATE_ANSWER, State, Trigger
 from callbacks.vocabulary import Channel
 
 log = structlog.get_logger(__name__)
@@ -203,8 +203,9 @@ def _callbacks_of(session: Session, questions: Iterable[TextMessage | None]) -> 
 def _alarm(ctx: Context, session: Session, reply: Reply, question: TextMessage | None, now: datetime) -> None:
     audit(session, now, "system", "emergency_reply", f"reply:{reply.id}")
     raise_alarm(session, AlarmKind.EMERGENCY_REPLY, f"reply:{reply.id}", now, number=reply.number_masked)
-    if question is not None:
-        queue_answer(ctx, session, TextKind.EMERGENCY, None, question, now)
+    to = reply if question is None else question  # danger is answered, whether or not we ever asked
+    if question is not None or kind_of(ctx.privacy.decrypt(reply.number_encrypted)) is NumberKind.MOBILE:
+        queue_answer(ctx, session, TextKind.EMERGENCY, None, to, now)
 
 
 def _outcome(
@@ -233,8 +234,8 @@ def _is_comment(session: Session, reply: Reply, callback: Callback) -> bool:
     current = counted_rating(session, callback.id) if callback.state is State.RATED else None
     if current is None or current.settled_at is not None or current.channel is not Channel.SMS:
         return False
-    body = unicodedata.normalize("NFKC", reply.body).strip()
-    alone = len(body) == 1 and unicodedata.numeric(body, None) is not None  # 一, 壹
+    body = [sign for sign in unicodedata.normalize("NFKC", reply.body) if sign.isalnum()]
+    alone = len(body) == 1 and unicodedata.numeric(body[0], None) is not None  # 一, 壹。
     return not alone and not any(sign.isdigit() for sign in body)
 
 
@@ -284,9 +285,12 @@ def _rated(
         return "rated"
     current = counted_rating(session, callback.id)
     if current is not None and current.channel is Channel.SMS and current.value == reply.rating:
+        if reply.comment and current.settled_at is None:  # the same again, but with words: 3，没人来
+            _add_words(current, reply.comment)
+            return "comment"
         return "uncounted"  # the same again says nothing new
     mine = current is not None and _is_theirs(session, current, reply)
-    if question.open and mine and change(ctx, session, callback, answer, now) is not None:
+    if mine and change(ctx, session, callback, answer, now) is not None:
         _thank(ctx, session, reply.rating, question, callback, now)
         return "changed"
     keep_uncounted(ctx, session, callback, answer, now)
@@ -324,7 +328,7 @@ def _words(
     """Words after a rating are its comment; before one they are asked once more, then a person reads them."""
     current = counted_rating(session, callback.id)
     if current is not None and current.settled_at is None:
-        current.comment = f"{current.comment}\n{reply.body}".strip()
+        _add_words(current, reply.body)
         return "comment"
     if callback.state not in OPEN:
         queue_answer(ctx, session, TextKind.CLOSED, callback, question, now)
@@ -333,7 +337,11 @@ def _words(
     if callback.unclear_texts == 1:
         queue_answer(ctx, session, TextKind.CLARIFY, callback, question, now)
         return "clarify"
-    if callback.state in (State.SMS_QUEUED, State.AWAIT_REPLY):
+    if callback.state in OPEN - ON_THE_LINE - {State.AGENT_QUEUE}:
         hand_over(ctx, session, callback, "unclear", now)
         return "handed_over"
     return "comment"
+
+
+def _add_words(rating: Rating, words: str) -> None:
+    rating.comment = f"{rating.comment}\n{words}".strip()

@@ -269,7 +269,6 @@ def test_a_telephone_that_answers_by_itself_is_told_thrice_a_day_that_it_is_over
 # Found by reading domain.md beside callbacks/service/replies.py; each says where the two differ.
 
 
-@pytest.mark.xfail(strict=True, reason="replies._words hands over from SMS_QUEUED and AWAIT_REPLY alone")
 @pytest.mark.parametrize("hours", [25, 49])
 def test_a_second_unclear_text_is_a_persons_to_read_while_a_call_waits_too(desk: Desk, hours: int) -> None:
     """§5: from any open state, not from those of the text alone."""
@@ -281,7 +280,6 @@ def test_a_second_unclear_text_is_a_persons_to_read_while_a_call_waits_too(desk:
     assert desk.state(callback) is State.AGENT_QUEUE
 
 
-@pytest.mark.xfail(strict=True, reason="replies._rated wants an open question for a change")
 def test_a_late_rating_may_be_changed_within_the_minutes_too(desk: Desk) -> None:
     """§8.2: the thanks promise it, whichever state the answer found."""
     [callback] = ask(desk, MOBILE)
@@ -293,7 +291,6 @@ def test_a_late_rating_may_be_changed_within_the_minutes_too(desk: Desk) -> None
     assert desk.ratings(callback)[-1].late
 
 
-@pytest.mark.xfail(strict=True, reason="replies._alarm answers only where a question is found")
 def test_danger_from_a_number_that_was_not_asked_is_answered_too(desk: Desk) -> None:
     """§1: alarm at a seat, "dial 110" back; whether we asked something doesn't matter."""
     assert says(desk, "救命", number=OTHER) == "unmatched"
@@ -308,7 +305,6 @@ def test_danger_from_a_short_code_is_no_reason_to_text_it(desk: Desk) -> None:
     assert desk.texts() == []
 
 
-@pytest.mark.xfail(strict=True, reason="replies._rated drops the words beside the same digit")
 def test_the_reason_that_comes_with_the_same_digit_is_the_ratings_comment(desk: Desk) -> None:
     """§8.2: words are always a comment. Who is asked for the reason often repeats the 3."""
     [callback] = ask(desk, MOBILE)
@@ -317,7 +313,6 @@ def test_the_reason_that_comes_with_the_same_digit_is_the_ratings_comment(desk: 
     assert [(rating.value, rating.comment) for rating in desk.ratings(callback)] == [(3, "没人来过")]
 
 
-@pytest.mark.xfail(strict=True, reason="replies._is_comment takes 三。 for words")
 def test_a_numeral_with_a_full_stop_is_a_digit_too(desk: Desk) -> None:
     [callback] = ask(desk, MOBILE)
     assert says(desk, "1") == "rated"
