@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind
 from callbacks.models import AttemptCallback, Callback, Case, Reply
-from callbacks.models_office import Alarm
+from callbacks.models_office import Alarm, IntakeGap
+from callbacks.service.gaps import alarm_subject
 from scoring.queries import Scope
 
 MOST = 200
@@ -23,7 +24,7 @@ _SEEN = 50
 class AlarmRow:
     """An alarm with what it leads to. `words` are a citizen's own, `number` is masked, `day` a ledger's.
 
-    `cases` are at most a few of those that it names.
+    `cases` are at most a few of those that it names. `came`: all that a gap at intake missed has come since.
     """
 
     id: int
@@ -39,6 +40,7 @@ class AlarmRow:
     words: str = ""
     number: str = ""
     day: str = ""
+    came: bool = False
 
     @property
     def is_emergency(self) -> bool:
@@ -69,6 +71,7 @@ class _Found:
     callbacks: dict[int, str] = field(default_factory=dict)
     attempts: dict[int, list[str]] = field(default_factory=dict)
     cases: dict[int, str] = field(default_factory=dict)
+    gaps: set[str] = field(default_factory=set)  # subjects of the sources of which something is missing
 
 
 def count_open(session: Session) -> OpenAlarms:
@@ -123,6 +126,7 @@ def _row(scope: Scope, alarm: Alarm, found: _Found) -> AlarmRow:
         words=words,
         number=number if scope.numbers else "",
         day=str(alarm.detail.get("day", "")) if alarm.kind == AlarmKind.LEDGER_BROKEN else "",
+        came=alarm.kind == AlarmKind.INTAKE_GAP and alarm.subject not in found.gaps,
     )
 
 
@@ -155,6 +159,9 @@ def _look_up(session: Session, alarms: Sequence[Alarm]) -> _Found:
     of = {_whole(alarm.detail.get("attempt")) for alarm in alarms}
     for attempt, number in session.execute(attempts.where(AttemptCallback.attempt_id.in_(of))):
         found.attempts.setdefault(attempt, []).append(number)
+    if any(alarm.kind == AlarmKind.INTAKE_GAP for alarm in alarms):
+        sources = select(IntakeGap.source).where(IntakeGap.closed_at.is_(None)).distinct()
+        found.gaps = {alarm_subject(source) for source in session.scalars(sources)}
     ids = {_whole(alarm.detail.get("case_id")) for alarm in alarms}
     found.cases |= dict(session.execute(select(Case.id, Case.number).where(Case.id.in_(ids))).all())
     return found

@@ -62,12 +62,16 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The first-round callbacks of a scope. `attempts` counts calls by what came of them, None: under way."""
+    """The first-round callbacks of a scope. `attempts` counts calls by what came of them, None: under way.
+
+    `by_person` counts the calls that a person made; what came of those, the person says.
+    """
 
     sums: Sums
     states: dict[State, int]
     units: tuple[tuple[UnitRow, Sums], ...]
     attempts: dict[Disposition | None, int]
+    by_person: int
     texts: dict[TextState, int]
     ratings: dict[Channel, int]
 
@@ -100,6 +104,7 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
             for unit in units
         ),
         attempts=_attempts(session, wanted),
+        by_person=_by_person(session, wanted),
         texts=_texts(session, wanted),
         ratings=_ratings(session, wanted),
     )
@@ -133,13 +138,19 @@ def _of_units(wanted: list[ColumnElement[bool]]) -> Any:
 
 def _attempts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Disposition | None, int]:
     """Each call once, however many cases it asks for."""
+    query = select(Attempt.disposition, func.count()).where(*_called(Channel.VOICE, wanted))
+    return dict(session.execute(query.group_by(Attempt.disposition)).all())
+
+
+def _by_person(session: Session, wanted: list[ColumnElement[bool]]) -> int:
+    """Calls begun on the desk that reached for the citizen."""
+    query = select(func.count()).select_from(Attempt).where(*_called(Channel.AGENT, wanted))
+    return session.scalar(query) or 0
+
+
+def _called(channel: Channel, wanted: list[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     linked = select(AttemptCallback.attempt_id).where(AttemptCallback.callback_id.in_(_of_units(wanted)))
-    query = (
-        select(Attempt.disposition, func.count())
-        .where(Attempt.channel == Channel.VOICE, Attempt.invited_at.is_not(None), Attempt.id.in_(linked))
-        .group_by(Attempt.disposition)
-    )
-    return dict(session.execute(query).all())
+    return [Attempt.channel == channel, Attempt.invited_at.is_not(None), Attempt.id.in_(linked)]
 
 
 def _texts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[TextState, int]:

@@ -179,9 +179,14 @@ def _write_in(session: Session, source: str, news: Sequence[Gap], now: datetime)
         missed = sum(gap.expected - gap.found for gap in opened)
         last = opened[-1]
         told = {"gaps": len(opened), "missing": missed, "of": last.kind.value}
-        raise_alarm(session, AlarmKind.INTAKE_GAP, f"source:{source}"[:80], now, **told)
+        raise_alarm(session, AlarmKind.INTAKE_GAP, alarm_subject(source), now, **told)
     log.warning("intake_gaps", source=source, changed=len(news), opened=len(opened))
     return len(news)
+
+
+def alarm_subject(source: str) -> str:
+    """What the alarm of a source's gaps is of."""
+    return f"source:{source}"[:80]
 
 
 def _store(session: Session, source: str, gap: Gap, now: datetime) -> bool:

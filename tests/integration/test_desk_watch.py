@@ -223,3 +223,13 @@ def test_today_is_shown_as_it_stands(head: FlaskClient, sessions: sessionmaker[S
     assert "当前" in head.get("/ledger?day=2026-11-23").text
     with sessions() as session:
         assert session.scalars(select(LedgerProof)).all() == []
+
+
+def test_a_gap_that_has_closed_says_that_nothing_is_missing_any_more(
+    head: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    assert "缺3件" in head.get("/alarms").text
+    with sessions.begin() as session:
+        session.scalars(select(IntakeGap)).one().closed_at = NOW
+    html = head.get("/alarms").text
+    assert "曾缺3件，现已补齐" in html and len(open_alarms(sessions)) == 6  # a seat still has to see it
