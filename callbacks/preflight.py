@@ -51,7 +51,8 @@ class Snapshot:
     @property
     def share(self) -> float:
         """The part of all that `waiting` is, 0 to 1."""
-        return len(self.waiting) / self.open_in_all if self.open_in_all > len(self.waiting) else 1.0
+        played = len(self.waiting)
+        return played / self.open_in_all if 0 < played < self.open_in_all else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from difflib import ndiff
 
 import structlog
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -38,6 +39,7 @@ pages = Blueprint("policy", __name__)
 
 _LONGEST = 20_000  # characters of a policy
 _SHOWN = 20  # versions
+_SIGNS = {"-": "−", "+": "+"}
 _PLAYED = 5000  # callbacks: more would keep a reader waiting for more than a few seconds
 
 
@@ -52,10 +54,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A version and what it changed; None where its text or the one before can't be read by this program."""
+    """A version and what it changed, by key; by line where this program can't read it or the one before."""
 
     version: Version
-    changes: list[Change] | None
+    changes: list[Change]
+    lines: list[str] = field(default_factory=list)
 
 
 @pages.get("/policy")
@@ -172,8 +175,14 @@ def _history(versions: list[Version]) -> list[Past]:
             old = before.policy() if before is not None else PolicySettings()
             found.append(Past(version, changes(old, version.policy())))
         except PolicyUnreadable:
-            found.append(Past(version, None))
+            found.append(Past(version, [], _lines(before.body if before else "", version.body)))
     return found
+
+
+def _lines(old: str, new: str) -> list[str]:
+    """The lines that went, after a −, and those that came, after a +."""
+    found = ndiff(old.splitlines(), new.splitlines())
+    return [f"{_SIGNS[line[0]]} {line[2:]}" for line in found if line[0] in _SIGNS and line[2:].strip()]
 
 
 def _draft() -> Draft:

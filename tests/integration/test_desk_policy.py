@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from html import unescape
 
 import pytest
@@ -24,6 +25,12 @@ from tests.integration.desk_data import NOW, USERS, Town, add_users, build, desk
 from tests.integration.desk_pages import sign_in_to, token
 
 TWICE = "[policy]\nattempts_per_round = 2\n"
+
+
+@pytest.fixture
+def privacy() -> Privacy:
+    """Keys that stay, so that a sample by number is the same each time."""
+    return Privacy(urlsafe_b64encode(b"k" * 32), b"i" * 32)
 
 
 @pytest.fixture
@@ -146,6 +153,7 @@ def test_a_version_that_this_program_cant_read_is_told_and_mended_here(
     assert page.status_code == 200
     told = unescape(page.text)
     assert "最新的第1版由另一版本的程序保存" in told and "本程序读不懂这一版" in told and "最多3次" in told
+    assert "+ [policy]\n+ later = 1</pre>" in told
     assert 'name="instead_of" value="1"' in told
     assert send(head, "/policy/check", instead_of=1).status_code == 200
     assert send(head, "/policy", reason="x").status_code == 409  # instead of what was before it
