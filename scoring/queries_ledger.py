@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -48,6 +49,7 @@ class LedgerPage:
     total: LedgerRow
     units: tuple[LedgerRow, ...]
     breaches: tuple[Breach, ...]
+    named: Mapping[str, UnitRow]  # units by their codes
     differences: tuple[str, ...]
     proofs: tuple[ProofRow, ...]
     open_gaps: tuple[IntakeGap, ...]
@@ -68,6 +70,7 @@ def read_ledger_page(session: Session, day: date | None, timezone: str) -> Ledge
         total=_total(ledger),
         units=tuple(_row(row, named.get(row.unit)) for row in ledger.units),
         breaches=ledger.breaches,
+        named=named,
         differences=() if as_of is None else as_of.differences,
         proofs=list_proofs(session),
         open_gaps=_gaps(session, is_open=True),

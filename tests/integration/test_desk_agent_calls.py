@@ -118,6 +118,8 @@ def test_a_call_from_the_button_to_the_story(office: Office, sessions: sessionma
             "agent"
         ]
         case = session.get_one(Case, session.get_one(Callback, office.item).case_id).number
+    counts = re.sub(r"<[^>]+>", " ", office.agent.get("/progress").text)
+    assert re.search(r"人工拨打\s+1\s", counts)  # beside the calls that the system made
     told = re.sub(r"<[^>]+>", " ", office.agent.get(f"/cases/{case}").text)
     assert re.search(r"第\d次电话\s+接通，正常结束\s+人工拨打\s+agent", told)
     assert re.search(r"振铃\s+6.0秒\s+通话\s+75.0秒", told)

@@ -161,7 +161,7 @@ def test_the_ledger_as_it_stands_with_the_share_without_a_number(
     assert without > 0 and f"<small>{without}/{closed}</small>" in html
     done = found.total("done")
     assert f"<small>{done}/{done + found.total('open')}</small>" in html
-    assert '"number">F0000012</span>– <span class="number">F0000014<' in html and "编号不连续" in html
+    assert '"number">F0000012</span>–<wbr><span class="number">F0000014<' in html and "编号不连续" in html
 
 
 @pytest.mark.parametrize("page", ["/progress", "/ranking?group=dept", "/units/D03", "/ledger"])
