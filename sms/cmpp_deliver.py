@@ -5,7 +5,7 @@ from __future__ import annotations
 from sms.cmpp_codec import Deliver
 from sms.events import ReceiptStatus
 from sms.long_reply import Part, part_of
-from sms.message import UCS2, BrokenText, decode
+from sms.message import UCS2, BrokenText, decode, without_zeros
 
 _ASCII, _GBK = 0, 15
 _UDH_INDICATOR = 0x40
@@ -49,7 +49,7 @@ def text_of(raw: bytes, msg_fmt: int) -> str:
     """A text's characters; BrokenText for bytes that are none in their format, or another format."""
     if msg_fmt == _GBK:
         try:
-            return raw.decode("gb18030")
+            return without_zeros(raw.decode("gb18030"))
         except UnicodeDecodeError as error:
             raise BrokenText(f"Msg_Fmt 15: {error.reason} at byte {error.start}") from None
     if msg_fmt not in (UCS2, _ASCII):

@@ -46,11 +46,22 @@ def encode(text: str) -> bytes:
 def decode(raw: bytes, data_coding: int) -> str:
     """The text of a delivery: UCS-2 for 8, Latin-1 for 3, else the gateway's default alphabet as ASCII.
 
-    BrokenText for an odd number of bytes, half a surrogate pair, or bytes outside the alphabet.
+    BrokenText for an odd number of bytes, half a surrogate pair, bytes outside the alphabet, or a zero.
     """
     try:
         if data_coding == UCS2:
-            return raw.decode("utf-16-be")
-        return raw.decode("latin-1" if data_coding == 3 else "ascii")
+            return without_zeros(raw.decode("utf-16-be"))
+        return without_zeros(raw.decode("latin-1" if data_coding == 3 else "ascii"))
     except UnicodeDecodeError as error:
         raise BrokenText(f"data coding {data_coding}: {error.reason} at byte {error.start}") from None
+
+
+def without_zeros(text: str) -> str:
+    """Without the zeros by which some gateways end or fill up a text. BrokenText for one within it.
+
+    PostgreSQL keeps no zero in a text.
+    """
+    text = text.rstrip("\0")
+    if "\0" in text:
+        raise BrokenText(f"a zero at character {text.index(chr(0))}")
+    return text

@@ -190,3 +190,25 @@ def test_what_cant_be_kept_is_turned_away_and_taken_when_it_comes_again(
     assert office.stored() == [("138****0001", WORDS)]
     office.inbox.catch_up(office.desk.now)
     assert office.alarms() == [("spool", True)]  # a seat learns that somebody was turned away
+
+
+# what came, what is kept of it: zeros at the end are padding, within they are bytes that are no text
+@pytest.mark.parametrize(("content", "kept"), [("3\0", "3"), ("\0", ""), ("3\0x", "003300000078")])
+@pytest.mark.parametrize("by", [Peer, Far])
+def test_a_text_with_zeros_is_kept_and_not_set_aside(
+    office: Office, by: Any, content: str, kept: str
+) -> None:
+    office.mend()
+    far = by()
+    if isinstance(far, Peer):
+        far.bind()
+        far.deliver(source_addr=MOBILE, short_message=encode(content))
+        _turn(office, far)
+        assert far.expect("deliver_sm_resp").status == 0
+    else:
+        far.log_in()
+        far.deliver(7, content, src_terminal_id=MOBILE)
+        _turn(office, far)
+        assert far.expect(DeliverResp)[1].result == 0
+    far.close()
+    assert office.stored() == [("138****0001", kept)]

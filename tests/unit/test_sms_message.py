@@ -11,7 +11,7 @@ from sms.message import BrokenText, decode, encode, parts, udh, units
 
 KEY = ("13803790001", "106380110", 8)
 NO_SAR = (None, None, None)
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,9 @@ def test_parts_are_the_text_and_each_fits(text: str) -> None:
         (b"", 8, ""),
         (b"1", 0, "1"),  # the default alphabet, as far as it is ASCII
         (b"\xe9", 3, "é"),  # Latin-1
+        (b"\x00\x31\x00\x00", 8, "1"),  # a far end that ends or fills up its texts with zeros
+        (b"1\0\0", 0, "1"),
+        (b"\x00\x31\x00\x00\x00\x32", 8, None),  # a zero within is no character that can be kept
         (b"\x6e", 8, None),  # half a character
         (b"\xd8\x3d", 8, None),  # half a pair, at the end
         (b"\xd8\x3d\x00\x31", 8, None),  # half a pair, then a digit
