@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Attempt, Callback, CasePhone, Line
 from callbacks.models_office import AgentCall, AgentCallState, ContactOutcome
-from callbacks.service.agent_calls import ask_for_call
+from callbacks.service.agent_calls import NoCall, ask_for_call
 from callbacks.service.agents import Contact, Told, claim, contact, newest_contact
 from callbacks.service.core import Context
 from callbacks.states import State
@@ -58,11 +58,17 @@ class Agents:
                 self._ask(callback_id, target)
 
     def _ask(self, callback_id: int, target: str) -> None:
-        """Refused while a call is live, and while a number rests: then the next look asks again."""
+        """Refused while a call is live, and while a number rests: then the next look asks again.
+
+        When the round is over nobody is called any more, and the agent says so; else its claim would hold
+        the end for a quarter of an hour.
+        """
         with self.ctx.sessions() as session:
             case = session.get_one(Callback, callback_id).case_id
             phone = session.scalars(select(CasePhone.id).where(CasePhone.case_id == case)).one()
-        ask_for_call(self.ctx, callback_id, phone, _login(target), target, _now(), TARGETS)
+        asked = ask_for_call(self.ctx, callback_id, phone, _login(target), target, _now(), TARGETS)
+        if asked.why is NoCall.DEADLINE:
+            self._store(callback_id, target, NOBODY)
 
     def _outcome(self, callback_id: int) -> Contact | None:
         """What the newest call came to; None while there is none that is over, or none knows how it ended."""
