@@ -92,7 +92,7 @@ class SmsWorker:
         """One turn: what came is stored first, then new texts are claimed."""
         self._inbox.catch_up(datetime.now(UTC))
         self._look_for_policy()
-        timeout = self._poll if self._gather_until is None else _GATHER
+        timeout = _GATHER if claiming and self._gather_until is not None else self._poll
         events = [*self._unwritten, *self._gateway.poll(timeout)]
         self._unwritten = []
         self._store_told(

@@ -13,7 +13,7 @@ from smpplib import smpp
 from sms.events import ReceiptStatus
 from sms.message import encode
 from sms.smpp_codec import BadPdu, Sequence, parse, text_of
-from sms.smpp_quick import HEADER
+from sms.smpp_quick import HEADER, deliver_sm_resp, submit_sm
 from sms.smpp_receipt import comparable, is_receipt, read_receipt
 
 DELIVER = 0x05
@@ -76,6 +76,41 @@ def test_responses_may_have_no_body() -> None:
     pdu = parse(refused)
     assert (pdu.command, pdu.status, pdu.sequence) == ("submit_sm_resp", 0x58, 3)
     assert text_of(pdu.message_id) == ""
+
+
+@given(
+    st.text("0123456789", max_size=24),
+    st.text("0123456789", min_size=1, max_size=24),
+    st.sampled_from([0, 0x40]),
+    st.binary(max_size=140),
+    st.none() | st.binary(min_size=1, max_size=400),
+)
+@settings(max_examples=60)
+def test_a_submit_is_written_as_smpplib_writes_it(
+    source: str, destination: str, esm_class: int, text: bytes, payload: bytes | None
+) -> None:
+    fields: dict[str, Any] = {
+        "source_addr_ton": 0,
+        "source_addr_npi": 1,
+        "source_addr": source,
+        "dest_addr_ton": 1,
+        "dest_addr_npi": 1,
+        "destination_addr": destination,
+        "esm_class": esm_class,
+        "data_coding": 8,
+        "registered_delivery": 1,
+        "short_message": text if payload is None else b"",
+    }
+    if payload is not None:
+        fields["message_payload"] = payload
+    theirs = smpp.make_pdu("submit_sm", client=Sequence(), **fields)
+    assert submit_sm(theirs.sequence, fields) == theirs.generate()
+
+
+def test_an_acknowledgement_is_written_as_smpplib_writes_it() -> None:
+    theirs = smpp.make_pdu("deliver_sm_resp", client=Sequence())
+    theirs.sequence, theirs.status = 41, 0x64
+    assert deliver_sm_resp(41, 0x64) == theirs.generate()
 
 
 def test_what_is_unknown_or_broken_keeps_its_sequence() -> None:
