@@ -105,10 +105,10 @@ def _city(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """The city's process, which ends with us, however we end (`callbacks.stopping`)."""
     read_end, write_end = os.pipe()
     environment = {
-        **os.environ,
-        PARENT_FD: str(read_end),
         "HUIFANG_CITY__PORT": "0",
         "HUIFANG_SMSC__PORT": "0",
+        **os.environ,
+        PARENT_FD: str(read_end),
     }
     process = subprocess.Popen(
         command,

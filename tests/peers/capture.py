@@ -46,24 +46,30 @@ def packets(path: Path) -> Iterator[bytes]:
         offset += 16 + size
 
 
-def invited(path: Path, caller: str) -> set[str]:
-    """The Call-IDs of INVITEs without a To tag, of those that show `caller`."""
+def _goes_to(packet: bytes, protocol: int, port: int) -> bool:
+    """IP protocol 17 is UDP, 6 is TCP; both say the destination's port in their second two bytes."""
+    ip = (packet[0] & 15) * 4
+    return packet[9] == protocol and struct.unpack_from(">H", packet, ip + 2)[0] == port
+
+
+def invited(path: Path, port: int) -> set[str]:
+    """The Call-IDs of INVITEs without a To tag, of those that went to `port`."""
     found = set()
     for packet in packets(path):
-        if packet[9] != 17:
+        if not _goes_to(packet, 17, port):
             continue
         payload = packet[(packet[0] & 15) * 4 + 8 :].decode("utf-8", "replace")
         headers = dict(line.split(":", 1) for line in payload.split("\r\n")[1:] if ":" in line)
-        if ";tag=" not in headers.get("To", "") and caller in headers.get("From", ""):
+        if ";tag=" not in headers.get("To", ""):
             found.add(headers["Call-ID"].strip())
     return found
 
 
-def submits(path: Path) -> list[tuple[str, str]]:
-    """Destination and text of each submit_sm's first part, of the streams that are SMPP."""
+def submits(path: Path, port: int) -> list[tuple[str, str]]:
+    """Destination and text of each submit_sm's first part, of the SMPP streams to `port`."""
     streams: dict[tuple[bytes, bytes], dict[int, bytes]] = defaultdict(dict)
     for packet in packets(path):
-        if packet[9] != 6:
+        if not _goes_to(packet, 6, port):
             continue
         ip = (packet[0] & 15) * 4
         sequence = struct.unpack_from(">I", packet, ip + 4)[0]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -25,10 +26,11 @@ from tests.peers.capture import capture, invited, submits
 UNKNOWN_REST = 10.0  # the preset's
 
 
-def demo(folder: Path, cases: int) -> subprocess.Popen[str]:
+def demo(folder: Path, cases: int, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "app", "demo", "--cases", str(cases), "--no-serve"]
     command += ["--json", str(folder / "out.json"), "--dir", str(folder / "demo"), "--port", str(free_port())]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, text=True, env={**os.environ, **environment}, **pipes)
 
 
 def ended_well(process: subprocess.Popen[str]) -> str:
@@ -39,8 +41,10 @@ def ended_well(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.timeout(420)
 def test_the_demo_does_the_main_job_and_the_wire_agrees(tmp_path: Path) -> None:
-    with capture(tmp_path / "lo.pcap"):
-        out = ended_well(demo(tmp_path, 60))
+    trunk, smsc, pcap = free_port(), free_port(), tmp_path / "lo.pcap"
+    with capture(pcap):
+        ports = {"HUIFANG_CITY__PORT": str(trunk), "HUIFANG_SMSC__PORT": str(smsc)}
+        out = ended_well(demo(tmp_path, 60, **ports))
     found = json.loads((tmp_path / "out.json").read_text())
     assert (found["closed"], found["coverage"], found["ledger_balanced"]) == (60, 1.0, True)
     assert sum(found["outcomes"].values()) == 60
@@ -48,8 +52,8 @@ def test_the_demo_does_the_main_job_and_the_wire_agrees(tmp_path: Path) -> None:
     assert set(found["ranking"]) == {"county", "dept"}
     threes = sum(values.get("3", 0) for values in found["ratings"].values())
     assert len(found["dissatisfied"]) == threes > 0
-    assert len(invited(tmp_path / "lo.pcap", "037963110110")) == sum(found["attempts"]["voice"].values())
-    questions = [text for _, text in submits(tmp_path / "lo.pcap") if "请回复数字评价" in text]
+    assert len(invited(pcap, trunk)) == sum(found["attempts"]["voice"].values())
+    questions = [text for _, text in submits(pcap, smsc) if "请回复数字评价" in text]
     assert len(questions) == sum(found["attempts"]["sms"].values())
     assert "coverage 100.0%" in out and "ledger balanced" in out
 
