@@ -342,8 +342,9 @@ def print_figures(console: Console, found: Mapping[str, Any]) -> None:
     balance = "balanced 平衡" if found["ledger_balanced"] else "NOT BALANCED 不平衡"
     console.print(
         f"\n[bold]回访率 coverage {coverage}[/bold] of {found['closed']} closings, "
-        f"无号码 without a number {found['without_number'] or 0:.1%}; ledger {balance}"
+        f"无号码 without a number {found['without_number'] or 0:.1%}"
     )
+    console.print(f"台账 ledger {balance}")
     console.print(_counts("Outcomes 结果", found["outcomes"]))
     console.print(
         _counts("Calls 外呼", found["attempts"]["voice"]), _counts("Texts 短信", found["attempts"]["sms"])
