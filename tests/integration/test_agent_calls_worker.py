@@ -86,6 +86,7 @@ class Stage:
                 break
             self.turn()
         assert not self.people.legs, self.told
+        self.written()  # the end, too
         with self.desk.session() as session:
             call = session.scalars(select(AgentCall)).one()
             return call, session.get_one(Attempt, call.attempt_id)

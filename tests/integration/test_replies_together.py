@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -111,21 +111,24 @@ def test_together_is_one_after_the_other(seed: int, privacy, fresh: Callable[[],
 
 
 @pytest.fixture
-def fresh(tmp_path, sqlite_template) -> Callable[[], Any]:
+def fresh(tmp_path, sqlite_template) -> Iterator[Callable[[], Any]]:
     """A new database each time: two offices that begin alike."""
     import shutil
     from itertools import count
 
     from callbacks.database import make_engine, make_sessions
 
-    numbers = count(1)
+    numbers, engines = count(1), []
 
     def make() -> Any:
         path = tmp_path / f"{next(numbers)}.db"
         shutil.copy(sqlite_template, path)
-        return make_sessions(make_engine(f"sqlite:///{path}"))
+        engines.append(make_engine(f"sqlite:///{path}"))
+        return make_sessions(engines[-1])
 
-    return make
+    yield make
+    for engine in engines:
+        engine.dispose()
 
 
 def test_two_citizens_of_one_callback_count_once(desk: Desk) -> None:
