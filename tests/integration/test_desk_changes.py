@@ -11,30 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.models import Audit
-from callbacks.privacy import Privacy
 from callbacks.states import State
 from callbacks.vocabulary import Disposition, Role
 from scoring.models import User
 from scoring.users import BadUser, add_user, verify
-from scoring.web.desk import create_desk
 from scoring.web.permissions import ROLES, declared
-from tests.integration.desk_data import NOW, PASSWORD, USERS, Town, add_users, build, desk_deps
+from tests.integration.desk_data import NOW, PASSWORD, USERS, Town
 from tests.integration.desk_pages import PAGES, SignIn, numbers_in, sign_in_to, walk
-
-
-@pytest.fixture
-def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
-    with sessions.begin() as session:
-        town = build(session, privacy)
-        add_users(town, {login for login, *_ in USERS})
-    return town
-
-
-@pytest.fixture
-def app(
-    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
-) -> Flask:
-    return create_desk(desk_deps(sessions, read_sessions, privacy))
 
 
 @pytest.fixture

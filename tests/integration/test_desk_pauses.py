@@ -10,25 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
 from callbacks.models_office import Pause
-from callbacks.privacy import Privacy
-from scoring.web.desk import create_desk
-from tests.integration.desk_data import USERS, Town, add_users, build, desk_deps
 from tests.integration.desk_pages import SignIn, sign_in_to, token
-
-
-@pytest.fixture
-def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
-    with sessions.begin() as session:
-        town = build(session, privacy)
-        add_users(town, {login for login, *_ in USERS})
-    return town
-
-
-@pytest.fixture
-def app(
-    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
-) -> Flask:
-    return create_desk(desk_deps(sessions, read_sessions, privacy))
 
 
 @pytest.fixture

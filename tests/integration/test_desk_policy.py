@@ -19,9 +19,8 @@ from callbacks.preflight import Assumptions, Comparison, Forecast, Hour
 from callbacks.privacy import Privacy
 from callbacks.service.policy_versions import NewPolicy, save_policy
 from scoring.web import policy_page
-from scoring.web.desk import create_desk
 from scoring.web.policy_chart import HEIGHT, MOST, draw
-from tests.integration.desk_data import NOW, USERS, Town, add_users, build, desk_deps
+from tests.integration.desk_data import NOW
 from tests.integration.desk_pages import sign_in_to, token
 
 TWICE = "[policy]\nattempts_per_round = 2\n"
@@ -31,21 +30,6 @@ TWICE = "[policy]\nattempts_per_round = 2\n"
 def privacy() -> Privacy:
     """Keys that stay, so that a sample by number is the same each time."""
     return Privacy(urlsafe_b64encode(b"k" * 32), b"i" * 32)
-
-
-@pytest.fixture
-def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
-    with sessions.begin() as session:
-        town = build(session, privacy)
-        add_users(town, {login for login, *_ in USERS})
-    return town
-
-
-@pytest.fixture
-def app(
-    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
-) -> Flask:
-    return create_desk(desk_deps(sessions, read_sessions, privacy))
 
 
 @pytest.fixture

@@ -14,29 +14,11 @@ from werkzeug.test import TestResponse
 
 from callbacks.models import Audit, TextKind
 from callbacks.models_office import TextTemplate
-from callbacks.privacy import Privacy
 from callbacks.service.templates import current
 from callbacks.wording import stock_template
-from scoring.web.desk import create_desk
-from tests.integration.desk_data import USERS, Town, add_users, build, desk_deps
 from tests.integration.desk_pages import SignIn, sign_in_to, token
 
 OWN = "您{month}月{day}日反映的{tail}已办结，请回复1满意、2基本满意、3不满意。"
-
-
-@pytest.fixture
-def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
-    with sessions.begin() as session:
-        town = build(session, privacy)
-        add_users(town, {login for login, *_ in USERS})
-    return town
-
-
-@pytest.fixture
-def app(
-    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
-) -> Flask:
-    return create_desk(desk_deps(sessions, read_sessions, privacy))
 
 
 @pytest.fixture

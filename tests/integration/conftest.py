@@ -1,0 +1,26 @@
+"""The desk over a small town, with a user of each role: what the tests of its pages stand on."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.privacy import Privacy
+from scoring.web.desk import create_desk
+from tests.integration.desk_data import USERS, Town, add_users, build, desk_deps
+
+
+@pytest.fixture
+def town(sessions: sessionmaker[Session], privacy: Privacy) -> Town:
+    with sessions.begin() as session:
+        town = build(session, privacy)
+        add_users(town, {login for login, *_ in USERS})
+    return town
+
+
+@pytest.fixture
+def app(
+    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
+) -> Flask:
+    return create_desk(desk_deps(sessions, read_sessions, privacy))
