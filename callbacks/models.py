@@ -496,3 +496,17 @@ class Audit(Base):
     action: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(80))
     detail: Mapped[dict[str, Any]]
+
+
+class AuditLink(Base):
+    """The audit's chain: `hash` is SHA-256 over the one before and the line. Append-only by trigger.
+
+    Lines are linked in the order in which they were committed, by one process at a time; `seq` has no gap.
+    """
+
+    __tablename__ = "audit_link"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    audit_id: Mapped[int] = mapped_column(ForeignKey("audit.id"), unique=True)
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]

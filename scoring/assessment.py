@@ -16,6 +16,7 @@ from callbacks.models import Callback, Case, Closing, Unit
 from callbacks.states import DONE
 from callbacks.vocabulary import UnitGroup
 from scoring.models import AssessmentRecord, ScoreEntry
+from scoring.months import month_of
 from scoring.rules import (
     Assessment,
     Counts,
@@ -39,11 +40,6 @@ def month_bounds(month: str, timezone: str) -> tuple[datetime, datetime]:
     start = datetime(year, number, 1, tzinfo=zone)
     end = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=zone)
     return start.astimezone(UTC), end.astimezone(UTC)
-
-
-def month_of(at: datetime, timezone: str) -> str:
-    """The month of `at` in the office's time zone."""
-    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m}"
 
 
 def compute_month(

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from callbacks.ledger import read_ledger
 from callbacks.models import ASKING, Attempt, Case, Rating, TextMessage, Unit
 from callbacks.vocabulary import Channel
-from scoring.models import AssessmentRecord, DissatisfactionItem
+from scoring.models import AssessmentRecord
+from scoring.models_items import DissatisfactionItem
 from scoring.rules import show
 
 

@@ -13,7 +13,10 @@ from sqlalchemy.orm import Session
 from callbacks.events import CallbackEnded, Event, Rated, RatingChanged, RatingSettled, ResolutionGiven
 from callbacks.models import Callback, Rating
 from callbacks.rating import SCALES
-from scoring.models import DissatisfactionItem, ScoreEntry
+from scoring.models import ScoreEntry
+from scoring.models_items import DissatisfactionItem
+from scoring.months import counting_month
+from scoring.removal import is_removed
 
 
 class ScoreLedger:
@@ -41,6 +44,8 @@ class ScoreLedger:
 
     def _rated(self, session: Session, rating: Rating, at: datetime) -> None:
         first = rating.callback.round == 1
+        if not first and _is_first_removed(session, rating.callback):
+            return  # what the second callback mends was never there
         counts = (
             {"rated_raw": Fraction(1), "rated": Fraction(1)} if first else {"second_answered": Fraction(1)}
         )
@@ -55,12 +60,13 @@ class ScoreLedger:
         at: datetime,
         month_of: datetime | None = None,
     ) -> None:
-        local = (month_of or rating.at).astimezone(self._zone)
+        own = f"{(month_of or rating.at).astimezone(self._zone):%Y-%m}"
         session.add(
             ScoreEntry(
                 unit_id=rating.callback.unit_id,
-                month=f"{local:%Y-%m}",
+                month=counting_month(session, own),
                 kind=kind,
+                source=f"rating:{rating.id}",
                 callback_id=rating.callback_id,
                 rating_id=rating.id,
                 changes={name: str(value) for name, value in changes.items() if value},
@@ -104,6 +110,17 @@ def _first_weight(session: Session, callback: Callback) -> Fraction:
     )
     first = session.scalar(query)
     return Fraction(0) if first is None else SCALES[first.scale].weight(first.value)
+
+
+def _is_first_removed(session: Session, callback: Callback) -> bool:
+    query = (
+        select(Rating.id)
+        .join(Callback, Callback.id == Rating.callback_id)
+        .where(Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
+        .where(Callback.round == 1, Rating.counted)
+    )
+    first = session.scalar(query)
+    return first is not None and is_removed(session, first)
 
 
 def _difference(new: dict[str, Fraction], old: dict[str, Fraction]) -> dict[str, Fraction]:

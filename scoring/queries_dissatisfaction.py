@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Attempt, Callback, Case, CasePhone, Rating, Reply, Unit
 from callbacks.vocabulary import Channel, UnitGroup
-from scoring.models import DissatisfactionItem
+from scoring.models_items import DissatisfactionItem
 from scoring.queries import Page, Scope, one_page
 from scoring.queries_filter import Age, Filter, Sort
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, Unit
 from callbacks.states import OPEN, State
 from callbacks.vocabulary import Disposition
-from scoring.models import DissatisfactionItem
+from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, running_out
 from scoring.queries_alarms import AlarmRow, read_emergencies
 from scoring.queries_filter import SOON

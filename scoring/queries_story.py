@@ -28,7 +28,8 @@ from callbacks.models import (
 from callbacks.models_office import AgentCall, AgentContact, ContactOutcome
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind
-from scoring.models import DissatisfactionItem, ScoreEntry
+from scoring.models import ScoreEntry
+from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, UnitRow, unit_row
 from scoring.queries_cases import handled_in
 

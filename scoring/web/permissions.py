@@ -31,6 +31,24 @@ class Permission(StrEnum):
     ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
     SEE_TEMPLATES = "see_templates"
     CHANGE_TEMPLATES = "change_templates"
+    WORK_ITEMS = "work_items"  # verify, assign, check, escalate
+    HANDLE_ITEMS = "handle_items"  # a unit: sign, submit, appeal, ask for time
+    DECIDE = "decide"  # appeals, objections and adjustments, as one of two
+    PROPOSE_ADJUSTMENTS = "propose_adjustments"
+    SEE_ADJUSTMENTS = "see_adjustments"
+    OBJECT = "object"  # a unit: to T, A and deductions of its own
+    SEE_APPEALS = "see_appeals"
+    SEE_MONTHS = "see_months"
+    CLOSE_MONTHS = "close_months"
+    SEE_FLAGS = "see_flags"  # gaming flags: the office's alone
+    SEE_ACCOUNTABILITY = "see_accountability"
+    RECORD_ACCOUNTABILITY = "record_accountability"
+    SIGN_REMARKS = "sign_remarks"
+    SEE_UNITS = "see_units"
+    CHANGE_UNITS = "change_units"
+    SEE_PEOPLE = "see_people"
+    CHANGE_PEOPLE = "change_people"
+    SEE_AUDIT = "see_audit"
 
 
 PUBLIC = "public"
@@ -42,22 +60,49 @@ _READS_ALL = _EVERYONE | {
     _P.EXPORT_DISSATISFACTION,
     _P.SEE_NUMBERS,
     _P.SEE_RANKING,
+    _P.SEE_MONTHS,
+    _P.SEE_APPEALS,
+    _P.SEE_ADJUSTMENTS,
+    _P.SEE_ACCOUNTABILITY,
+    _P.SEE_UNITS,
     _P.SEE_PAUSES,
     _P.SEE_POLICY,
     _P.SEE_WATCH,
 }
 _CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH})
-_DECIDES = frozenset({_P.SET_PAUSES, _P.ACKNOWLEDGE_ALARMS, _P.SEE_TEMPLATES})
+_DECIDES = frozenset(
+    {
+        _P.SET_PAUSES,
+        _P.ACKNOWLEDGE_ALARMS,
+        _P.SEE_TEMPLATES,
+        _P.WORK_ITEMS,
+        _P.DECIDE,
+        _P.PROPOSE_ADJUSTMENTS,
+        _P.SEE_FLAGS,
+    }
+)
+_HEADS = frozenset(
+    {
+        _P.CHANGE_TEMPLATES,
+        _P.CHANGE_POLICY,
+        _P.CLOSE_MONTHS,
+        _P.RECORD_ACCOUNTABILITY,
+        _P.SEE_PEOPLE,
+        _P.SEE_AUDIT,
+    }
+)
 
 # Every unit user's right is bounded to the unit's own subtree; who rated is not among them (domain.md §1).
 # Units never ask the citizen themselves, and who inspects or administers rates for nobody.
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _EVERYONE | _CALLS | {_P.SEE_NUMBERS, _P.ACKNOWLEDGE_ALARMS},
     Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES,
-    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | {_P.CHANGE_TEMPLATES, _P.CHANGE_POLICY},
-    Role.INSPECTOR: _READS_ALL,
-    Role.ADMINISTRATOR: _READS_ALL | {_P.ACKNOWLEDGE_ALARMS},
-    Role.UNIT_USER: _READS_ALL - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH},
+    Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | _HEADS,
+    Role.INSPECTOR: _READS_ALL | {_P.SIGN_REMARKS, _P.SEE_FLAGS, _P.SEE_PEOPLE, _P.SEE_AUDIT},
+    Role.ADMINISTRATOR: _READS_ALL
+    | {_P.ACKNOWLEDGE_ALARMS, _P.SEE_PEOPLE, _P.CHANGE_PEOPLE, _P.CHANGE_UNITS, _P.SEE_AUDIT},
+    Role.UNIT_USER: (_READS_ALL | {_P.HANDLE_ITEMS, _P.OBJECT})
+    - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH},
 }
 
 

@@ -47,7 +47,8 @@ from callbacks.vocabulary import (
     UnitGroup,
     UnitLevel,
 )
-from scoring.models import AssessmentRecord, DissatisfactionItem, ScoreEntry, User
+from scoring.models import AssessmentRecord, ScoreEntry, User
+from scoring.models_items import DissatisfactionItem
 from scoring.rules import Component, Counts, assess, band, nonresponse_bounds, wilson
 from scoring.settings import ScoringSettings
 from scoring.web.desk import DeskDeps
@@ -333,6 +334,7 @@ class Town:
                 unit_id=callback.unit_id,
                 month=MONTH,
                 kind="rated",
+                source=f"rating:{row.id}",
                 callback_id=callback.id,
                 rating_id=row.id,
                 changes={"rated_raw": "1", "rated": "1"}

@@ -200,7 +200,8 @@ def test_a_kept_proof_is_shown_by_its_day_and_compared(
 def _referenced():  # type: ignore[no-untyped-def]
     """Callbacks that other rows stand on."""
     from callbacks.models import AttemptCallback, Rating, Reply, TextMessage
-    from scoring.models import DissatisfactionItem, ScoreEntry
+    from scoring.models import ScoreEntry
+    from scoring.models_items import DissatisfactionItem
 
     columns = [
         AttemptCallback.callback_id,

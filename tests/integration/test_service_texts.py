@@ -21,7 +21,8 @@ from callbacks.settings import PolicySettings
 from callbacks.states import State
 from callbacks.vocabulary import Channel
 from scoring.ledger import ScoreLedger
-from scoring.models import DissatisfactionItem, ScoreEntry
+from scoring.models import ScoreEntry
+from scoring.models_items import DissatisfactionItem
 from sms.reply import parse
 from tests.integration.office import FREE, LANDLINE, MOBILE, OFFICE, Desk, make_desk
 
