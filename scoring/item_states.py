@@ -3,7 +3,7 @@
 Rules:
 - Every item ends in one of FIXED, REMOVED, EXPLAINED, UNVERIFIED, PERSISTENT.
 - The guards (appealed before? the third try? two reworks?) are asked in `scoring.item_rules`; a trigger is
-  their answer, so that each (state, trigger) has one outcome here. A pair that isn't in the table is an error.
+  their answer, so that each (state, trigger) has one outcome here. Another pair is an error.
 - A trigger that leaves the state as it is (urge, supervise, a try, a note) is a step all the same.
 """
 

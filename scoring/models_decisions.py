@@ -143,7 +143,7 @@ class Accountability(Base):
 
 
 class Remark(Base):
-    """What a discipline inspector signs on a subject (`item:5`, `month:2026-11` …). Append-only by trigger."""
+    """What a discipline inspector signs on a subject (`item:5`, `month:2026-11`). Append-only by trigger."""
 
     __tablename__ = "remark"
     __table_args__ = (Index("ix_remark_subject", "subject", "id"),)
