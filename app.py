@@ -248,7 +248,7 @@ def open_office(settings: Settings) -> Office:
         policy=policy,
         office=settings.office,
         privacy=privacy,
-        subscribers=(ScoreLedger(policy.windows.timezone), OutcomeFeed()),
+        subscribers=(ScoreLedger(policy.windows.timezone, settings.scoring), OutcomeFeed()),
         reminders=settings.reminders,
         policy_version=version,
         urgent=_tells_of_danger,
@@ -388,13 +388,14 @@ def _run_clock(office: Office, stop: Stop) -> None:
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
+    post_entries(office, datetime.now(UTC))
     watching = watching_folder(office.context, settings.intake, stop)
     with sending(office.context, settings.webhooks, stop, serve.clock_seconds), watching:
         run_clock(office.context, stop, serve.clock_seconds, jobs)
 
 
 def assess_months(office: Office, now: datetime) -> None:
-    """Computes the records of every month that has something."""
+    """Computes the records of every month that isn't published."""
     from scoring.assessment import compute_month, months_with_entries
 
     timezone = office.context.policy.windows.timezone
@@ -402,6 +403,14 @@ def assess_months(office: Office, now: datetime) -> None:
         months = months_with_entries(session, timezone, now)
     for month in months:
         compute_month(office.context.sessions, month, office.settings.scoring, timezone, now)
+
+
+def post_entries(office: Office, now: datetime) -> None:
+    """Enters what an earlier version left without an entry."""
+    from scoring.posting import post_missing
+
+    timezone = office.context.policy.windows.timezone
+    post_missing(office.context.sessions, office.settings.scoring, timezone, now)
 
 
 def _run_voice(office: Office, stop: Stop) -> None:
@@ -786,6 +795,7 @@ def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
     from callbacks.commands import ledger, policy, simulate, source_count
+    from scoring.commands import assess_command, close_month_command
     from sms.reply import parse
 
     main.add_command(token_command())
@@ -793,6 +803,12 @@ def add_commands() -> None:
     main.add_command(source_count.command())
     main.add_command(policy.command())
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
+    main.add_command(close_month_command(_with_scoring))
+    main.add_command(assess_command)
+
+
+def _with_scoring(ctx: click.Context, work: Callable[[Context, ScoringSettings], Any]) -> Any:
+    return _with_office(ctx, lambda office: work(office.context, office.settings.scoring))
 
 
 add_commands()

@@ -9,6 +9,27 @@ from callbacks.states import State
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedCase:
+    """A closing as it is kept: the unit that handled it then, and its times."""
+
+    case_id: int
+    closing_no: int
+    unit_id: int
+    accepted_at: datetime
+    signed_at: datetime | None
+    due_at: datetime | None
+    closed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CasesClosed:
+    """Cases were closed, one or many at once."""
+
+    closings: tuple[ClosedCase, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackEnded:
     """A callback reached its first terminal state."""
 
@@ -52,4 +73,4 @@ class RatingSettled:
     at: datetime
 
 
-Event = CallbackEnded | Rated | RatingChanged | ResolutionGiven | RatingSettled
+Event = CasesClosed | CallbackEnded | Rated | RatingChanged | ResolutionGiven | RatingSettled

@@ -1,36 +1,50 @@
-"""Computes a month's AssessmentRecords from closings, callbacks and score entries (domain.md §4.1)."""
+"""Computes a month's AssessmentRecords from its score entries and what is open (domain.md §4.1)."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import Text, cast, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
-from callbacks.models import Callback, Case, Closing, Unit
-from callbacks.states import DONE
+from callbacks.models import Callback, Case, Unit
+from callbacks.states import OPEN
 from callbacks.vocabulary import UnitGroup
-from scoring.models import AssessmentRecord, ScoreEntry
-from scoring.months import month_of
+from scoring.models import AssessmentRecord, MonthState, ScoreEntry, ScoreMonth
+from scoring.months import month_after, month_of
+from scoring.posting import is_signed_on_time
 from scoring.rules import (
-    Assessment,
     Counts,
-    assess,
     band,
     callback_rate,
+    closing_rate,
+    contact_rate,
     nonresponse_bounds,
-    ranks,
     response_rate,
     satisfaction_rate,
-    shrunk,
     wilson,
 )
 from scoring.settings import ScoringSettings
+from scoring.tree import UnitAssessment, UnitOf, assess_units
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case that is open at a month's end."""
+
+    id: int
+    unit_id: int
+    accepted_at: datetime
+    signed_at: datetime | None
+    due_at: datetime | None
 
 
 def month_bounds(month: str, timezone: str) -> tuple[datetime, datetime]:
@@ -45,136 +59,158 @@ def month_bounds(month: str, timezone: str) -> tuple[datetime, datetime]:
 def compute_month(
     sessions: sessionmaker[Session], month: str, settings: ScoringSettings, timezone: str, now: datetime
 ) -> int:
-    """Writes the records of the units that have something in `month`, ranked by group; returns how many."""
+    """Writes the records of the units that have something in `month`; returns how many. Not when published.
+
+    An open month goes by `settings`, a draft by those that it was closed with.
+    """
 
     def work(session: Session) -> int:
-        counts = month_counts(session, month, settings, timezone, now)
-        units = {unit.id: unit for unit in session.scalars(select(Unit).where(Unit.id.in_(counts)))}
-        groups: dict[UnitGroup, dict[str, Assessment]] = defaultdict(dict)
-        for unit_id, of_unit in counts.items():
-            groups[units[unit_id].group][str(unit_id)] = assess(of_unit, settings)
-        for group, assessed in groups.items():
-            _store_group(session, month, group, assessed, settings, now)
-        return len(counts)
+        closed = session.get(ScoreMonth, month)
+        if closed is not None and closed.state is MonthState.PUBLISHED:
+            return 0
+        by = settings if closed is None else ScoringSettings.model_validate(closed.settings)
+        counts = month_counts(session, month, by, timezone, now)
+        units = units_of(session) if closed is None else units_from(closed.units)
+        return store_records(session, month, assess_units(counts, units, by), by, now)
 
     return in_transaction(sessions, work)
 
 
 def months_with_entries(session: Session, timezone: str, now: datetime) -> list[str]:
-    """Every month that has closings, ended callbacks or entries, and the present one."""
-    found = set(session.scalars(select(ScoreEntry.month).distinct()))
-    for column in (Closing.closed_at, Callback.ended_at):
-        first, last = session.execute(select(func.min(column), func.max(column))).one()
-        found |= {month_of(at, timezone) for at in (first, last) if at is not None}
-    return sorted({*found, month_of(now, timezone)})
+    """The months from the first entry to the present one that aren't published."""
+    present = month_of(now, timezone)
+    first, last = session.execute(select(func.min(ScoreEntry.month), func.max(ScoreEntry.month))).one()
+    published = set(session.scalars(select(ScoreMonth.month).where(ScoreMonth.state == MonthState.PUBLISHED)))
+    month, months = min(first or present, present), []
+    while month <= max(last or present, present):
+        months.append(month)
+        month = month_after(month)
+    return [month for month in months if month not in published]
+
+
+def last_entry(session: Session, month: str) -> int | None:
+    """The id of the month's newest entry: while it's the same, so are the sums."""
+    return session.scalar(select(func.max(ScoreEntry.id)).where(ScoreEntry.month == month))
 
 
 def month_counts(
     session: Session, month: str, settings: ScoringSettings, timezone: str, now: datetime
 ) -> dict[int, Counts]:
-    """Unit id → counts of the month. T and A go by the closing's month, the rest by when it came."""
-    start, end = month_bounds(month, timezone)
-    found: dict[int, Counts] = defaultdict(Counts)
-    for part in (
-        _closings(session, start, end, settings),
-        _open_cases(session, min(end, now)),
-        _due(session, start, min(end, now)),
-        _entries(session, month),
-    ):
-        for unit_id, counts in part.items():
-            found[unit_id] += counts
+    """Unit id → its own counts of the month: sums of entries, and while it's open what is open now."""
+    found: dict[int, Counts] = defaultdict(Counts, entry_sums(session, month))
+    if session.get(ScoreMonth, month) is None:
+        start, end = month_bounds(month, timezone)
+        until = min(end, now)
+        for case in open_cases(session, until):
+            found[case.unit_id] += Counts.of(open_changes(case, until, settings))
+        for callback in overdue_callbacks(session, start, until):
+            found[callback.unit_id] += Counts(due=Fraction(1))
     return dict(found)
 
 
-def _closings(
-    session: Session, start: datetime, end: datetime, settings: ScoringSettings
-) -> dict[int, Counts]:
+def entry_sums(session: Session, month: str) -> dict[int, Counts]:
+    """The database groups equal changes, so that a million entries are a few hundred rows to add."""
     found: dict[int, Counts] = defaultdict(Counts)
-    for closing in session.scalars(
-        select(Closing).where(Closing.closed_at >= start, Closing.closed_at < end)
-    ):
-        on_time = closing.due_at is None or closing.closed_at <= closing.due_at
-        signed = (
-            closing.signed_at is not None and closing.signed_at <= closing.accepted_at + settings.sign_within
-        )
-        found[closing.unit_id] += Counts(
-            closed=Fraction(1), closed_on_time=Fraction(int(on_time)), signed_on_time=Fraction(int(signed))
-        )
-    return found
-
-
-def _open_cases(session: Session, until: datetime) -> dict[int, Counts]:
-    """Open at `until`; overdue ones are in T and A beside the closed."""
-    is_open = and_(Case.accepted_at < until, or_(Case.closed_at.is_(None), Case.closed_at >= until))
-    overdue = func.sum(_flag(and_(Case.due_at.is_not(None), Case.due_at < until)))
-    query = select(Case.lead_unit_id, func.count(), overdue).where(is_open).group_by(Case.lead_unit_id)
-    return {
-        unit_id: Counts(open=Fraction(number), overdue_open=Fraction(late or 0))
-        for unit_id, number, late in session.execute(query)
-    }
-
-
-def _due(session: Session, start: datetime, until: datetime) -> dict[int, Counts]:
-    """Round-1 callbacks that ended in the month, or whose deadline passed in it."""
-    ended = and_(Callback.state.in_(DONE), Callback.ended_at >= start, Callback.ended_at < until)
-    late = and_(Callback.ended_at.is_(None), Callback.deadline >= start, Callback.deadline < until)
-    query: Select[int, int, int] = (
-        select(Callback.unit_id, func.count(), func.sum(_flag(ended)))
-        .where(Callback.round == 1, or_(ended, late))
-        .group_by(Callback.unit_id)
+    changes = cast(ScoreEntry.changes, Text)
+    query = (
+        select(ScoreEntry.unit_id, changes, func.count())
+        .where(ScoreEntry.month == month)
+        .group_by(ScoreEntry.unit_id, changes)
     )
+    for unit_id, text, number in session.execute(query):
+        found[unit_id] += Counts.of(json.loads(text)).times(number)
+    return dict(found)
+
+
+def open_cases(session: Session, until: datetime) -> Sequence[OpenCase]:
+    """The cases that were open at `until`."""
+    query = select(Case.id, Case.lead_unit_id, Case.accepted_at, Case.signed_at, Case.due_at).where(
+        Case.accepted_at < until, or_(Case.closed_at.is_(None), Case.closed_at >= until)
+    )
+    return [OpenCase(*row) for row in session.execute(query.order_by(Case.id))]
+
+
+def open_changes(case: OpenCase, until: datetime, settings: ScoringSettings) -> dict[str, str]:
+    """Overdue ones are in T and A beside the closed (domain.md §4.1)."""
+    changes = {"open": "1"}
+    if case.due_at is not None and case.due_at < until:
+        changes["overdue_open"] = "1"
+        if is_signed_on_time(case.accepted_at, case.signed_at, settings):
+            changes["signed_on_time"] = "1"
+    return changes
+
+
+def overdue_callbacks(session: Session, start: datetime, until: datetime) -> Sequence[Callback]:
+    """First rounds whose deadline passed in between and that hadn't ended: due, all the same."""
+    query = (
+        select(Callback)
+        .where(Callback.round == 1, Callback.deadline >= start, Callback.deadline < until)
+        .where(Callback.state.in_(OPEN))
+        .order_by(Callback.id)
+    )
+    return session.scalars(query).all()
+
+
+def units_of(session: Session) -> dict[int, UnitOf]:
+    """All units as the sums need them."""
+    rows = session.execute(select(Unit.id, Unit.code, Unit.parent_id, Unit.group, Unit.name))
+    return {row.id: UnitOf(*row) for row in rows}
+
+
+def units_as_json(units: Mapping[int, UnitOf]) -> dict[str, Any]:
+    """The tree as a month keeps it: units are renamed and moved later, a month's table isn't."""
     return {
-        unit_id: Counts(due=Fraction(due), ended=Fraction(done or 0))
-        for unit_id, due, done in session.execute(query)
+        str(unit.id): {"code": unit.code, "parent": unit.parent, "group": unit.group, "name": unit.name}
+        for unit in sorted(units.values(), key=lambda each: each.id)
     }
 
 
-def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
+def units_from(kept: Mapping[str, Any]) -> dict[int, UnitOf]:
+    """The tree that `units_as_json` wrote."""
+    return {
+        int(id_): UnitOf(int(id_), each["code"], each["parent"], UnitGroup(each["group"]), each["name"])
+        for id_, each in kept.items()
+    }
 
 
-def _entries(session: Session, month: str) -> dict[int, Counts]:
-    found: dict[int, Counts] = defaultdict(Counts)
-    query = select(ScoreEntry.unit_id, ScoreEntry.changes).where(ScoreEntry.month == month)
-    for unit_id, changes in session.execute(query):
-        found[unit_id] += Counts.of(changes)
-    return found
+def store_records(
+    session: Session, month: str, assessed: Sequence[UnitAssessment], settings: ScoringSettings, now: datetime
+) -> int:
+    """Writes what changed; returns how many units there are."""
+    known = {
+        record.unit_id: record
+        for record in session.scalars(select(AssessmentRecord).where(AssessmentRecord.month == month))
+    }
+    for each in assessed:
+        record = known.get(each.unit_id)
+        if record is None:
+            record = AssessmentRecord(unit_id=each.unit_id, month=month, computed_at=now)
+            session.add(record)
+        values = _values(each, settings)
+        if any(getattr(record, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(record, name, value)
+            record.computed_at = now
+    return len(assessed)
 
 
-def _store_group(
-    session: Session,
-    month: str,
-    group: UnitGroup,
-    assessed: dict[str, Assessment],
-    settings: ScoringSettings,
-    now: datetime,
-) -> None:
-    places = ranks(assessed, settings)
-    all_counts = [each.counts for each in assessed.values()]
-    for unit_id, each in assessed.items():
-        query = select(AssessmentRecord).where(
-            AssessmentRecord.unit_id == int(unit_id), AssessmentRecord.month == month
-        )
-        record = session.scalar(query.with_for_update()) or AssessmentRecord(
-            unit_id=int(unit_id), month=month
-        )
-        points = each.item_points(settings.item_points[group])
-        record.counts = each.counts.as_texts()
-        record.components = _shown(each, all_counts, settings)
-        record.score = None if each.score is None else str(each.score)
-        record.item_points = None if points is None else str(points)
-        record.rank = places.get(unit_id)
-        record.listed_apart = each.listed_apart
-        record.settings_version = settings.version
-        record.computed_at = now
-        session.add(record)
+def _values(each: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
+    of = each.assessment
+    return {
+        "counts": of.counts.as_texts(),
+        "components": _shown(each, settings),
+        "score": _text(of.score),
+        "item_points": _text(each.item_points),
+        "rank": each.rank,
+        "listed_apart": of.listed_apart,
+        "settings_version": settings.version,
+    }
 
 
-def _shown(each: Assessment, group: list[Counts], settings: ScoringSettings) -> dict[str, Any]:
+def _shown(of_unit: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
     """What a page prints beside the score: components, rates, interval and bounds, as exact texts."""
-    c = each.counts
-    bounds = nonresponse_bounds(c)
-    mean = shrunk(c, group, settings)
+    each, c = of_unit.assessment, of_unit.assessment.counts
+    bounds, interval = nonresponse_bounds(c), wilson(c.positive, c.rated)
     return {
         "parts": [
             {
@@ -190,9 +226,12 @@ def _shown(each: Assessment, group: list[Counts], settings: ScoringSettings) -> 
         "callback_rate": _text(callback_rate(c)),
         "response_rate": _text(response_rate(c)),
         "satisfaction_rate": _text(satisfaction_rate(c)),
-        "wilson": wilson(c.positive, c.rated),
+        "contact_rate": _text(contact_rate(c)),
+        "closing_rate": _text(closing_rate(c)),
+        "wilson": None if interval is None else list(interval),
         "nonresponse_bounds": None if bounds is None else [str(bound) for bound in bounds],
-        "shrunk": _text(mean),
+        "shrunk": _text(of_unit.shrunk),
+        "unreached_policy": settings.unreached_policy,
         "band": None if each.score is None else band(each.score),
     }
 

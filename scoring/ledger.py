@@ -1,39 +1,56 @@
-"""Ratings become append-only score entries, in the transaction in which they are stored."""
+"""Closings, callbacks and ratings become append-only score entries, in the transaction that stores them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.events import CallbackEnded, Event, Rated, RatingChanged, RatingSettled, ResolutionGiven
+from callbacks.events import (
+    CallbackEnded,
+    CasesClosed,
+    Event,
+    Rated,
+    RatingChanged,
+    RatingSettled,
+    ResolutionGiven,
+)
 from callbacks.models import Callback, Rating
 from callbacks.rating import SCALES
+from callbacks.states import DONE
 from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
-from scoring.months import counting_month
+from scoring.months import counting_month, month_of
+from scoring.posting import enter_closings, enter_ended, reached_late
 from scoring.removal import is_removed
+from scoring.settings import ScoringSettings
 
 
 class ScoreLedger:
     """The subscriber that `app.py` wires to the callbacks. Months go by the office's time zone."""
 
-    def __init__(self, timezone: str) -> None:
-        self._zone = ZoneInfo(timezone)
+    def __init__(self, timezone: str, settings: ScoringSettings | None = None) -> None:
+        self._timezone = timezone
+        self._settings = settings or ScoringSettings()
 
     def __call__(self, session: Session, event: Event) -> None:
         match event:
+            case CasesClosed(closings, at):
+                enter_closings(session, closings, self._settings, self._timezone, at)
+            case CallbackEnded(callback_id, state, at) if state in DONE:
+                callback = session.get_one(Callback, callback_id)
+                if callback.round == 1:
+                    enter_ended(session, callback, self._timezone, at)
             case Rated(rating_id, at):
                 self._rated(session, session.get_one(Rating, rating_id), at)
             case RatingChanged(old_id, new_id, at):
                 old, new = session.get_one(Rating, old_id), session.get_one(Rating, new_id)
                 changes = _difference(_worth(session, new), _worth(session, old))
                 # Both in the old one's month, so that a change over midnight moves nothing between months.
-                self._enter(session, new, "changed", changes, at, month_of=old.at)
+                self._enter(session, new, "changed", changes, at, counted_at=old.at)
             case ResolutionGiven(rating_id, resolved, at):
                 changes = {"resolved_answered": Fraction(1), "resolved": Fraction(int(resolved))}
                 self._enter(session, session.get_one(Rating, rating_id), "resolution", changes, at)
@@ -49,6 +66,9 @@ class ScoreLedger:
         counts = (
             {"rated_raw": Fraction(1), "rated": Fraction(1)} if first else {"second_answered": Fraction(1)}
         )
+        if first and rating.late:
+            month = counting_month(session, month_of(rating.at, self._timezone))
+            counts |= reached_late(session, rating.callback, month)
         self._enter(session, rating, "rated", {**counts, **_worth(session, rating)}, at)
 
     def _enter(
@@ -58,9 +78,9 @@ class ScoreLedger:
         kind: str,
         changes: dict[str, Fraction],
         at: datetime,
-        month_of: datetime | None = None,
+        counted_at: datetime | None = None,
     ) -> None:
-        own = f"{(month_of or rating.at).astimezone(self._zone):%Y-%m}"
+        own = month_of(counted_at or rating.at, self._timezone)
         session.add(
             ScoreEntry(
                 unit_id=rating.callback.unit_id,

@@ -59,6 +59,7 @@ class ScoreMonth(Base):
     objections_until: Mapped[datetime]
     settings_version: Mapped[str] = mapped_column(String(24))
     settings: Mapped[dict[str, Any]]  # the whole [scoring] section that decides this month
+    units: Mapped[dict[str, Any]]  # the tree of units when it was closed
     published_at: Mapped[datetime | None]
     published_by: Mapped[str | None] = mapped_column(String(80))
     entries: Mapped[int | None]  # how many lines the inputs have

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from scoring.models import MonthState, ScoreMonth
@@ -22,15 +22,30 @@ def month_after(month: str) -> str:
 
 
 def counting_month(session: Session, month: str, *, decided: bool = False) -> str:
-    """`month` where it's open, else the first open one after it: so nothing is late, and nothing changes.
+    """`month` where it's open, else the first after all that are closed: nothing is late, nothing changes.
 
     `decided` for what is decided in the days for objections: that still counts in a draft. Triggers hold it
     (`callbacks.migrations.closed_months`), whoever closes the month in the meantime.
     """
-    closed = dict(session.execute(_CLOSED, {"since": month}).all())
-    while month in closed and not (decided and closed[month] is MonthState.DRAFT):
-        month = month_after(month)
-    return month
+    closed = _closed(session)
+    if not closed or month > max(closed) or (decided and closed.get(month) is MonthState.DRAFT):
+        return month
+    return month_after(max(closed))
 
 
-_CLOSED = select(ScoreMonth.month, ScoreMonth.state).where(ScoreMonth.month >= bindparam("since"))
+def _closed(session: Session) -> dict[str, MonthState]:
+    """The months that are closed, asked once a transaction: a batch of answers asks for each."""
+    kept: tuple[object, dict[str, MonthState]] | None = session.info.get(_KEPT)
+    if kept is None or kept[0] is not session.get_transaction():
+        found = {row.month: row.state for row in session.execute(_CLOSED)}
+        kept = session.info[_KEPT] = session.get_transaction(), found
+    return kept[1]
+
+
+def forget_closed(session: Session) -> None:
+    """After this transaction closed one itself."""
+    session.info.pop(_KEPT, None)
+
+
+_KEPT = "closed_months"
+_CLOSED = select(ScoreMonth.month, ScoreMonth.state)

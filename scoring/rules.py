@@ -41,9 +41,15 @@ class Counts:
     second_not_dissatisfied: Fraction = Fraction(0)
     deductions: Fraction = Fraction(0)
     bonus: Fraction = Fraction(0)
+    contacted: Fraction = Fraction(0)  # of `due`: somebody answered, by whatever channel
+    unreached: Fraction = Fraction(0)  # of `due`: ended without anybody reached
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def times(self, number: int) -> Counts:
+        """The same change `number` times over."""
+        return Counts(*(getattr(self, f.name) * number for f in fields(self)))
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Counts:
@@ -106,6 +112,11 @@ def response_rate(c: Counts) -> Fraction | None:
     return ratio(c.rated_raw, c.due)
 
 
+def contact_rate(c: Counts) -> Fraction | None:
+    """接通率 = contacted/due."""
+    return ratio(c.contacted, c.due)
+
+
 def satisfaction_rate(c: Counts) -> Fraction | None:
     """满意率, the headline: positive first ratings/rated."""
     return ratio(c.positive, c.rated)
@@ -117,9 +128,23 @@ def closing_rate(c: Counts) -> Fraction | None:
 
 
 def satisfaction_index(c: Counts, settings: ScoringSettings) -> Fraction | None:
-    """满意指数 S = clamp((Σ w_first + ρ·Σ(w_second − w_first))/rated, 0, 1)."""
-    index = ratio(c.weight_first + settings.rework_credit * c.weight_delta, c.rated)
+    """满意指数 S = clamp((Σ w_first + ρ·Σ(w_second − w_first))/rated, 0, 1).
+
+    Under another `unreached_policy` than exclude the unreached join as satisfied or as dissatisfied ones.
+    """
+    index = ratio(*_index_parts(c, settings))
     return None if index is None else clamp(index, Fraction(0), Fraction(1))
+
+
+def _index_parts(c: Counts, settings: ScoringSettings) -> tuple[Fraction, Fraction]:
+    weights = c.weight_first + settings.rework_credit * c.weight_delta
+    match settings.unreached_policy:
+        case "exclude":
+            return weights, c.rated
+        case "assume_satisfied":
+            return weights + c.unreached, c.rated + c.unreached
+        case "assume_dissatisfied":
+            return weights, c.rated + c.unreached
 
 
 def assess(c: Counts, settings: ScoringSettings) -> Assessment:
@@ -140,10 +165,10 @@ def _components(
     """Name, numerator, denominator, rate and full points."""
     p = settings.points
     known = c.closed + c.overdue_open
-    weights = c.weight_first + settings.rework_credit * c.weight_delta
+    weights, base = _index_parts(c, settings)
     rectified = ratio(c.second_not_dissatisfied, c.second_answered)
     return [
-        ("S", weights, c.rated, satisfaction_index(c, settings), p.satisfaction),
+        ("S", weights, base, satisfaction_index(c, settings), p.satisfaction),
         ("RES", c.resolved, c.resolved_answered, ratio(c.resolved, c.resolved_answered), p.resolution),
         ("T", c.closed_on_time, known, ratio(c.closed_on_time, known), p.on_time),
         ("A", c.signed_on_time, known, ratio(c.signed_on_time, known), p.signed),
@@ -205,7 +230,7 @@ def shrunk(c: Counts, group: Sequence[Counts], settings: ScoringSettings) -> Fra
     """S drawn towards the group's mean: (n·S + k·mean)/(n + k); mean over the group's ratings."""
     own = satisfaction_index(c, settings)
     total = sum(group, Counts())
-    mean = ratio(total.weight_first + settings.rework_credit * total.weight_delta, total.rated)
+    mean = ratio(*_index_parts(total, settings))
     if own is None or mean is None:
         return None
     return (c.rated * own + settings.shrink_k * mean) / (c.rated + settings.shrink_k)

@@ -60,7 +60,7 @@ class ScoringSettings(Section):
     deduction_cap: Exact = Fraction(40)
     bonus_cap: Exact = Fraction(5)
     sign_within: timedelta = Field(timedelta(hours=24), description="from 交办 to 签收, for 按时签收率")
-    unreached_policy: Literal["exclude"] = "exclude"
+    unreached_policy: Literal["exclude", "assume_satisfied", "assume_dissatisfied"] = "exclude"
 
     @model_validator(mode="after")
     def _every_group_has_points(self) -> ScoringSettings:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
+from callbacks.events import CasesClosed, ClosedCase
 from callbacks.models import ASKING, Base, Callback, Case, Closing, TextMessage, TextState
 from callbacks.service.core import Context, close_question, move
 from callbacks.states import OPEN, State, Trigger
 
 Columns = Mapping[str, Any]
+_TOLD = tuple(field.name for field in fields(ClosedCase))
 _CARRIED = ("case_id", "closing_no", "unit_id", "closed_at", "exclusion")  # from a closing to its callback
 
 
@@ -26,6 +29,7 @@ def close_case(ctx: Context, session: Session, case: Case, closing: Closing, now
     callback = Callback(**_first_round(ctx, of, case.enterprise, now))
     session.add(callback)
     session.flush()
+    ctx.publish(session, CasesClosed((closed_case({name: getattr(closing, name) for name in _TOLD}),), now))
     return callback
 
 
@@ -35,6 +39,13 @@ def close_new_cases(
     """The same for new cases, in bulk. Each closing as its columns, and if it's an enterprise's."""
     insert_rows(session, Closing, [{**closing, "came_at": now} for closing, _ in closings])
     insert_rows(session, Callback, [_first_round(ctx, *closing, now) for closing in closings])
+    if closings:
+        ctx.publish(session, CasesClosed(tuple(closed_case(closing) for closing, _ in closings), now))
+
+
+def closed_case(closing: Columns) -> ClosedCase:
+    """What is told of a closing."""
+    return ClosedCase(**{name: closing[name] for name in _TOLD})
 
 
 def _first_round(ctx: Context, closing: Columns, enterprise: bool, now: datetime) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class DeskDeps:
         """What the pages write through: the office's own, else one whose ratings go into the scores too."""
         if self.service is not None:
             return self.service
-        ledger = ScoreLedger(self.policy.windows.timezone)
+        ledger = ScoreLedger(self.policy.windows.timezone, self.scoring)
         return Context(self.sessions, self.policy, self.office, self.privacy, (ledger,))
 
     @property

@@ -160,9 +160,11 @@ def test_after_72_hours_the_question_is_over(desk: Desk) -> None:
 
 
 def entries(desk: Desk) -> Counter[str]:
+    """What the ratings brought."""
     total: Counter[str] = Counter()
     with desk.session() as session:
-        for changes in session.scalars(select(ScoreEntry.changes)):
+        query = select(ScoreEntry.changes).where(ScoreEntry.rating_id.is_not(None))
+        for changes in session.scalars(query):
             for name, value in changes.items():
                 total[name] += Fraction(value)
     return total

@@ -45,7 +45,7 @@ REFUSED = [
     ({"deduction_cap": -1}, "greater than or equal to 0"),
     ({"rank_by": "votes"}, "'score', 'wilson' or 'shrunk'"),
     ({"min_rated": 0}, "greater than or equal to 1"),
-    ({"unreached_policy": "assume_satisfied"}, "'exclude'"),
+    ({"unreached_policy": "assume"}, "'exclude', 'assume_satisfied' or 'assume_dissatisfied'"),
     ({"weight": 1}, "Extra inputs are not permitted"),
 ]
 

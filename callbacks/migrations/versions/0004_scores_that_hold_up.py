@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("objections_until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("settings_version", sa.String(length=24), nullable=False),
         sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("units", sa.JSON(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("published_by", sa.String(length=80), nullable=True),
         sa.Column("entries", sa.Integer(), nullable=True),

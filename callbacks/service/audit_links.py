@@ -1,0 +1,53 @@
+"""Links the audit's lines into their chain, in the order in which they were committed, one process at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.orm import Session
+
+from callbacks.audit_chain import GENESIS, AuditLine, link
+from callbacks.models import Audit, AuditLink
+from callbacks.service.core import Context
+
+_LOCK = 1100111
+_BATCH = 500
+
+
+def link_audit(ctx: Context, now: datetime, limit: int = _BATCH) -> int:
+    """Links up to `limit` lines that aren't yet; returns how many."""
+    return ctx.run(lambda session: _link(session, now, limit))
+
+
+def link_all(session: Session, now: datetime) -> str:
+    """Links what there is, this transaction's own lines too; returns the head."""
+    session.flush()
+    while _link(session, now, _BATCH) == _BATCH:
+        pass
+    return head(session)
+
+
+def head(session: Session) -> str:
+    """The newest link's hash; GENESIS before the first."""
+    found = session.scalar(select(AuditLink.hash).order_by(AuditLink.seq.desc()).limit(1))
+    return GENESIS if found is None else found
+
+
+def _link(session: Session, now: datetime, limit: int) -> int:
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    last = session.execute(
+        select(AuditLink.seq, AuditLink.hash).order_by(AuditLink.seq.desc()).limit(1)
+    ).one_or_none()
+    seq, previous = (0, GENESIS) if last is None else last
+    unlinked = select(Audit).where(~exists().where(AuditLink.audit_id == Audit.id)).order_by(Audit.id)
+    lines = session.scalars(unlinked.limit(limit)).all()
+    for line in lines:
+        seq += 1
+        of = AuditLine(line.id, line.at, line.actor, line.action, line.subject, line.detail)
+        found = link(previous, of)
+        session.add(AuditLink(seq=seq, audit_id=line.id, previous=previous, hash=found, at=now))
+        previous = found
+    session.flush()
+    return len(lines)

@@ -1,0 +1,223 @@
+"""Closings and ended callbacks as score entries: with them a month's counts are sums of entries alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Row, Select, exists, insert, select, tuple_
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.database import in_transaction
+from callbacks.events import ClosedCase
+from callbacks.models import Attempt, AttemptCallback, Callback, Closing, table_of
+from callbacks.states import DONE, State
+from scoring.models import ScoreEntry
+from scoring.months import counting_month, month_of
+from scoring.removal import as_texts
+from scoring.settings import ScoringSettings
+
+_SLICE = 2000
+
+# Who rated, refused or said that it's the wrong person was reached.
+_REACHED = frozenset({State.RATED, State.REFUSED, State.WRONG_PERSON})
+_NOT_REACHED = frozenset({State.UNREACHED, State.INVALID_NUMBER})
+
+
+def closing_source(case_id: int, closing_no: int) -> str:
+    return f"closing:{case_id}:{closing_no}"
+
+
+def enter_closings(
+    session: Session, closings: Iterable[ClosedCase], settings: ScoringSettings, timezone: str, at: datetime
+) -> None:
+    """T and A of closings, in the month of the closing (domain.md §4.1)."""
+    months: dict[str, str] = {}
+    rows = []
+    for closing in closings:
+        own = month_of(closing.closed_at, timezone)
+        if own not in months:
+            months[own] = counting_month(session, own)
+        rows.append(_closing_row(closing, months[own], settings, at))
+    if rows:
+        session.execute(_ENTRIES, rows)
+
+
+_ENTRIES = insert(table_of(ScoreEntry))
+
+
+def _closing_row(
+    closing: ClosedCase, month: str, settings: ScoringSettings, at: datetime
+) -> dict[str, object]:
+    on_time = closing.due_at is None or closing.closed_at <= closing.due_at
+    signed = is_signed_on_time(closing.accepted_at, closing.signed_at, settings)
+    changes = {"closed": "1"}
+    if on_time:
+        changes["closed_on_time"] = "1"
+    if signed:
+        changes["signed_on_time"] = "1"
+    return {
+        "unit_id": closing.unit_id,
+        "month": month,
+        "kind": "closed",
+        "source": closing_source(closing.case_id, closing.closing_no),
+        "callback_id": None,
+        "rating_id": None,
+        "changes": changes,
+        "provenance": {"sign_within": int(settings.sign_within.total_seconds())},
+        "at": at,
+    }
+
+
+def is_signed_on_time(accepted_at: datetime, signed_at: datetime | None, settings: ScoringSettings) -> bool:
+    return signed_at is not None and signed_at <= accepted_at + settings.sign_within
+
+
+def enter_ended(session: Session, callback: Callback, timezone: str, at: datetime) -> None:
+    """A first round that ended: due and ended, in the month in which it did.
+
+    Where its deadline passed in a month that was closed before, it's due there, and only ends here.
+    """
+    assert callback.ended_at is not None
+    kind, changes = "due", {"due": Fraction(1), "ended": Fraction(1)}
+    if callback.ended_at >= callback.deadline and _is_due_already(session, callback.id):
+        kind, changes = "ended", {"ended": Fraction(1)}
+    if callback.state in _REACHED or _was_answered(session, callback.id):
+        changes["contacted"] = Fraction(1)
+    elif callback.state in _NOT_REACHED:
+        changes["unreached"] = Fraction(1)
+    month = counting_month(session, month_of(callback.ended_at, timezone))
+    session.add(entry_of_callback(callback, month, kind, changes, at))
+
+
+def entry_of_callback(
+    callback: Callback, month: str, kind: str, changes: Mapping[str, Fraction], at: datetime
+) -> ScoreEntry:
+    return ScoreEntry(
+        unit_id=callback.unit_id,
+        month=month,
+        kind=kind,
+        source=f"callback:{callback.id}",
+        callback_id=callback.id,
+        changes=as_texts(changes),
+        provenance={"state": callback.state.value},
+        at=at,
+    )
+
+
+def reached_late(session: Session, callback: Callback, month: str) -> dict[str, Fraction]:
+    """What a late answer changes beside its rating: somebody was reached after all.
+
+    In the month of its end it wasn't unreached then; a month that's over keeps what it was.
+    """
+    query = select(ScoreEntry).where(
+        ScoreEntry.source == f"callback:{callback.id}", ScoreEntry.kind.in_(("due", "ended"))
+    )
+    entries = session.scalars(query).all()
+    if any("contacted" in entry.changes for entry in entries):
+        return {}
+    changes = {"contacted": Fraction(1)}
+    if any("unreached" in entry.changes and entry.month == month for entry in entries):
+        changes["unreached"] = Fraction(-1)
+    return changes
+
+
+def _is_due_already(session: Session, callback_id: int) -> bool:
+    found = select(exists().where(ScoreEntry.source == f"callback:{callback_id}", ScoreEntry.kind == "due"))
+    return bool(session.scalar(found))
+
+
+def _was_answered(session: Session, callback_id: int) -> bool:
+    answered = (
+        exists()
+        .where(AttemptCallback.callback_id == callback_id)
+        .where(AttemptCallback.attempt_id == Attempt.id, Attempt.answered_at.is_not(None))
+    )
+    return bool(session.scalar(select(answered)))
+
+
+# -- what has no entry yet
+
+
+def post_missing(
+    sessions: sessionmaker[Session], settings: ScoringSettings, timezone: str, now: datetime
+) -> int:
+    """Enters the closings and ended callbacks that have no entry: those of earlier versions.
+
+    Returns how many. Slice by slice, each its own transaction; run again, it finds nothing.
+    """
+    return _walk(
+        sessions, _closings_after, lambda s, rows: _post_closings(s, rows, settings, timezone, now)
+    ) + _walk(sessions, _ended_after, lambda s, rows: _post_ended(s, rows, timezone, now))
+
+
+def _walk(
+    sessions: sessionmaker[Session],
+    after: Callable[[Any], Select[Any]],
+    post: Callable[[Session, Sequence[Any]], int],
+) -> int:
+    posted, last = 0, None
+    while True:
+
+        def work(session: Session, last: Any = last) -> tuple[int, Any]:
+            rows = session.scalars(after(last).limit(_SLICE)).all()
+            return (post(session, rows), rows[-1]) if rows else (0, None)
+
+        number, last_row = in_transaction(sessions, work)
+        posted += number
+        if last_row is None:
+            return posted
+        last = last_row
+
+
+def _closings_after(last: Closing | None) -> Select[Any]:
+    query = select(Closing).order_by(Closing.case_id, Closing.closing_no)
+    if last is None:
+        return query
+    return query.where(tuple_(Closing.case_id, Closing.closing_no) > (last.case_id, last.closing_no))
+
+
+def _ended_after(last: Callback | None) -> Select[Any]:
+    query = select(Callback).where(Callback.round == 1, Callback.state.in_(DONE)).order_by(Callback.id)
+    return query if last is None else query.where(Callback.id > last.id)
+
+
+def _post_closings(
+    session: Session, rows: Sequence[Closing], settings: ScoringSettings, timezone: str, now: datetime
+) -> int:
+    known = _known(session, [closing_source(row.case_id, row.closing_no) for row in rows])
+    missing = [
+        ClosedCase(
+            row.case_id,
+            row.closing_no,
+            row.unit_id,
+            row.accepted_at,
+            row.signed_at,
+            row.due_at,
+            row.closed_at,
+        )
+        for row in rows
+        if closing_source(row.case_id, row.closing_no) not in known
+    ]
+    enter_closings(session, missing, settings, timezone, now)
+    return len(missing)
+
+
+def _post_ended(session: Session, rows: Sequence[Callback], timezone: str, now: datetime) -> int:
+    ended = _known(session, [f"callback:{row.id}" for row in rows])
+    missing = [row for row in rows if f"callback:{row.id}" not in ended]
+    for callback in missing:
+        enter_ended(session, callback, timezone, now)
+    return len(missing)
+
+
+def _known(session: Session, sources: Sequence[str]) -> frozenset[str]:
+    """The sources that have ended or were closed, as entries say."""
+    found: Sequence[Row[Any]] = session.execute(
+        select(ScoreEntry.source, ScoreEntry.changes).where(
+            ScoreEntry.source.in_(sources), ScoreEntry.kind.in_(("closed", "due", "ended"))
+        )
+    ).all()
+    return frozenset(row.source for row in found if "ended" in row.changes or "closed" in row.changes)

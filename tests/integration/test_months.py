@@ -1,0 +1,313 @@
+"""Months: the worked example of domain.md §4.3 through the service to the published table, and what stays."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from fractions import Fraction as F
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.models import Audit
+from callbacks.privacy import Privacy
+from callbacks.vocabulary import UnitGroup
+from scoring.assessment import compute_month
+from scoring.commands import assess_command
+from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.month_closing import (
+    MonthRefused,
+    Refusal,
+    freeze_month,
+    inputs_text,
+    inputs_writer,
+    publish_month,
+)
+from scoring.months import counting_month
+from scoring.posting import post_missing
+from scoring.removal import sums
+from scoring.rules import Counts, percent, satisfaction_rate, show
+from scoring.settings import ScoringSettings
+from scoring.settings_toml import read_scoring, write_scoring
+from tests.integration.months_city import ZONE, Months, at, november
+from tests.integration.office import make_desk
+
+DECEMBER_3, DECEMBER_9 = at("2026-12-03"), at("2026-12-09")
+
+
+@pytest.fixture
+def city(sessions: sessionmaker[Session], privacy: Privacy) -> Months:
+    return Months.of(make_desk(sessions, privacy).ctx)
+
+
+def deduct(city: Months, unit: str, points: str, when, number: int = 1) -> None:
+    """An approved deduction, as `scoring.adjustments` enters it."""
+
+    def work(session: Session) -> None:
+        session.add(
+            ScoreEntry(
+                unit_id=city.units[unit],
+                month=counting_month(session, f"{when:%Y-%m}", decided=True),
+                kind="adjustment",
+                source=f"adjustment:{number}",
+                changes={"deductions": points},
+                provenance={},
+                at=when,
+            )
+        )
+
+    city.ctx.run(work)
+
+
+def close(city: Months, month: str, frozen, published) -> None:
+    freeze_month(city.ctx, month, "head", frozen, city.settings, frozen + timedelta(days=5))
+    publish_month(city.ctx, month, "head", published)
+
+
+def test_the_worked_example_through_the_service(city: Months) -> None:
+    november(city)
+    deduct(city, "B", "2", at("2026-11-21"))
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    records = city.records("2026-11")
+    rows = {
+        code: (
+            record.score,
+            show(F(record.score)),
+            show(F(record.item_points)),
+            record.rank,
+            percent(satisfaction_rate(Counts.of(record.counts))),
+            [part["value"] for part in record.components["parts"]],
+        )
+        for code, record in records.items()
+    }
+    assert rows == {
+        "A": ("179", "179.00", "35.80", 1, "87.50%", ["70", "35", "36", "18", "20"]),
+        "B": ("140", "140.00", "35.00", 2, "87.50%", ["60", "30", "32", "20", "0"]),
+        "C": ("1346/7", "192.29", "48.07", 1, "100.00%", ["520/7", "40", "40", "18", "20"]),
+    }
+    counts = {code: Counts.of(record.counts) for code, record in records.items()}
+    assert [(c.closed, c.due, c.rated_raw, c.removed, c.rated) for c in counts.values()] == [
+        (10, 9, 8, 0, 8),
+        (10, 10, 9, 1, 8),
+        (10, 9, 7, 0, 7),
+    ]
+    assert [(c.contacted, c.unreached) for c in counts.values()] == [(8, 1), (9, 1), (7, 2)]
+    assert records["A"].components["nonresponse_bounds"] == ["7/9", "8/9"]
+    assert records["B"].components["shrunk"] == str((6 + F(25, 6)) / 13)
+    assert [round(bound, 3) for bound in records["A"].components["wilson"]] == [0.529, 0.978]
+
+
+def test_the_two_months_after(city: Months) -> None:
+    """A07's late answer counts in December; December's dissatisfied case is mended in January."""
+    a = november(city)["A"]
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+
+    december = at("2026-12-10")
+    closed = [city.case("A", december, late=place == 3) for place in range(4)]
+    open_case = city.case("A", None, accepted=at("2026-12-05"), due=at("2026-12-20"))
+    city.rate(closed[0], 1, at("2026-12-12"), True)
+    city.rate(closed[1], 3, at("2026-12-12"), False)
+    city.rate(closed[2], 2, at("2026-12-12"), True)
+    city.rate(a[6], 1, at("2026-12-14"), True)
+    close(city, "2026-12", at("2027-01-04"), at("2027-01-10"))
+    record = city.records("2026-12")["A"]
+    assert (show(F(record.score)), show(F(record.item_points))) == ("144.00", "28.80")
+    assert record.listed_apart == "small_sample"
+
+    january = at("2027-01-12")
+    for late in (False, True):
+        city.rate(city.case("A", january, late=late), 1, at("2027-01-13"), True)
+    city.again(closed[1], 1, at("2027-01-14"))
+    assert open_case  # closed later still; none is open at January's end in the example
+    with city.ctx.sessions.begin() as session:
+        session.execute(text('UPDATE "case" SET closed_at = due_at WHERE id = :id'), {"id": open_case})
+    close(city, "2027-01", at("2027-02-03"), at("2027-02-09"))
+    record = city.records("2027-01")["A"]
+    assert (show(F(record.score)), show(F(record.item_points))) == ("180.00", "36.00")
+
+
+def test_a_published_month_never_changes(city: Months) -> None:
+    callbacks = november(city)
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    before = {code: record.counts for code, record in city.records("2026-11").items()}
+    city.rate(callbacks["B"][7], 3, at("2026-12-11"), False)  # a late answer
+    city.case("C", at("2026-11-28"))  # a closing that came late
+    deduct(city, "C", "5", at("2026-11-30"))
+    assert compute_month(city.ctx.sessions, "2026-11", city.settings, ZONE, at("2026-12-12")) == 0
+    assert {code: record.counts for code, record in city.records("2026-11").items()} == before
+    compute_month(city.ctx.sessions, "2026-12", city.settings, ZONE, at("2026-12-12"))
+    december = {code: Counts.of(record.counts) for code, record in city.records("2026-12").items()}
+    assert (december["B"].rated, december["B"].contacted, december["B"].unreached) == (1, 1, 0)
+    assert (december["C"].closed, december["C"].deductions) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE assessment_record SET rank = 1",
+        "DELETE FROM assessment_record",
+        "UPDATE score_month SET state = 'draft'",
+        "DELETE FROM score_month",
+        "UPDATE score_entry SET month = '2026-10'",
+        "INSERT INTO assessment_record (unit_id, month, counts, components, settings_version, computed_at) "
+        "SELECT unit_id, '2026-11', '{}', '{}', 'x', computed_at FROM assessment_record",
+        "INSERT INTO score_entry (unit_id, month, kind, source, changes, provenance, at) "
+        "SELECT unit_id, '2026-11', 'rated', 'x', '{}', '{}', at FROM score_entry LIMIT 1",
+        "INSERT INTO score_entry (unit_id, month, kind, source, changes, provenance, at) "
+        "SELECT unit_id, '2026-11', 'objection', 'x', '{}', '{}', at FROM score_entry LIMIT 1",
+    ],
+)
+def test_the_database_itself_keeps_it(city: Months, statement: str) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    city.rate(city.case("A", at("2026-11-10")), 1, at("2026-11-12"))
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    with pytest.raises(DBAPIError, match=r"stays as it is|append-only"), city.ctx.sessions.begin() as session:
+        session.execute(text(statement))
+
+
+def test_in_a_draft_only_what_is_decided_counts(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-28"))
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.rate(callback, 1, at("2026-12-04"))
+    deduct(city, "A", "5", at("2026-11-30"))  # proposed in November, decided in the days for objections
+    with city.ctx.sessions() as session:
+        months = {entry.kind: entry.month for entry in session.scalars(select(ScoreEntry))}
+    assert months == {"closed": "2026-11", "due": "2026-12", "rated": "2026-12", "adjustment": "2026-11"}
+
+
+def refused(reason: Refusal):
+    return pytest.raises(MonthRefused, check=lambda error: error.reason is reason)
+
+
+def test_months_are_closed_in_order_and_in_time(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    city.case("A", at("2026-10-10"))
+    city.case("A", at("2026-11-10"))
+    until = DECEMBER_9
+
+    def freeze(month: str, now=DECEMBER_3) -> None:
+        freeze_month(city.ctx, month, "head", now, city.settings, until)
+
+    with refused(Refusal.NOT_OVER):  # November still has an hour, by the city's clock
+        freeze("2026-11", at("2026-11-30", 15))
+    with refused(Refusal.EARLIER_OPEN):
+        freeze("2026-11")
+    freeze("2026-10")
+    with refused(Refusal.CLOSED):
+        freeze("2026-10")
+    freeze("2026-11")
+    with refused(Refusal.NO_DRAFT):
+        publish_month(city.ctx, "2026-12", "head", until)
+    with refused(Refusal.OBJECTION_DAYS):
+        publish_month(city.ctx, "2026-10", "head", until - timedelta(seconds=1))
+    with refused(Refusal.EARLIER_DRAFT):
+        publish_month(city.ctx, "2026-11", "head", until)
+    publish_month(city.ctx, "2026-10", "head", until)
+    with refused(Refusal.CLOSED):
+        publish_month(city.ctx, "2026-10", "head", until)
+
+
+def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
+    november(city)
+    city.unit("B-1", UnitGroup.DEPT, parent="B")
+    city.rate(city.case("B-1", at("2026-11-11")), 2, at("2026-11-12"))
+    deduct(city, "B", "2", at("2026-11-21"))
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    with city.ctx.sessions() as session:
+        month = session.get_one(ScoreMonth, "2026-11")
+        content = "".join(inputs_text(session, "2026-11", inputs_writer(session, "2026-11")))
+        settings = ScoringSettings.model_validate(month.settings)
+    inputs, toml = tmp_path / "inputs.csv", tmp_path / "settings.toml"
+    inputs.write_bytes(content.encode())
+    toml.write_text(write_scoring(settings), encoding="utf-8")
+    result = CliRunner().invoke(
+        assess_command, ["--inputs", str(inputs), "--settings", str(toml), "--json"], catch_exceptions=False
+    )
+    again = json.loads(result.output)
+    assert again["inputs"] == {"sha256": month.inputs_hash, "entries": month.entries}
+    assert again["settings_version"] == month.settings_version
+    records = city.records("2026-11")
+    assert {unit["unit"]: (unit["score"], unit["item_points"], unit["rank"]) for unit in again["units"]} == {
+        code: (record.score, record.item_points, record.rank) for code, record in records.items()
+    }
+    # B's sums have its subordinate unit's case in them, which is ranked below B, not beside it.
+    assert Counts.of(records["B"].counts).closed == 11
+    assert (records["B-1"].rank, records["B-1"].listed_apart) == (None, "small_sample")
+
+
+def test_publishing_says_who_when_and_from_what(city: Months) -> None:
+    november(city)
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    with city.ctx.sessions() as session:
+        month = session.get_one(ScoreMonth, "2026-11")
+        lines = session.scalars(
+            select(Audit).where(Audit.subject == "month:2026-11").order_by(Audit.id)
+        ).all()
+    assert (month.state, month.frozen_by, month.published_by) == (MonthState.PUBLISHED, "head", "head")
+    assert month.published_at == DECEMBER_9
+    assert [line.action for line in lines] == ["close_month", "publish_month"]
+    assert lines[1].detail == {"inputs": month.inputs_hash, "entries": month.entries}
+    assert len(month.audit_head or "") == 64
+
+
+def test_a_removed_rating_is_as_one_that_never_came(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))
+    rating = city.rate(callback, 3, at("2026-11-12"), False)
+    city.again(callback, 1, at("2026-11-20"))
+    city.remove(rating, at("2026-11-25"))
+    city.remove(rating, at("2026-11-26"))  # once
+    with city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.kind != "closed")).all()
+    found = {name: value for name, value in sums(entries).items() if value}
+    assert found == {"due": 1, "ended": 1, "contacted": 1, "rated_raw": 1, "removed": 1}
+
+
+def test_what_an_earlier_version_left_without_an_entry_is_posted_once(city: Months) -> None:
+    quiet = Months(make_desk(city.ctx.sessions, city.ctx.privacy).ctx)  # nobody keeps its scores
+    quiet.unit("A", UnitGroup.COUNTY)
+    rated, waiting = quiet.case("A", at("2026-11-10")), quiet.case("A", at("2026-11-10"), late=True)
+    quiet.rate(rated, 1, at("2026-11-12"))
+    assert waiting != rated
+    now = at("2026-11-20")
+    assert post_missing(city.ctx.sessions, city.settings, ZONE, now) == 3
+    assert post_missing(city.ctx.sessions, city.settings, ZONE, now) == 0
+    with city.ctx.sessions() as session:
+        found = sums(session.scalars(select(ScoreEntry)).all())
+    assert found == {
+        "closed": 2, "closed_on_time": 1, "signed_on_time": 2, "due": 1, "ended": 1, "contacted": 1,
+    }  # fmt: skip
+
+
+def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))
+    with city.ctx.sessions.begin() as session:  # nobody ended it in time: a breach, and still due
+        session.execute(text("UPDATE callback SET deadline = :at"), {"at": "2026-11-20 02:00:00+00:00"})
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.unreached(callback, at("2026-12-04"))
+    with city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
+        found = {(entry.month, entry.kind): entry.changes for entry in entries}
+    assert found == {
+        ("2026-11", "due"): {"due": "1"},
+        ("2026-12", "ended"): {"ended": "1", "unreached": "1"},
+    }
+
+
+def test_the_settings_survive_their_toml() -> None:
+    settings = ScoringSettings.model_validate(
+        {
+            "rework_credit": "1/3",
+            "rank_by": "shrunk",
+            "unreached_policy": "assume_satisfied",
+            "sign_within": "PT8H",
+        }
+    )
+    assert read_scoring(write_scoring(settings)) == settings
+    assert read_scoring(write_scoring(settings)).version == settings.version
