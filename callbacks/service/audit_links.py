@@ -1,4 +1,4 @@
-"""Links the audit's lines into their chain, in the order in which they were committed, one process at a time."""
+"""Links the audit's lines into their chain, in the order in which they were committed, one at a time."""
 
 from __future__ import annotations
 
