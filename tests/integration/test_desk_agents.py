@@ -115,7 +115,7 @@ def test_an_item_is_taken_its_number_seen_and_its_rating_stored(
             "太慢了",
         )
         entries = session.scalars(select(ScoreEntry).where(ScoreEntry.callback_id == item)).all()
-        assert {entry.kind for entry in entries} == {"rated", "resolution"}  # the score knows it too
+        assert {entry.kind for entry in entries} == {"due", "rated", "resolution"}  # the score knows it too
         assert [row.actor for row in session.scalars(select(Audit)) if row.action == "reveal_number"] == [
             "agent"
         ]

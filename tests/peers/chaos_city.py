@@ -65,6 +65,8 @@ class Chaos:
             "HUIFANG_SMSC__LOG_FILE": str(self.smsc_log),
             "HUIFANG_CITY__LOG_FILE": str(self.trunk_log),
             "HUIFANG_CITY__LINES": "1000",  # a killed role leaves its calls up at the far end
+            "HUIFANG_CITY__RTP_PORT_MIN": "12000",  # its own: another test's city may be up beside it
+            "HUIFANG_CITY__RTP_PORT_MAX": "14999",
             "HUIFANG_CITY__PORT": "0",
             "HUIFANG_SMSC__PORT": "0",
             "HUIFANG_VOICE__SIP_PORT": "0",
