@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callbacks.models import Base, Case, Unit, stored
-
-
-class AdjustmentKind(StrEnum):
-    """Deductions and bonus of domain.md §4.2."""
-
-    SECOND_DISSATISFIED = "second_dissatisfied"  # −2; its escalation is covered by it
-    REWORK_OVERDUE = "rework_overdue"  # −2, rework overdue or supervision ordered
-    FALSE_CLOSING = "false_closing"  # −5, false closing or false reply
-    WRONGFUL_REFUSAL = "wrongful_refusal"  # −1
-    COMMENDATION = "commendation"  # +1
-
-
-class Decision(StrEnum):
-    """How something that needs a second person stands."""
-
-    PROPOSED = "proposed"
-    APPROVED = "approved"
-    REJECTED = "rejected"
+from scoring.decisions import AdjustmentKind as AdjustmentKind
+from scoring.decisions import Decision as Decision
+from scoring.decisions import Measure as Measure
+from scoring.decisions import ObjectionKind as ObjectionKind
 
 
 class Adjustment(Base):
@@ -65,14 +50,6 @@ class Adjustment(Base):
 
     unit: Mapped[Unit] = relationship()
     case: Mapped[Case | None] = relationship()
-
-
-class ObjectionKind(StrEnum):
-    """What a unit objects to: 按时办结 (T), 按时签收 (A), a deduction."""
-
-    ON_TIME = "on_time"
-    SIGNED = "signed"
-    DEDUCTION = "deduction"
 
 
 class Objection(Base):
@@ -116,14 +93,6 @@ class ObjectionDecision(Base):
     at: Mapped[datetime]
     uphold: Mapped[bool]
     reason: Mapped[str] = mapped_column(Text)
-
-
-class Measure(StrEnum):
-    """责任追究: 通报, 约谈, 移送."""
-
-    CIRCULAR = "circular"
-    TALK = "talk"
-    TRANSFER = "transfer"
 
 
 class Accountability(Base):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from callbacks.settings import Section
 from callbacks.vocabulary import UnitGroup
+from scoring.decisions import AdjustmentKind
 
 
 def _exact(value: object) -> object:
@@ -44,6 +45,20 @@ class PointSettings(Section):
         return self
 
 
+class AdjustmentSettings(Section):
+    """What is taken, or given, once per item or case: a field for each `AdjustmentKind` (domain.md §4.2)."""
+
+    second_dissatisfied: Exact = Fraction(2)
+    rework_overdue: Exact = Fraction(2)
+    false_closing: Exact = Fraction(5)
+    wrongful_refusal: Exact = Fraction(1)
+    commendation: Exact = Fraction(1)
+
+    def of(self, kind: AdjustmentKind) -> Fraction:
+        points: Fraction = getattr(self, kind.value)
+        return points
+
+
 class ScoringSettings(Section):
     """`unreached_policy` other than exclude is printed on every report."""
 
@@ -57,10 +72,13 @@ class ScoringSettings(Section):
     item_points: dict[UnitGroup, Exact] = Field(
         default_factory=lambda: {UnitGroup.COUNTY: Fraction(40), UnitGroup.DEPT: Fraction(50)}
     )
+    adjustments: AdjustmentSettings = AdjustmentSettings()
     deduction_cap: Exact = Fraction(40)
     bonus_cap: Exact = Fraction(5)
     sign_within: timedelta = Field(timedelta(hours=24), description="from 交办 to 签收, for 按时签收率")
     unreached_policy: Literal["exclude", "assume_satisfied", "assume_dissatisfied"] = "exclude"
+    red_list: int = Field(5, ge=0, le=100, description="红榜: so many first places of each group")
+    black_list: int = Field(5, ge=0, le=100, description="黑榜: so many last places of all ranked units")
 
     @model_validator(mode="after")
     def _every_group_has_points(self) -> ScoringSettings:

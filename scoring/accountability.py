@@ -1,0 +1,98 @@
+"""责任追究: 通报, 约谈 or 移送 of a unit, recorded with its document. A record is never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callbacks.models import Unit
+from callbacks.service.core import Context, audit
+from scoring.adjustments import LONGEST_REASON, File, find_case, newest_item
+from scoring.decisions import Measure
+from scoring.evidence import store_evidence
+from scoring.models_decisions import Accountability
+
+
+class RecordFault(StrEnum):
+    UNIT = "unit"
+    DAY = "day"  # none, or still to come
+    CASE = "case"  # a number is given, and no item has it
+    REASON = "reason"
+    FILE = "file"  # the document that orders it
+
+
+class BadRecord(ValueError):
+    """It can't be recorded; `fault` says why."""
+
+    def __init__(self, fault: RecordFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A measure as it is to be recorded; `case` is the number of the case that led to it."""
+
+    measure: Measure
+    unit: str
+    on_day: date | None
+    reason: str
+    case: str = ""
+    files: tuple[File, ...] = ()
+
+
+def record(ctx: Context, wanted: NewRecord, by: str, now: datetime, today: date) -> int:
+    """Keeps it with its document; returns its id. BadRecord where something is missing."""
+
+    def work(session: Session) -> int:
+        row = Accountability(
+            measure=wanted.measure,
+            unit_id=_unit_id(session, wanted.unit),
+            item_id=_item_id(session, wanted.case) if wanted.case else None,
+            on_day=_day(wanted.on_day, today),
+            reason=_reason(wanted.reason),
+            by=by,
+            at=now,
+        )
+        if not wanted.files:
+            raise BadRecord(RecordFault.FILE)
+        session.add(row)
+        session.flush()
+        for file in wanted.files:
+            store_evidence(session, f"accountability:{row.id}", file.name, file.content, by, now)
+        audit(session, now, by, "accountability", f"accountability:{row.id}", measure=row.measure.value)
+        return row.id
+
+    return ctx.run(work)
+
+
+def _unit_id(session: Session, code: str) -> int:
+    found = session.scalar(select(Unit.id).where(Unit.code == code)) if code.isprintable() else None
+    if found is None:
+        raise BadRecord(RecordFault.UNIT)
+    return found
+
+
+def _item_id(session: Session, number: str) -> int:
+    case = find_case(session, number)
+    item = None if case is None else newest_item(session, case.id)
+    if item is None:
+        raise BadRecord(RecordFault.CASE)
+    return item.id
+
+
+def _day(given: date | None, today: date) -> date:
+    if given is None or given > today:
+        raise BadRecord(RecordFault.DAY)
+    return given
+
+
+def _reason(given: str) -> str:
+    reason = given.replace("\r\n", "\n").strip()
+    if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", "").isprintable():
+        raise BadRecord(RecordFault.REASON)
+    return reason

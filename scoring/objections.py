@@ -1,0 +1,177 @@
+"""异议: a unit objects to a line of its month; two of the office decide; upheld, an entry corrects it.
+
+While the month is open or a draft the correction counts in it, after publication in the first open one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callbacks.service.core import Context, audit
+from scoring.adjustments import LONGEST_REASON, File, add_once
+from scoring.decisions import Decision, ObjectionKind, verdict
+from scoring.evidence import store_evidence
+from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.models_decisions import Objection, ObjectionDecision
+from scoring.months import counting_month
+
+# The kind of entry that is objected to, and the count that an upheld objection sets right.
+_LINES: dict[ObjectionKind, tuple[str, str]] = {
+    ObjectionKind.ON_TIME: ("closed", "closed_on_time"),
+    ObjectionKind.SIGNED: ("closed", "signed_on_time"),
+    ObjectionKind.DEDUCTION: ("adjustment", "deductions"),
+}
+
+
+class ObjectionFault(StrEnum):
+    """What is wrong with an objection, or with a word on one."""
+
+    LINE = "line"  # no such line, or another unit's
+    FINE = "fine"  # it counts as on time already
+    LATE = "late"  # the days for objections are over and the month isn't published yet
+    REASON = "reason"
+    TWICE = "twice"  # it's objected to already
+    AGAIN = "again"  # this decider has spoken
+
+
+class BadObjection(ValueError):
+    """It can't be; `fault` says why."""
+
+    def __init__(self, fault: ObjectionFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class ObjectionMoved(Exception):
+    """Somebody else's word came in the meantime: the page was older than the objection."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewObjection:
+    """An objection as a unit makes it; `subject` is the line's source (`closing:12:1`, `adjustment:3`)."""
+
+    kind: ObjectionKind
+    subject: str
+    reason: str
+    files: tuple[File, ...] = ()
+
+
+def object_to(ctx: Context, wanted: NewObjection, units: Collection[int], by: str, now: datetime) -> int:
+    """Returns its id. `units` are those that the user stands for; BadObjection where it can't be."""
+
+    def work(session: Session) -> int:
+        line = _line(session, wanted, units)
+        if not may_object(session, line.month, now):
+            raise BadObjection(ObjectionFault.LATE)
+        row = Objection(
+            unit_id=line.unit_id,
+            month=line.month,
+            kind=wanted.kind,
+            subject=wanted.subject,
+            reason=_reason(wanted.reason),
+            by=by,
+            at=now,
+        )
+        add_once(session, row, BadObjection(ObjectionFault.TWICE))
+        for file in wanted.files:
+            store_evidence(session, f"objection:{row.id}", file.name, file.content, by, now)
+        audit(session, now, by, "object", f"objection:{row.id}", kind=row.kind.value, of=row.subject)
+        return row.id
+
+    return ctx.run(work)
+
+
+def may_object(session: Session, month: str, now: datetime) -> bool:
+    """An open month, a draft in its days for objections, a published month (then it's a correction)."""
+    found = session.get(ScoreMonth, month)
+    if found is None or found.state is MonthState.PUBLISHED:
+        return True
+    return now < found.objections_until
+
+
+def is_wrong(kind: ObjectionKind, entry: ScoreEntry) -> bool:
+    """Whether a line takes something away that an objection could give back."""
+    of, count = _LINES[kind]
+    if entry.kind != of:
+        return False
+    return (count in entry.changes) is (kind is ObjectionKind.DEDUCTION)
+
+
+def decide_objection(
+    ctx: Context, objection_id: int, uphold: bool, reason: str, by: str, now: datetime, seen: int
+) -> bool | None:
+    """One decider's word; returns the verdict, None while another is needed. `seen` words were shown.
+
+    ObjectionMoved where more had come, or it's decided.
+    """
+
+    def work(session: Session) -> bool | None:
+        row = session.get_one(Objection, objection_id, with_for_update=True, populate_existing=True)
+        said = session.scalars(
+            select(ObjectionDecision).where(ObjectionDecision.objection_id == objection_id)
+        ).all()
+        if row.state is not Decision.PROPOSED or len(said) != seen:
+            raise ObjectionMoved
+        if by in (word.by for word in said):
+            raise BadObjection(ObjectionFault.AGAIN)
+        word = ObjectionDecision(objection_id=row.id, by=by, at=now, uphold=uphold, reason=_reason(reason))
+        session.add(word)
+        audit(session, now, by, "decide_objection", f"objection:{row.id}", uphold=uphold)
+        found = verdict([each.uphold for each in said] + [uphold])
+        if found is not None:
+            row.state, row.decided_at = (Decision.APPROVED if found else Decision.REJECTED), now
+        if found:
+            _correct(session, row, [*said, word], now)
+        return found
+
+    return ctx.run(work)
+
+
+def _line(session: Session, wanted: NewObjection, units: Collection[int]) -> ScoreEntry:
+    of, _ = _LINES[wanted.kind]
+    query = select(ScoreEntry).where(ScoreEntry.source == wanted.subject, ScoreEntry.kind == of)
+    entry = session.scalar(query) if wanted.subject.isprintable() else None
+    if entry is None or entry.unit_id not in units:
+        raise BadObjection(ObjectionFault.LINE)
+    if not is_wrong(wanted.kind, entry):
+        raise BadObjection(ObjectionFault.FINE)
+    return entry
+
+
+def _correct(session: Session, row: Objection, words: list[ObjectionDecision], now: datetime) -> None:
+    of, count = _LINES[row.kind]
+    query = select(ScoreEntry).where(ScoreEntry.source == row.subject, ScoreEntry.kind == of)
+    line = session.scalars(query).one()
+    deduction = row.kind is ObjectionKind.DEDUCTION
+    session.add(
+        ScoreEntry(
+            unit_id=row.unit_id,
+            month=counting_month(session, row.month, decided=True),
+            kind="objection",
+            source=f"objection:{row.id}",
+            callback_id=line.callback_id,
+            changes={count: f"-{line.changes[count]}" if deduction else "1"},
+            provenance={
+                "kind": row.kind.value,
+                "corrects": row.subject,
+                "month": row.month,
+                "by": row.by,
+                "reason": row.reason,
+                "upheld_by": [word.by for word in words if word.uphold],
+            },
+            at=now,
+        )
+    )
+
+
+def _reason(given: str) -> str:
+    reason = given.replace("\r\n", "\n").strip()
+    if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", "").isprintable():
+        raise BadObjection(ObjectionFault.REASON)
+    return reason
