@@ -23,6 +23,7 @@ class DissatisfactionItem(Base):
     __table_args__ = (
         Index("ix_dissatisfaction_item_list", "state", "opened_at", "id"),
         Index("ix_dissatisfaction_item_clock", "state", "due_at"),
+        Index("ix_dissatisfaction_item_due", "due_at", "id"),  # the whole list by its clocks
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     callback_id: Mapped[int] = mapped_column(ForeignKey("callback.id"), unique=True)

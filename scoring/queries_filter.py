@@ -13,6 +13,7 @@ from callbacks.states import State
 from callbacks.vocabulary import UnitGroup
 
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+_YEAR = re.compile(r"[12]\d{3}")
 _CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")  # till the year 5138
 _ROUND = re.compile(r"[1-9]")
 _YES = re.compile(r"1")
@@ -68,6 +69,18 @@ class Cursor:
 class Sort(StrEnum):
     OLDEST = "oldest"
     NEWEST = "newest"
+    CLOCK = "clock"  # the dissatisfaction list's: what runs out first is first
+
+
+class Stage(StrEnum):
+    """The parts of the dissatisfaction list; without one, all that is open."""
+
+    OFFICE = "office"  # waits for the office
+    UNIT = "unit"
+    SECOND = "second"  # waits for the citizen's second answer
+    HARD = "hard"
+    ENDED = "ended"
+    ALL = "all"
 
 
 class Tab(StrEnum):
@@ -76,6 +89,18 @@ class Tab(StrEnum):
     COME = "come"  # the time that was agreed on is here
     AGREED = "agreed"  # it's still to come
     MINE = "mine"
+
+
+class Part(StrEnum):
+    """The parts of a score, whose lines a unit's page shows."""
+
+    SATISFACTION = "s"
+    RESOLUTION = "res"
+    ON_TIME = "t"
+    SIGNED = "a"
+    RECTIFIED = "q"
+    POINTS = "points"  # deductions and bonus
+    COVERAGE = "coverage"  # what the published rates are made of
 
 
 class Only(StrEnum):
@@ -101,10 +126,15 @@ class Filter:
     only: Only | None = None
     item: str = ""
     month: str = ""
+    year: str = ""
+    part: Part | None = None
     q: str = ""
     phone: str = ""
     late: bool = False
     tab: Tab | None = None
+    stage: Stage | None = None
+    overdue: bool = False
+    supervisor: str = ""
     sort: Sort | None = None
     page: Cursor | None = None
 
@@ -131,10 +161,15 @@ def parse(args: Mapping[str, str]) -> Filter:
         only=_word(Only, "only", args),
         item=_text("item", args),
         month=_matched(_MONTH, "month", args),
+        year=_matched(_YEAR, "year", args),
+        part=_word(Part, "part", args),
         q=_text("q", args),
         phone=_matched(_INDEX, "phone", args),
         late=bool(_matched(_YES, "late", args)),
         tab=_word(Tab, "tab", args),
+        stage=_word(Stage, "stage", args),
+        overdue=bool(_matched(_YES, "overdue", args)),
+        supervisor=_text("supervisor", args),
         sort=_word(Sort, "sort", args),
         page=_cursor(args),
     )

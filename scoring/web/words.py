@@ -13,7 +13,7 @@ from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.template_faults import Problem, TemplateFault
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
-from scoring.queries_filter import Age, Only, Sort, Tab
+from scoring.queries_filter import Age, Only, Sort, Stage, Tab
 from scoring.web.citizen_form import FormFault
 from scoring.web.language import lazy_gettext as _l
 
@@ -144,6 +144,15 @@ ONLY: Mapping[StrEnum, object] = {
     Only.RATED_TODAY: _l("今日评价"),
 }
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
+CLOCK_SORTS: Mapping[StrEnum, object] = {Sort.CLOCK: _l("先到期在前"), **SORTS}
+LIST_STAGES: Mapping[StrEnum, object] = {
+    Stage.OFFICE: _l("待联动办"),
+    Stage.UNIT: _l("待承办单位"),
+    Stage.SECOND: _l("二次回访"),
+    Stage.HARD: _l("疑难件"),
+    Stage.ENDED: _l("已结束"),
+    Stage.ALL: _l("全部"),
+}
 STAGES: Mapping[StrEnum, object] = {
     ReminderStage.TODO: _l("待办提醒"),
     ReminderStage.URGE: _l("催办提醒"),
@@ -352,7 +361,8 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     TextKind: TEXT_KINDS,
     TextState: TEXT_STATES,
     Age: AGES,
-    Sort: SORTS,
+    Sort: CLOCK_SORTS,
+    Stage: LIST_STAGES,
     Only: ONLY,
     PauseScope: PAUSE_SCOPES,
     ContactOutcome: CONTACTS,

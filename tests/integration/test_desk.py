@@ -265,9 +265,9 @@ def test_page_counts_and_export_agree(supervisor: FlaskClient, query: str, expec
     assert numbers_in(page) == [row["案件编号"] for row in rows]
     assert len(rows) == expected
     assert f"<small>{expected}件</small>" in page
-    if "age" not in query:
+    if "item" not in query:  # in the office, at the unit, second callback, hard cases: all that's open
         tabs = re.findall(r"<b>(\d+)</b></a>", page.partition('<nav class="tabs"')[2].partition("</nav>")[0])
-        assert int(tabs[0]) == expected == sum(int(number) for number in tabs[1:])
+        assert int(tabs[0]) == expected == sum(int(number) for number in tabs[1:5])
 
 
 def test_the_export_is_utf8_with_bom_and_says_its_time_zone(supervisor: FlaskClient) -> None:

@@ -96,7 +96,7 @@ def test_keyset_pages_go_there_and_back_without_gap_or_double(
             attempt = town.call(callback, f"1360379{n:04d}", NOW, Disposition.ANSWERED, talked=20)
             rating = town.rating(callback, 3, NOW, attempt=attempt)
             town.item(callback, rating, NOW - timedelta(minutes=n // 4))  # some of one instant
-    forward = walk(supervisor, "/dissatisfaction?category=water", "next")
+    forward = walk(supervisor, "/dissatisfaction?category=water&sort=oldest", "next")
     numbers = [number for page, _ in forward for number in page]
     assert [len(page) for page, _ in forward] == [50, 50, 31]
     assert len(set(numbers)) == 131

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callbacks.states import State
 from callbacks.vocabulary import UnitGroup
-from scoring.queries_filter import Age, BadFilter, Cursor, Filter, Only, Sort, parse
+from scoring.queries_filter import Age, BadFilter, Cursor, Filter, Only, Sort, Stage, parse
 
 NOW = datetime(2026, 11, 23, 2, 2, 15, tzinfo=UTC)
 
@@ -30,6 +30,9 @@ _filters = st.builds(
     month=st.just("") | st.dates(date(2000, 1, 1), date(2999, 12, 31)).map(lambda day: f"{day:%Y-%m}"),
     q=_words,
     phone=st.just("") | st.text(alphabet="0123456789abcdef", min_size=32, max_size=32),
+    stage=st.none() | st.sampled_from(Stage),
+    overdue=st.booleans(),
+    supervisor=_words,
     sort=st.none() | st.sampled_from(Sort),
     page=st.none()
     | st.builds(

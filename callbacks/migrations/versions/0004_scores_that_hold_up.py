@@ -268,6 +268,7 @@ def _items() -> None:
         batch_op.add_column(sa.Column("published_reason", sa.Text(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index("ix_dissatisfaction_item_clock", ["state", "due_at"], unique=False)
+        batch_op.create_index("ix_dissatisfaction_item_due", ["due_at", "id"], unique=False)
         batch_op.create_index("ix_dissatisfaction_item_list", ["state", "opened_at", "id"], unique=False)
         batch_op.create_index("ix_dissatisfaction_item_supervisor", ["supervisor"], unique=False)
 
