@@ -20,6 +20,7 @@ from scoring.queries_filter import Cursor
 Row = TypeVar("Row")
 
 PAGE_SIZE = 50
+PAGE_SIZE_KEY = "page_size"  # in a session's info: an export reads the same lists in greater pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +103,12 @@ def one_page(
     cursor: Cursor | None,
     *,
     newest_first: bool,
-    size: int = PAGE_SIZE,
+    size: int | None = None,
 ) -> tuple[Sequence[Any], Cursor | None, Cursor | None]:
     """Rows of `query` from `cursor` on, whose first two columns are `key`; then where the page before and
     the page after begin. No OFFSET: row 50,000 costs what row 1 costs.
     """
+    size = size or int(session.info.get(PAGE_SIZE_KEY, PAGE_SIZE))
     back = cursor is not None and cursor.back
     descending = newest_first != back
     if cursor is not None:

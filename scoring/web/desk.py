@@ -21,6 +21,10 @@ from scoring.web import (
     cases,
     dissatisfaction,
     errors,
+    exports_cases,
+    exports_items,
+    exports_scores,
+    exports_watch,
     language,
     ledger,
     nodes,
@@ -78,6 +82,10 @@ def create_desk(deps: DeskDeps) -> Flask:
         templates_page,
         ledger,
         alarms,
+        exports_items,
+        exports_cases,
+        exports_scores,
+        exports_watch,
     ):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])

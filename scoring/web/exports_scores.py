@@ -1,0 +1,114 @@
+"""What the ranking and a unit's month give as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy.orm import Session
+
+from callbacks.vocabulary import UnitGroup
+from scoring.queries import months
+from scoring.queries_entries import EntryRow, read_entries
+from scoring.queries_filter import Filter
+from scoring.queries_ledger import without_number
+from scoring.queries_ranking import RankingRow, read_months_of, read_period, read_table
+from scoring.web import words, words_scores
+from scoring.web.context import deps, scope, unit_or_404
+from scoring.web.export import Listing, every, listed
+from scoring.web.export_cells import Column, points, share
+from scoring.web.export_columns import rate
+from scoring.web.export_columns import unit as unit_column
+from scoring.web.language import gettext as _
+from scoring.web.permissions import Permission
+from scoring.web.present import mask_text
+from scoring.web.templating import unit_name
+
+pages = Blueprint("score_exports", __name__)
+
+
+@listed(pages, "/ranking", Permission.SEE_RANKING, "ranking")
+def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
+    """One group where the filter names one, else both, each in its own order: they're never one ranking."""
+    bounds = scope(session)
+    month = chosen.year or chosen.month or next(iter(months(session)), _this_month())
+    period = read_period(session, month, deps().scoring)
+    timezone = deps().policy.windows.timezone
+    without = {} if period.is_year else without_number(session, month, timezone)
+
+    def rows() -> Iterator[RankingRow]:
+        for group in UnitGroup if chosen.group is None else (chosen.group,):
+            found = read_table(session, bounds, group, period)
+            yield from (*found.ranked, *found.apart)
+
+    columns: list[Column[RankingRow]] = [
+        Column(_("组别"), lambda row: words.word(row.unit.group)),
+        Column(_("名次"), lambda row: row.rank),
+        Column(_("承办单位"), lambda row: unit_name(row.unit)),
+        Column(_("得分（满分200）"), lambda row: points(row.score)),
+        Column(_("折算分"), lambda row: points(row.item_points)),
+        *rate(_("满意率"), lambda row: row.satisfaction),
+        Column(_("满意率置信区间·下限"), lambda row: _of(row.interval, 0)),
+        Column(_("满意率置信区间·上限"), lambda row: _of(row.interval, 1)),
+        *rate(_("参评率"), lambda row: row.response),
+        *rate(_("回访率"), lambda row: row.callback),
+        *rate(_("无号码"), lambda row: without.get(row.unit.id)),
+        Column(_("办结"), lambda row: row.closed),
+        Column(
+            _("不参与排名的原因"),
+            lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
+        ),
+    ]
+    return Listing("ranking", _("排名"), columns, rows(), chosen, month)
+
+
+def _of(interval: tuple[Fraction, Fraction] | None, at: int) -> Any:
+    return None if interval is None else share(interval[at], 1)
+
+
+@listed(pages, "/ranking/<code>", Permission.SEE_RANKING, "unit")
+def unit(session: Session, chosen: Filter, code: str) -> Listing[EntryRow]:
+    """The lines behind a unit's month: each change of its counts."""
+    bounds, row = scope(session), unit_or_404(session, code)
+    of_unit = read_months_of(session, row.id)
+    month = chosen.month or (of_unit[0].month if of_unit else _this_month())
+    narrowed = Filter(unit=code, month=month, part=chosen.part)
+    columns: list[Column[EntryRow]] = [
+        Column(_("时间"), lambda row: row.at),
+        Column(_("项目"), lambda row: words.among(words_scores.ENTRIES, row.kind)),
+        Column(_("案件编号"), lambda row: row.case),
+        unit_column(),
+        Column(
+            _("评价"), lambda row: words.rating(row.scale, row.value) if row.scale and row.value else None
+        ),
+        Column(_("原因"), _why),
+        *(
+            Column(words.among(words_scores.COUNTS, name), partial(_change, name))
+            for name in words_scores.COUNTS
+        ),
+    ]
+    rows = every(lambda at: read_entries(session, bounds, row.id, month, narrowed.part, at.page), narrowed)
+    return Listing(f"unit-{row.code}", unit_name(row), columns, rows, narrowed, month)
+
+
+def _rating(row: EntryRow) -> str | None:
+    return words.rating(row.scale, row.value) if row.scale and row.value else None
+
+
+def _why(row: EntryRow) -> str | None:
+    said = words.among(words_scores.KINDS, row.kind_of) if row.kind_of else ""
+    return " ".join(part for part in (said, mask_text(words_scores.why(row.kind, row.why))) if part) or None
+
+
+def _change(name: str, row: EntryRow) -> Decimal | None:
+    """What the line adds to a count, to the hundredth."""
+    found = dict(row.changes).get(name)
+    return None if found is None else points(found)
+
+
+def _this_month() -> str:
+    return f"{deps().now().astimezone(deps().zone):%Y-%m}"

@@ -1,0 +1,93 @@
+"""What the ledger and the alarms give as files."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, request
+from sqlalchemy.orm import Session
+
+from callbacks.days import day_of, read_day
+from scoring.queries_alarms import AlarmRow, read_open, read_seen
+from scoring.queries_filter import Filter
+from scoring.queries_ledger import LedgerRow, read_ledger_page
+from scoring.web import words
+from scoring.web.context import deps, scope
+from scoring.web.export import Listing, listed
+from scoring.web.export_cells import Column
+from scoring.web.export_columns import rate
+from scoring.web.language import gettext as _
+from scoring.web.permissions import Permission
+from scoring.web.present import mask_text
+from scoring.web.templating import unit_name
+
+pages = Blueprint("watch_exports", __name__)
+
+
+@listed(pages, "/ledger", Permission.SEE_WATCH, "ledger")
+def ledger(session: Session, chosen: Filter) -> Listing[LedgerRow]:
+    """The units' sums and the city's, of the day that the page shows."""
+    timezone = deps().policy.windows.timezone
+    today, given = day_of(deps().now(), timezone), request.args.get("day", "")
+    try:
+        day = read_day(given) if given else None
+    except ValueError:
+        abort(404)
+    if day is not None and (day > today or day.year < 2000):
+        abort(404)
+    found = read_ledger_page(session, None if day == today else day, timezone)
+    columns: list[Column[LedgerRow]] = [
+        Column(_("承办单位"), lambda row: unit_name(row.unit) if row.unit else _("合计")),
+        Column(_("办结"), lambda row: row.closed),
+        Column(_("已回访"), lambda row: row.done),
+        Column(_("回访中"), lambda row: row.open),
+        Column(_("不纳入"), lambda row: row.excluded),
+        Column(_("已取消"), lambda row: row.cancelled),
+        *rate(_("回访率"), lambda row: row.callback),
+        *rate(_("无号码"), lambda row: row.without_number),
+        Column(_("平账"), lambda row: _("平") if row.balanced else _("不平")),
+    ]
+    period = _("截至%(day)s日终", day=found.day) if found.day else _("当前")
+    return Listing("ledger", _("台账"), columns, (*found.units, found.total), chosen, period)
+
+
+@listed(pages, "/alarms", Permission.SEE_WATCH, "alarms")
+def alarms(session: Session, chosen: Filter) -> Listing[AlarmRow]:
+    """Those that wait, then those that were seen last."""
+    bounds = scope(session)
+    columns: list[Column[AlarmRow]] = [
+        Column(_("告警"), lambda row: words.among(words.ALARMS, row.kind)),
+        Column(_("内容"), _subject),
+        Column(_("首次"), lambda row: row.raised_at),
+        Column(_("最近"), lambda row: row.last_at),
+        Column(_("发生次数"), lambda row: row.times),
+        Column(_("确认人"), lambda row: row.acknowledged_by),
+        Column(_("确认时间"), lambda row: row.acknowledged_at),
+    ]
+    rows = (*read_open(session, bounds), *read_seen(session, bounds))
+    return Listing("alarms", _("告警"), columns, rows, chosen)
+
+
+def _subject(row: AlarmRow) -> str:
+    """As the page says it, in one line."""
+    return " ".join(part for part in (*_parts(row), *row.cases) if part)
+
+
+def _parts(row: AlarmRow) -> tuple[str, ...]:
+    detail = row.detail
+    match row.kind:
+        case "emergency_reply":
+            return row.number, mask_text(row.words)
+        case "ledger_broken":
+            return row.day, _("涉及%(n)s件", n=detail.get("number"))
+        case "intake_gap":
+            missing = detail.get("missing")
+            came = _("曾缺%(n)s件，现已补齐", n=missing) if row.came else _("缺%(n)s件", n=missing)
+            return row.name, came
+        case "intake_file":
+            bad = detail.get("bad_rows")
+            return row.name, _("%(n)s行没有导入", n=bad) if bad else "", str(detail.get("fault") or "")
+        case "attempt_unknown":
+            return ()
+        case "spool":
+            refused = _("有未能保存的") if detail.get("refused") else ""
+            return row.name, _("补录%(n)s条", n=detail.get("played")), refused
+    return row.name, str(detail.get("reason") or "")

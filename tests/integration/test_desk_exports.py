@@ -1,0 +1,268 @@
+"""What a list gives as a file is what its page shows: row by row, for office and unit, in both languages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from datetime import datetime
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openpyxl import load_workbook
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.models import Audit, Callback, Case, Rating
+from callbacks.privacy import Privacy
+from scoring.queries_filter import Filter
+from scoring.web.desk import create_desk
+from scoring.web.filter_words import HEADS
+from tests.integration.desk_data import desk_deps
+from tests.integration.desk_office import build_office
+from tests.integration.desk_pages import sign_in_to
+
+
+class Rows(HTMLParser):
+    """The words of each row of a page's tables: what is spoken only, and marks between words, left out."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[Counter[str]] = []
+        self._said: list[str] | None = None
+        self._skipped = 0
+        self._inside = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tbody":
+            self._inside = True
+        if tag == "tr" and self._inside:
+            self._said = []
+        if self._skipped or tag in ("form", "button"):
+            self._skipped += tag not in ("input", "br", "wbr")
+        elif ("class", "help") in attrs:
+            self._skipped += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._skipped:
+            self._skipped -= 1
+        elif tag == "tbody":
+            self._inside = False
+        elif tag == "tr" and self._said is not None:
+            self.rows.append(tokens(self._said))
+            self._said = None
+
+    def handle_data(self, data: str) -> None:
+        if self._said is not None and not self._skipped:
+            self._said.append(data)
+
+
+def tokens(texts: list[str]) -> Counter[str]:
+    """Words with how often each is there; what stands between them doesn't count."""
+    return Counter(word for word in re.split(r"[\s/–—·;；]+", " ".join(texts)) if word)
+
+
+def page_rows(client: FlaskClient, page: str) -> list[Counter[str]]:
+    """Of all pages of a list."""
+    found: list[Counter[str]] = []
+    while page:
+        html = client.get(page).text
+        found += Rows(html).rows
+        link = re.search(r'rel="next" href="([^"]+)"', html)
+        page = link.group(1).replace("&amp;", "&") if link else ""
+    return found
+
+
+def file_of(page: str, kind: str) -> str:
+    path, mark, query = page.partition("?")
+    return f"{path}.{kind}{mark}{query}"
+
+
+def read_csv(client: FlaskClient, page: str) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The comment lines, and the rows."""
+    response = client.get(file_of(page, "csv"))
+    assert response.status_code == 200, page
+    assert response.data.startswith(b"\xef\xbb\xbf")
+    lines = list(csv.reader(io.StringIO(response.data.decode("utf-8-sig"), newline="")))
+    about = [line for line in lines if line[0].startswith("# ")]
+    head, *rows = lines[len(about) :]
+    return {label[2:]: value for label, value in about}, [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def read_xlsx(client: FlaskClient, page: str) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """The first sheet, and the second's rows with every value as a spreadsheet shows it."""
+    response = client.get(file_of(page, "xlsx"))
+    assert response.status_code == 200, page
+    book = load_workbook(io.BytesIO(response.data))
+    assert len(book.sheetnames) == 2
+    about = {str(label.value): str(value.value) for label, value in book.worksheets[0].iter_rows()}
+    head, *rows = book.worksheets[1].iter_rows()
+    for row in rows:
+        assert not [cell.value for cell in row if cell.data_type == "f"]
+    shown = [{str(top.value): _shown(cell) for top, cell in zip(head, row, strict=True)} for row in rows]
+    return about, shown
+
+
+def _shown(cell: object) -> str:
+    value, form = cell.value, cell.number_format  # type: ignore[attr-defined]
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if form.endswith("%"):
+        return f"{value * 100:.{len(form) - 3}f}%"
+    if form.startswith("0."):
+        return f"{value:.{len(form) - 2}f}"
+    return str(value)
+
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
+
+
+def as_page(row: dict[str, str]) -> Counter[str]:
+    """To the minute, as the pages show moments; without what keeps a formula from running, and without the
+    columns that a page has as headings.
+    """
+    cells = [value for head, value in row.items() if head not in _HEADINGS]
+    return tokens([_MOMENT.sub(r"\1", value).removeprefix("'") for value in cells])
+
+
+_HEADINGS = ("组别", "Group", "不参与排名的原因", "Why not ranked")
+
+
+def repeated(page: str, row: dict[str, str]) -> Counter[str]:
+    """Heads that a page says in its rows: the node monitor's, and before a time that was agreed on."""
+    if page.startswith("/agents"):
+        return tokens([head for head in ("约定", "Agreed on") if _MOMENT.fullmatch(row.get(head, ""))])
+    if not page.startswith("/nodes"):
+        return Counter()
+    heads = [head for head in row if f"{head}·" in " ".join(row)]
+    dues = [head.partition("·")[2] for head in row if row[head] and head.endswith(("·限", "·by"))]
+    return tokens(heads + dues)
+
+
+@pytest.fixture
+def desk(sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy) -> Flask:
+    """An office with something on every page, and words that a spreadsheet would run."""
+    deps = desk_deps(sessions, read_sessions, privacy)
+    build_office(sessions, deps)
+    with sessions.begin() as session:
+        for rating, text in zip(
+            session.scalars(select(Rating).where(Rating.value == 3)), FORMULAS, strict=False
+        ):
+            rating.comment = text
+        session.scalars(select(Case).order_by(Case.id)).first().category = "=1+1"  # type: ignore[union-attr]
+    return create_desk(deps)
+
+
+FORMULAS = ("=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "＝1", "打13803790001")
+
+# Lists and filters; what the page shows beside its cells, which no file needs.
+LISTS = (
+    "/cases",
+    "/cases?group=dept&sort=oldest",
+    "/cases?q=0002",
+    "/cases?unit=D03",
+    "/callbacks",
+    "/callbacks?state=rated&month=2026-11&sort=oldest",
+    "/callbacks?only=running_out",
+    "/nodes",
+    "/nodes?late=1&sort=oldest",
+    "/dissatisfaction",
+    "/dissatisfaction?group=dept&sort=newest",
+    "/dissatisfaction?unit=D01",
+    "/ranking?group=dept",
+    "/ranking?group=county",
+)
+OFFICE_ONLY = ("/agents", "/agents?tab=agreed", "/ledger", "/ledger?day=2026-11-22", "/alarms")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_file_is_what_its_page_shows(desk: Flask, language: str) -> None:
+    for login, pages in (("supervisor", (*LISTS, *OFFICE_ONLY)), ("city", LISTS)):
+        client = sign_in_to(desk, login)
+        client.get(f"/?lang={language}")
+        for page in pages:
+            shown = page_rows(client, page)
+            about, rows = read_csv(client, page)
+            told = [as_page(row) + repeated(page, row) for row in rows]
+            if page.startswith("/ledger"):  # the units' table, among others
+                begin = shown.index(told[0])
+                shown = shown[begin : begin + len(told)]
+            assert told == shown, (login, page)
+            again, sheet = read_xlsx(client, page)
+            assert [list(row.values()) for row in sheet] == [list(row.values()) for row in rows], page
+            assert again == about
+            assert str(len(rows)) in about.values(), page
+            assert login == "supervisor" or "****" not in " ".join(map(str, sheet)).replace(_OWN_WORDS, "")
+
+
+_OWN_WORDS = "打我电话139****0002细说"
+
+
+def test_an_export_says_what_it_is(desk: Flask) -> None:
+    about, rows = read_csv(sign_in_to(desk, "supervisor"), "/callbacks?unit=D03&month=2026-11&sort=oldest")
+    assert about == {
+        "演示 DEMO": "模拟城市：案件、号码和答复均为虚构，不连接真实线路。",
+        "联动办": "示例市110联动办",
+        "页面": "回访记录",
+        "查询条件": "承办单位: 市水务集团; 月份: 2026-11; 排序: 最早在前",
+        "期间": "2026-11",
+        "时区": "Asia/Shanghai",
+        "导出时间": "2026-11-23 10:02:15",
+        "导出人": "督办一 (supervisor)",
+        "行数": str(len(rows)),
+        "脱敏": "电话号码均已脱敏",
+        "公式": "以 = + - @ 开头的文字前加了'号，表格软件不会当公式运行。",
+    }
+
+
+def test_a_spreadsheet_runs_nothing(desk: Flask) -> None:
+    _, rows = read_csv(sign_in_to(desk, "supervisor"), "/dissatisfaction?stage=all")
+    texts = [value for row in rows for value in row.values()]
+    assert not [text for text in texts if text.startswith(("=", "+", "-", "@", "\t", "\r", "＝"))]
+    assert {f"'{text}" for text in FORMULAS[:5]} <= set(texts)
+    assert "打138****0001" in texts
+
+
+def test_each_export_is_in_the_audit_with_its_filter(desk: Flask, sessions: sessionmaker[Session]) -> None:
+    client = sign_in_to(desk, "supervisor")
+    number = len(read_xlsx(client, "/callbacks?unit=D03")[1])
+    with sessions() as session:
+        row = session.scalars(select(Audit).where(Audit.action == "export")).one()
+        assert (row.actor, row.subject) == ("supervisor", "callbacks")
+        assert row.detail == {"filter": {"unit": "D03"}, "kind": "xlsx", "rows": number}
+
+
+def test_an_export_needs_what_its_page_needs(desk: Flask) -> None:
+    client = sign_in_to(desk, "city")
+    for page in OFFICE_ONLY:
+        assert client.get(file_of(page, "csv")).status_code == 403
+    assert client.get("/cases.xlsx?unit=D03").status_code == 200  # nothing of it is theirs
+    assert read_csv(client, "/cases?unit=D03")[1] == []
+    assert client.get("/cases.pdf").status_code == 404
+
+
+def test_a_long_list_is_whole(
+    desk: Flask, sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over several pages of reading and several sheets, no row left out or twice."""
+    monkeypatch.setattr("scoring.web.export._PAGE", 7)
+    monkeypatch.setattr("scoring.web.export_files.MOST_ROWS", 20)
+    client = sign_in_to(desk, "supervisor")
+    _, rows = read_csv(client, "/callbacks")
+    with sessions() as session:
+        number = len(session.scalars(select(Callback.id)).all())
+    book = load_workbook(io.BytesIO(client.get("/callbacks.xlsx").data))
+    cases = [row[0].value for sheet in book.worksheets[1:] for row in sheet.iter_rows(min_row=2)]
+    assert len(rows) == number == len(cases)
+    assert cases == [row["案件编号"] for row in rows]
+    assert book.sheetnames == ["说明", "数据", *(f"数据 {at}" for at in range(2, len(book.sheetnames)))]
+
+
+def test_every_part_of_a_filter_has_words() -> None:
+    assert {*HEADS, "page"} == set(Filter.__slots__)
