@@ -1,0 +1,304 @@
+"""Deductions, objections, accountability and remarks: who may, once, and what they change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.models import Audit
+from callbacks.privacy import Privacy
+from callbacks.service.core import Context
+from scoring.accountability import BadRecord, NewRecord, RecordFault, record
+from scoring.adjustments import (
+    AdjustmentDecided,
+    AdjustmentFault,
+    BadAdjustment,
+    File,
+    NewAdjustment,
+    decide,
+    propose,
+    propose_for_item,
+)
+from scoring.decisions import AdjustmentKind, Measure, ObjectionKind
+from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.models_decisions import Adjustment
+from scoring.models_items import DissatisfactionItem, Evidence
+from scoring.objections import (
+    BadObjection,
+    NewObjection,
+    ObjectionFault,
+    ObjectionMoved,
+    decide_objection,
+    object_to,
+)
+from scoring.remarks import BadRemark, remarks_of, sign_remark
+from scoring.settings import AdjustmentSettings
+from tests.integration.desk_data import MONTH, NOW, Town, desk_deps
+
+CASE = "LD20261117-0002"  # of D01, with an item
+FILE = File("核查报告.txt", "现场核查：未整改。".encode())
+FALSE = NewAdjustment(AdjustmentKind.FALSE_CLOSING, "现场核查与答复不符", case=CASE, files=(FILE,))
+ZONE = "Asia/Shanghai"
+POINTS = AdjustmentSettings()
+
+
+@pytest.fixture
+def ctx(
+    town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
+) -> Context:
+    return desk_deps(sessions, read_sessions, privacy).writer
+
+
+def proposed(ctx: Context, wanted: NewAdjustment = FALSE, by: str = "supervisor") -> int:
+    return propose(ctx, POINTS, wanted, by, NOW)
+
+
+def entries(sessions: sessionmaker[Session], kind: str) -> list[ScoreEntry]:
+    with sessions() as session:
+        return list(session.scalars(select(ScoreEntry).where(ScoreEntry.kind == kind)))
+
+
+def close_month(sessions: sessionmaker[Session], state: MonthState) -> None:
+    with sessions.begin() as session:
+        session.merge(
+            ScoreMonth(
+                month=MONTH,
+                state=state,
+                frozen_at=NOW,
+                frozen_by="head",
+                objections_until=NOW + timedelta(days=3),
+                settings_version="v",
+                settings={},
+                units={},
+            )
+        )
+
+
+def test_a_deduction_takes_two_people_and_then_the_score_has_it(
+    ctx: Context, sessions: sessionmaker[Session]
+) -> None:
+    made = proposed(ctx)
+    assert entries(sessions, "adjustment") == []
+    with pytest.raises(BadAdjustment, match=AdjustmentFault.OWN):
+        decide(ctx, ZONE, made, True, "属实", "supervisor", NOW)
+    decide(ctx, ZONE, made, True, "属实", "head", NOW)
+    [entry] = entries(sessions, "adjustment")
+    assert (entry.source, entry.changes, entry.month) == (f"adjustment:{made}", {"deductions": "5"}, MONTH)
+    assert entry.provenance["decided_by"] == "head"
+    with pytest.raises(AdjustmentDecided):
+        decide(ctx, ZONE, made, False, "不属实", "head", NOW)
+    with sessions() as session:
+        assert session.scalars(select(Evidence.subject)).all() == [f"adjustment:{made}"]
+        actions = session.scalars(select(Audit.action)).all()
+        assert "propose_adjustment" in actions and "adjustment_approved" in actions
+
+
+def test_the_database_itself_wants_two_people(ctx: Context, sessions: sessionmaker[Session]) -> None:
+    made = proposed(ctx)
+    with pytest.raises(DBAPIError), sessions.begin() as session:
+        session.execute(
+            update(Adjustment).where(Adjustment.id == made).values(decided_by="supervisor", decided_at=NOW)
+        )
+
+
+# what is proposed, what is wrong with it
+@pytest.mark.parametrize(
+    ("wanted", "fault"),
+    [
+        (replace(FALSE, files=()), AdjustmentFault.EVIDENCE),  # people show what it stands on
+        (replace(FALSE, case="LD0"), AdjustmentFault.CASE),
+        (replace(FALSE, case=""), AdjustmentFault.CASE),  # only praise may be without one
+        (replace(FALSE, reason="  "), AdjustmentFault.REASON),
+        (
+            replace(FALSE, kind=AdjustmentKind.SECOND_DISSATISFIED, case="LD20261115-0900"),
+            AdjustmentFault.ITEM,
+        ),
+        (
+            NewAdjustment(AdjustmentKind.COMMENDATION, "锦旗", unit="X9", files=(FILE,)),
+            AdjustmentFault.UNIT,
+        ),
+    ],
+)
+def test_a_proposal_that_makes_no_sense_is_refused(
+    ctx: Context, wanted: NewAdjustment, fault: AdjustmentFault
+) -> None:
+    with pytest.raises(BadAdjustment, match=fault):
+        proposed(ctx, wanted)
+
+
+def test_once_per_kind_and_case_but_again_after_a_rejection(ctx: Context) -> None:
+    first = proposed(ctx)
+    with pytest.raises(BadAdjustment, match=AdjustmentFault.TWICE):
+        proposed(ctx, by="head")
+    proposed(ctx, replace(FALSE, kind=AdjustmentKind.WRONGFUL_REFUSAL))  # another kind is another matter
+    decide(ctx, ZONE, first, False, "证据不足", "head", NOW)
+    proposed(ctx)
+
+
+def test_a_commendation_is_a_bonus_and_its_letter_counts_once(
+    ctx: Context, sessions: sessionmaker[Session]
+) -> None:
+    praise = NewAdjustment(AdjustmentKind.COMMENDATION, "群众送锦旗", unit="D03", files=(FILE,))
+    made = proposed(ctx, praise)
+    with pytest.raises(BadAdjustment, match=AdjustmentFault.TWICE):
+        proposed(ctx, praise)
+    decide(ctx, ZONE, made, True, "属实", "head", NOW)
+    assert entries(sessions, "adjustment")[0].changes == {"bonus": "1"}
+
+
+def test_the_system_proposes_once_and_a_person_decides(ctx: Context, sessions: sessionmaker[Session]) -> None:
+    kind = AdjustmentKind.SECOND_DISSATISFIED
+    with sessions.begin() as session:
+        item = session.scalars(select(DissatisfactionItem)).first()
+        assert item is not None
+        made = propose_for_item(session, POINTS, kind, item, "二次回访仍不满意", NOW)
+        assert made is not None
+        assert propose_for_item(session, POINTS, kind, item, "二次回访仍不满意", NOW) is None
+    decide(ctx, ZONE, made.id, True, "属实", "head", NOW)
+    assert entries(sessions, "adjustment")[0].changes == {"deductions": "2"}
+
+
+# how the month stands → where an approved deduction counts
+@pytest.mark.parametrize(
+    ("state", "month"), [(MonthState.DRAFT, "2026-11"), (MonthState.PUBLISHED, "2026-12")]
+)
+def test_what_is_decided_late_counts_in_the_draft_or_in_the_next_month(
+    ctx: Context, sessions: sessionmaker[Session], state: MonthState, month: str
+) -> None:
+    made = proposed(ctx)
+    close_month(sessions, state)
+    decide(ctx, ZONE, made, True, "属实", "head", NOW)
+    assert entries(sessions, "adjustment")[0].month == month
+
+
+# -- objections
+
+
+@pytest.fixture
+def lines(ctx: Context, town: Town, sessions: sessionmaker[Session]) -> dict[str, str]:
+    """Sources of lines of D01: one late, one signed late, one deduction."""
+    made = proposed(ctx)
+    decide(ctx, ZONE, made, True, "属实", "head", NOW)
+    with sessions.begin() as session:
+        for source, changes in (
+            ("closing:901:1", {"closed": "1", "signed_on_time": "1"}),
+            ("closing:902:1", {"closed": "1", "closed_on_time": "1"}),
+        ):
+            session.add(
+                ScoreEntry(
+                    unit_id=town.units["D01"].id,
+                    month=MONTH,
+                    kind="closed",
+                    source=source,
+                    changes=changes,
+                    provenance={},
+                    at=NOW,
+                )
+            )
+    return {"late": "closing:901:1", "signed": "closing:902:1", "deduction": f"adjustment:{made}"}
+
+
+def objected(ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: str = "D01") -> int:
+    wanted = NewObjection(kind, subject, "系统故障，实际按时")
+    return object_to(ctx, wanted, {town.units[unit].id}, "city", NOW)
+
+
+# what is objected to, what the upheld objection gives back
+@pytest.mark.parametrize(
+    ("kind", "line", "changes"),
+    [
+        (ObjectionKind.ON_TIME, "late", {"closed_on_time": "1"}),
+        (ObjectionKind.SIGNED, "signed", {"signed_on_time": "1"}),
+        (ObjectionKind.DEDUCTION, "deduction", {"deductions": "-5"}),
+    ],
+)
+def test_two_of_one_mind_correct_a_line(
+    ctx: Context,
+    town: Town,
+    sessions: sessionmaker[Session],
+    lines: dict[str, str],
+    kind: ObjectionKind,
+    line: str,
+    changes: dict[str, str],
+) -> None:
+    made = objected(ctx, town, kind, lines[line])
+    assert decide_objection(ctx, made, True, "属实", "supervisor", NOW, 0) is None
+    with pytest.raises(BadObjection, match=ObjectionFault.AGAIN):
+        decide_objection(ctx, made, True, "属实", "supervisor", NOW, 1)
+    with pytest.raises(ObjectionMoved):  # its page is older than the first word
+        decide_objection(ctx, made, True, "属实", "head", NOW, 0)
+    assert decide_objection(ctx, made, False, "不属实", "head", NOW, 1) is None
+    assert entries(sessions, "objection") == []
+    assert decide_objection(ctx, made, True, "属实", "third", NOW, 2) is True
+    [entry] = entries(sessions, "objection")
+    assert (entry.source, entry.changes, entry.month) == (f"objection:{made}", changes, MONTH)
+    assert entry.provenance["upheld_by"] == ["supervisor", "third"]
+    with pytest.raises(ObjectionMoved):
+        decide_objection(ctx, made, True, "属实", "fourth", NOW, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "unit", "fault"),
+    [
+        (ObjectionKind.SIGNED, "late", "D01", ObjectionFault.FINE),  # it was signed on time
+        (ObjectionKind.ON_TIME, "late", "D02", ObjectionFault.LINE),  # another's
+        (ObjectionKind.DEDUCTION, "late", "D01", ObjectionFault.LINE),
+    ],
+)
+def test_an_objection_to_what_is_fine_or_anothers_is_refused(
+    ctx: Context, town: Town, lines: dict[str, str], kind: ObjectionKind, line: str, unit: str, fault: str
+) -> None:
+    with pytest.raises(BadObjection, match=fault):
+        objected(ctx, town, kind, lines[line], unit)
+
+
+def test_an_objection_is_heard_once_within_its_days_and_after_publication(
+    ctx: Context, town: Town, sessions: sessionmaker[Session], lines: dict[str, str]
+) -> None:
+    close_month(sessions, MonthState.DRAFT)
+    late = NewObjection(ObjectionKind.ON_TIME, lines["late"], "系统故障")
+    own = {town.units["D01"].id}
+    with pytest.raises(BadObjection, match=ObjectionFault.LATE):
+        object_to(ctx, late, own, "city", NOW + timedelta(days=3))
+    close_month(sessions, MonthState.PUBLISHED)
+    made = object_to(ctx, late, own, "city", NOW + timedelta(days=9))
+    with pytest.raises(BadObjection, match=ObjectionFault.TWICE):
+        object_to(ctx, late, own, "city", NOW + timedelta(days=9))
+    for place, by in enumerate(("supervisor", "head")):
+        decide_objection(ctx, made, True, "属实", by, NOW + timedelta(days=10), place)
+    assert entries(sessions, "objection")[0].month == "2026-12"  # a correction
+
+
+# -- accountability and remarks
+
+
+def test_accountability_is_recorded_with_its_document(ctx: Context, sessions: sessionmaker[Session]) -> None:
+    wanted = NewRecord(Measure.TALK, "D01", date(2026, 11, 20), "整改不力", CASE, (FILE,))
+    made = record(ctx, wanted, "head", NOW, NOW.date())
+    with sessions() as session:
+        assert session.scalars(select(Evidence.subject)).all() == [f"accountability:{made}"]
+    for bad, fault in (
+        (replace(wanted, files=()), RecordFault.FILE),
+        (replace(wanted, on_day=date(2026, 11, 24)), RecordFault.DAY),
+        (replace(wanted, unit=""), RecordFault.UNIT),
+        (replace(wanted, case="LD0"), RecordFault.CASE),
+        (replace(wanted, reason=""), RecordFault.REASON),
+    ):
+        with pytest.raises(BadRecord, match=fault):
+            record(ctx, bad, "head", NOW, NOW.date())
+
+
+def test_a_remark_stands_on_something_that_there_is(ctx: Context, sessions: sessionmaker[Session]) -> None:
+    made = proposed(ctx)
+    sign_remark(ctx, f"adjustment:{made}", "已抽查，证据充分。", "inspector", NOW)
+    sign_remark(ctx, "month:2026-11", "同意发布。", "inspector", NOW)
+    with sessions() as session:
+        assert [row.body for row in remarks_of(session, f"adjustment:{made}")] == ["已抽查，证据充分。"]
+    for subject, body in (("adjustment:99", "x"), ("house:1", "x"), ("month:2026-13", "x"), ("item:1", " ")):
+        with pytest.raises(BadRemark):
+            sign_remark(ctx, subject, body, "inspector", NOW)
