@@ -14,6 +14,8 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response
 
 from scoring.web import (
+    accountability,
+    adjustments,
     agent_calls,
     agents,
     alarms,
@@ -25,20 +27,24 @@ from scoring.web import (
     exports_items,
     exports_scores,
     exports_watch,
+    items,
     language,
     ledger,
     nodes,
+    objections,
     overview,
     pauses,
     policy_page,
     progress,
     ranking,
+    remarks,
     templates_page,
     templating,
 )
 from scoring.web.context import DeskDeps, load_user
 from scoring.web.headers import HEADERS
 from scoring.web.permissions import PUBLIC, Permission, declared, public
+from scoring.web.uploads import allow_files
 
 __all__ = ["DeskDeps", "create_desk"]
 
@@ -62,6 +68,7 @@ def create_desk(deps: DeskDeps) -> Flask:
         WTF_CSRF_SSL_STRICT=False,  # TLS may end at a proxy; the token itself is always checked
     )
     app.extensions["desk"] = deps
+    app.before_request(allow_files)
     CSRFProtect(app)
     _logins(app)
     language.set_up(app)
@@ -73,6 +80,7 @@ def create_desk(deps: DeskDeps) -> Flask:
         agents,
         agent_calls,
         dissatisfaction,
+        items,
         cases,
         nodes,
         ranking,
@@ -82,6 +90,10 @@ def create_desk(deps: DeskDeps) -> Flask:
         templates_page,
         ledger,
         alarms,
+        adjustments,
+        objections,
+        accountability,
+        remarks,
         exports_items,
         exports_cases,
         exports_scores,
