@@ -17,6 +17,9 @@ SignIn = Callable[[str], FlaskClient]
 PAGES = (
     "/",
     "/dissatisfaction",
+    "/dissatisfaction/1",
+    "/hard-cases",
+    "/appeals",
     "/cases",
     "/cases/LD20261116-0001",
     "/cases/LD20261117-0002",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from flask import Flask
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from callbacks.models import Audit, Callback, Case
 from scoring.evidence import store_evidence
 from scoring.item_states import ItemState, ItemTrigger
-from scoring.models_items import DissatisfactionItem, ItemStep
+from scoring.models_items import Appeal, DissatisfactionItem, HardCaseMeeting, ItemStep
 from tests.integration.desk_data import NOW, Town
 from tests.integration.desk_pages import sign_in_to
 
@@ -113,3 +113,44 @@ def test_the_list_is_by_the_clock_and_in_parts(supervisor: FlaskClient, item: in
 def test_no_such_item(supervisor: FlaskClient) -> None:
     for number in ("99999", str(2**40)):
         assert supervisor.get(f"/dissatisfaction/{number}").status_code == 404
+
+
+def test_hard_cases_tell_leader_and_review(
+    app: Flask, supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    assert "目前没有疑难件" in supervisor.get("/hard-cases").text
+    with sessions.begin() as session:
+        found = session.get_one(DissatisfactionItem, item)
+        found.state, found.next_review = ItemState.HARD_CASE, date(2026, 11, 20)
+        session.add(
+            HardCaseMeeting(
+                item_id=item,
+                held_on=date(2026, 10, 20),
+                leader="王副市长",
+                finding="须两家共管",
+                next_review=date(2026, 11, 20),
+                by="head",
+                at=NOW,
+            )
+        )
+    html = supervisor.get("/hard-cases").text
+    assert "王副市长" in html and "到期" in html
+    assert "须两家共管" in supervisor.get(f"/dissatisfaction/{item}").text
+    assert "LD20261117-0002" not in sign_in_to(app, "county").get("/hard-cases").text
+
+
+def test_appeals_wait_for_two(
+    app: Flask, supervisor: FlaskClient, town: Town, item: int, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        appeal = Appeal(
+            item_id=item, unit_id=town.units["D01"].id, grounds="misrated", reason="按错了", by="city", at=NOW
+        )
+        session.add(appeal)
+    html = supervisor.get("/appeals").text
+    assert "按错了" in html and "待我决定" in html
+    assert "按错了" not in supervisor.get("/appeals?stage=ended").text
+    own = sign_in_to(app, "city").get("/appeals").text
+    assert "按错了" in own and "待我决定" not in own
+    assert "按错了" not in sign_in_to(app, "county").get("/appeals").text
+    assert sign_in_to(app, "agent").get("/appeals").status_code == 403
