@@ -30,6 +30,7 @@ class AlarmKind(StrEnum):
     SPOOL = "spool"
     WEBHOOK_GIVEN_UP = "webhook_given_up"
     GATEWAY_DOWN = "gateway_down"
+    AUDIT_BROKEN = "audit_broken"
 
 
 def raise_alarm(session: Session, kind: AlarmKind, subject: str, now: datetime, **detail: Any) -> None:

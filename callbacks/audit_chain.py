@@ -39,7 +39,8 @@ def canonical(line: AuditLine) -> bytes:
         "subject": line.subject,
         "detail": line.detail,
     }
-    return json.dumps(of, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    words = json.dumps(of, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return words.encode("utf-8", "surrogatepass")
 
 
 def link(previous: str, line: AuditLine) -> str:

@@ -65,6 +65,7 @@ class TextKind(StrEnum):
     THANKS = "thanks"
     REASON = "reason"
     VERIFYING = "verifying"
+    REMOVED = "removed"
     CLOSED = "closed"
     OPTOUT = "optout"
     EMERGENCY = "emergency"
@@ -490,6 +491,11 @@ class Audit(Base):
     """Who did what: append-only by trigger on both databases."""
 
     __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_at", "at", "id"),
+        Index("ix_audit_action", "action", "at"),
+        Index("ix_audit_subject", "subject", "id"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(80))

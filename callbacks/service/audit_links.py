@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
 from callbacks.audit_chain import GENESIS, AuditLine, link
+from callbacks.audit_faults import WINDOW
 from callbacks.models import Audit, AuditLink
 from callbacks.service.core import Context
 
@@ -41,8 +42,12 @@ def _link(session: Session, now: datetime, limit: int) -> int:
         select(AuditLink.seq, AuditLink.hash).order_by(AuditLink.seq.desc()).limit(1)
     ).one_or_none()
     seq, previous = (0, GENESIS) if last is None else last
-    unlinked = select(Audit).where(~exists().where(AuditLink.audit_id == Audit.id)).order_by(Audit.id)
-    lines = session.scalars(unlinked.limit(limit)).all()
+    highest = session.scalar(select(func.max(AuditLink.audit_id))) or 0
+    unlinked = select(Audit).where(
+        Audit.id > highest - WINDOW,  # so far back a line's commit may be late (callbacks.audit_faults)
+        ~exists().where(AuditLink.audit_id == Audit.id),
+    )
+    lines = session.scalars(unlinked.order_by(Audit.id).limit(limit)).all()
     for line in lines:
         seq += 1
         of = AuditLine(line.id, line.at, line.actor, line.action, line.subject, line.detail)
