@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from callbacks.states import State
 from callbacks.vocabulary import UnitGroup
+from scoring.decisions import AdjustmentKind, Decision
 
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"[12]\d{3}")
@@ -132,6 +133,8 @@ class Filter:
     phone: str = ""
     late: bool = False
     tab: Tab | None = None
+    standing: Decision | None = None
+    deed: AdjustmentKind | None = None
     stage: Stage | None = None
     overdue: bool = False
     supervisor: str = ""
@@ -167,6 +170,8 @@ def parse(args: Mapping[str, str]) -> Filter:
         phone=_matched(_INDEX, "phone", args),
         late=bool(_matched(_YES, "late", args)),
         tab=_word(Tab, "tab", args),
+        standing=_word(Decision, "standing", args),
+        deed=_word(AdjustmentKind, "deed", args),
         stage=_word(Stage, "stage", args),
         overdue=bool(_matched(_YES, "overdue", args)),
         supervisor=_text("supervisor", args),

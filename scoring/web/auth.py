@@ -24,7 +24,7 @@ log = structlog.get_logger()
 @public
 def login() -> str | Response:
     if current_user.is_authenticated:
-        return redirect(_inside(request.args.get("next", "")))
+        return redirect(inside(request.args.get("next", "")))
     return render_template("login.html", login="", fault=None)
 
 
@@ -42,7 +42,7 @@ def sign_in() -> str | Response | tuple[str, int]:
         return render_template("login.html", login=name[:40], fault=fault), 401
     login_user(DeskUser(user))
     session.permanent = True
-    return redirect(_inside(request.args.get("next", "")))
+    return redirect(inside(request.args.get("next", "")))
 
 
 @pages.post("/logout")
@@ -58,7 +58,7 @@ def language() -> Response:
     asked = request.form.get("lang", "")
     if asked in LANGUAGES:
         session["lang"] = asked
-    return redirect(_inside(request.form.get("next", "")))
+    return redirect(inside(request.form.get("next", "")))
 
 
 def _note(database: Session, login: str, action: str) -> None:
@@ -66,7 +66,7 @@ def _note(database: Session, login: str, action: str) -> None:
     database.add(Audit(at=deps().now(), actor=login, action=action, subject=login, detail=detail))
 
 
-def _inside(target: str) -> str:
+def inside(target: str) -> str:
     """`target` when it is a path of this desk, else the start: never another host."""
     parts = urlsplit(target)
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()

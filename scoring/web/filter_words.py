@@ -27,6 +27,8 @@ HEADS: Mapping[str, object] = {
     "q": _l("查找"),
     "phone": _l("电话号码"),
     "late": _l("超期"),
+    "standing": _l("决定"),
+    "deed": _l("事由"),
     "tab": _l("人工队列的各部分"),
     "stage": _l("清单的各部分"),
     "overdue": _l("超期"),

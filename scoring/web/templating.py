@@ -16,6 +16,7 @@ from scoring.web.alarms import open_alarms
 from scoring.web.context import DeskDeps, may
 from scoring.web.language import current, gettext
 from scoring.web.permissions import Permission
+from scoring.web.remarks import remarks_on
 
 _SHAPES = {
     "minute": "%Y-%m-%d %H:%M",
@@ -39,6 +40,7 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
         w=words,
         link=_link,
         open_alarms=open_alarms,
+        remarks_on=remarks_on,
     )
     app.jinja_env.filters.update(
         word=words.word,

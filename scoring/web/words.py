@@ -13,6 +13,7 @@ from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.template_faults import Problem, TemplateFault
 from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
+from scoring.decisions import AdjustmentKind, Decision, Measure, ObjectionKind
 from scoring.queries_filter import Age, Only, Sort, Stage, Tab
 from scoring.web.citizen_form import FormFault
 from scoring.web.language import lazy_gettext as _l
@@ -116,6 +117,7 @@ TEXT_KINDS: Mapping[StrEnum, object] = {
     TextKind.THANKS: _l("感谢"),
     TextKind.REASON: _l("询问不满意原因"),
     TextKind.VERIFYING: _l("核实告知"),
+    TextKind.REMOVED: _l("剔除告知"),
     TextKind.CLOSED: _l("评价已结束"),
     TextKind.OPTOUT: _l("退订确认"),
     TextKind.EMERGENCY: _l("紧急提示"),
@@ -347,6 +349,29 @@ _RATINGS: dict[tuple[str, int], object] = {
 }
 _SCALES = {"cn3": CN3, "cn5": CN5}
 
+ADJUSTMENTS: Mapping[StrEnum, object] = {
+    AdjustmentKind.SECOND_DISSATISFIED: _l("二次回访仍不满意"),
+    AdjustmentKind.REWORK_OVERDUE: _l("整改超期或被督办"),
+    AdjustmentKind.FALSE_CLOSING: _l("虚假办结或虚假答复"),
+    AdjustmentKind.WRONGFUL_REFUSAL: _l("不当退单"),
+    AdjustmentKind.COMMENDATION: _l("表扬加分"),
+}
+DECISIONS: Mapping[StrEnum, object] = {
+    Decision.PROPOSED: _l("待决定"),
+    Decision.APPROVED: _l("已成立"),
+    Decision.REJECTED: _l("不成立"),
+}
+OBJECTIONS: Mapping[StrEnum, object] = {
+    ObjectionKind.ON_TIME: _l("办结超期"),
+    ObjectionKind.SIGNED: _l("签收超时"),
+    ObjectionKind.DEDUCTION: _l("扣分"),
+}
+MEASURES: Mapping[StrEnum, object] = {
+    Measure.CIRCULAR: _l("通报"),
+    Measure.TALK: _l("约谈"),
+    Measure.TRANSFER: _l("移送"),
+}
+
 # By type first: as strings, Channel.SMS and SourceChannel.SMS are one.
 _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     State: STATES,
@@ -369,6 +394,10 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Tab: TABS,
     ReminderStage: STAGES,
     GapKind: GAPS,
+    AdjustmentKind: ADJUSTMENTS,
+    Decision: DECISIONS,
+    ObjectionKind: OBJECTIONS,
+    Measure: MEASURES,
 }
 
 

@@ -1,0 +1,31 @@
+"""Files that come with a form, and showing them again to who may see what they stand behind."""
+
+from __future__ import annotations
+
+from flask import current_app, request
+from flask_login import current_user
+
+from scoring.adjustments import File
+from scoring.web.permissions import View
+
+LARGEST_REQUEST = 12 * 1024 * 1024
+MOST_FILES = 5
+
+
+def takes_files(view: View) -> View:
+    """Declares that a view's form brings files: only for these a request may be long."""
+    view.__dict__["desk_files"] = True
+    return view
+
+
+def allow_files() -> None:
+    """Before anything reads the form: a signed-in user's form with files may be longer than others."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is not None and view.__dict__.get("desk_files") and current_user.is_authenticated:
+        request.max_content_length = LARGEST_REQUEST
+
+
+def sent_files() -> tuple[File, ...]:
+    """The request's files that have a name and something in them, at most MOST_FILES."""
+    found = (File((each.filename or "")[:160], each.stream.read()) for each in request.files.getlist("files"))
+    return tuple(file for file in found if file.name and file.content)[:MOST_FILES]
