@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-intake bench-sms lint lock prompts chaos
+.PHONY: help demo serve test check bench bench-intake bench-sms lint lock prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-sms: $(VENV)/.installed-dev  ## texts through the whole sms worker beside 
 chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make chaos [KILLS=200] [SEED=1]
 	@HUIFANG_CHAOS_KILLS=$(or $(KILLS),200) HUIFANG_CHAOS_SEED=$(or $(SEED),1) \
 	  HUIFANG_CHAOS_REPORT=benchmarks/results/chaos.json $(BIN)/python -m pytest -q -s tests/peers/test_chaos.py
+
+screenshots: $(VENV)/.installed-dev  ## docs/screenshots anew: every page in eight forms (needs Chromium)
+	@HUIFANG_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/peers/test_screenshots.py
 
 prompts: $(VENV)/.installed-dev  ## renders the spoken prompts whose text changed
 	@$(BIN)/python -m prompts.render
