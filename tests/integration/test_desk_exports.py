@@ -16,12 +16,14 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.models import Audit, Callback, Case, Rating
+from callbacks.models import Audit, Callback, Case, Rating, Unit
 from callbacks.privacy import Privacy
+from scoring.decisions import AdjustmentKind, ObjectionKind
+from scoring.models_decisions import Adjustment, Objection
 from scoring.queries_filter import Filter
 from scoring.web.desk import create_desk
 from scoring.web.filter_words import HEADS
-from tests.integration.desk_data import desk_deps
+from tests.integration.desk_data import MONTH, NOW, desk_deps
 from tests.integration.desk_office import build_office
 from tests.integration.desk_pages import sign_in_to
 
@@ -202,6 +204,35 @@ def test_a_file_is_what_its_page_shows(desk: Flask, language: str) -> None:
 
 
 _OWN_WORDS = "打我电话139****0002细说"
+
+
+def test_what_is_decided_is_listed_alike(desk: Flask, sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        _decisions(session)
+    for login in ("supervisor", "city"):
+        client = sign_in_to(desk, login)
+        for page in ("/adjustments", "/adjustments?standing=proposed", "/objections?month=2026-11"):
+            shown = [Counter(row) for row in page_rows(client, page)]
+            _, rows = read_csv(client, page)
+            assert [as_page(row) for row in rows] == [_signed(row) for row in shown], (login, page)
+            assert len(rows) == (2 if login == "supervisor" else 1)
+
+
+def _decisions(session: Session) -> None:
+    """Of one unit of each kind, and of another."""
+    case = session.scalars(select(Case).where(Case.number == "LD20261117-0002")).one()
+    units = [case.lead_unit_id, session.scalars(select(Unit.id).where(Unit.code == "C01")).one()]
+    for n, unit in enumerate(units):
+        given = {"unit_id": unit, "reason": "=理由"}
+        by = {"kind": AdjustmentKind.FALSE_CLOSING, "subject": f"case:{case.id + n}", "points": "2"}
+        session.add(Adjustment(case_id=case.id, proposed_by="head", proposed_at=NOW, **by, **given))
+        to = {"kind": ObjectionKind.ON_TIME, "subject": f"closing:{case.id + n}:1", "month": MONTH}
+        session.add(Objection(by="city", at=NOW, **to, **given))
+
+
+def _signed(row: Counter[str]) -> Counter[str]:
+    """The page's minus as a number has it, to the hundredth."""
+    return Counter({"-2.00" if word == "−2" else word: times for word, times in row.items()})
 
 
 def test_an_export_says_what_it_is(desk: Flask) -> None:
