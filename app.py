@@ -51,6 +51,7 @@ from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
 from callbacks.windows import calendar_ends
 from ivr.settings import CitySettings, VoiceSettings
+from scoring.item_settings import ItemSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 ENV_PREFIX = "HUIFANG_"
 _LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
 _OUTCOMES = 200  # numbered in one transaction
+_LINKS = 500  # lines of the audit, in one transaction
+_LINK_SECONDS = 3.0
 _DAILY = 86_400.0
 _BEFORE_THE_CALENDARS_END = timedelta(days=60)
 _GAP_TURNS = 10  # the clock looks for a proof more often than for gaps, which reads more
@@ -131,6 +134,7 @@ class Settings(BaseSettings):
     reminders: ReminderSettings = ReminderSettings()
     intake: IntakeSettings = IntakeSettings()
     scoring: ScoringSettings = ScoringSettings()
+    dissatisfaction: ItemSettings = ItemSettings()
     webhooks: Webhooks = ()
     web: WebSettings = WebSettings()
     serve: ServeSettings = ServeSettings()
@@ -303,6 +307,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         now=lambda: datetime.now(UTC),
         service=office.context,
         targets=settings.targets,
+        items=settings.dissatisfaction,
     )
     api = ApiDeps(
         office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake
@@ -360,11 +365,14 @@ def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.api.idempotency import forget_requests
     from callbacks.clock import run_clock
     from callbacks.intake_folder import watching_folder
+    from callbacks.service.audit_checks import check_due
+    from callbacks.service.audit_links import link_audit
     from callbacks.service.gaps import find_gaps
     from callbacks.service.outcomes import number_outcomes
     from callbacks.service.proofs import take_due_proofs
     from callbacks.service.reminders import Walk, remind_due
     from callbacks.webhook_sender import sending
+    from scoring.month_heads import published_heads
 
     serve, settings, walk = office.settings.serve, office.settings, Walk()
     reading = make_read_sessions(office.engine)
@@ -372,6 +380,15 @@ def _run_clock(office: Office, stop: Stop) -> None:
     def number(now: datetime) -> None:
         while number_outcomes(office.context, now, _OUTCOMES, settings.webhooks) == _OUTCOMES:
             pass
+
+    def link(now: datetime) -> None:
+        while link_audit(office.context, now, _LINKS) == _LINKS:
+            pass
+
+    def verify(now: datetime) -> None:
+        with reading() as session:
+            heads = published_heads(session)
+        check_due(office.context, reading, now, heads)
 
     jobs: dict[str, tuple[float, Callable[[datetime], object]]] = {
         "policy": (LOOK_SECONDS, lambda _now: refresh_policy(office.context)),
@@ -386,6 +403,8 @@ def _run_clock(office: Office, stop: Stop) -> None:
             lambda now: find_gaps(office.context, reading, settings.intake, now),
         ),
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
+        "link_audit": (_LINK_SECONDS, link),
+        "verify_audit": (serve.watch_seconds, verify),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
     post_entries(office, datetime.now(UTC))
@@ -794,11 +813,13 @@ def _add_user(
 def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
-    from callbacks.commands import ledger, policy, simulate, source_count
+    from callbacks.commands import audit, ledger, policy, simulate, source_count
     from scoring.commands import assess_command, close_month_command
+    from scoring.month_heads import published_heads
     from sms.reply import parse
 
     main.add_command(token_command())
+    main.add_command(audit.command(published_heads))
     main.add_command(ledger.command())
     main.add_command(source_count.command())
     main.add_command(policy.command())

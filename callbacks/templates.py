@@ -84,6 +84,7 @@ KINDS: Mapping[str, Kind] = {
     "thanks": Kind(_CITIZEN),
     "reason": Kind(_CITIZEN),
     "verifying": Kind(_CITIZEN, (_WHICH,)),
+    "removed": Kind(_CITIZEN, (_WHICH,)),
     "closed": Kind(_CITIZEN),
     "optout": Kind(_CITIZEN),
     "emergency": Kind(_OFFICE),  # it may answer a text that belongs to no case

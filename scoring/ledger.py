@@ -96,7 +96,9 @@ class ScoreLedger:
         )
 
     def _list(self, session: Session, rating: Rating, at: datetime) -> None:
-        """列入不满意清单, once per callback."""
+        """列入不满意清单, once a closing: what the second callback says goes on with the first one's item."""
+        if rating.callback.round > 1:
+            return
         found = select(DissatisfactionItem.id).where(DissatisfactionItem.callback_id == rating.callback_id)
         if session.scalar(found) is None:
             item = DissatisfactionItem(

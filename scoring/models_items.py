@@ -35,6 +35,7 @@ class DissatisfactionItem(Base):
     state_since: Mapped[datetime | None]
     due_at: Mapped[datetime | None]  # when the state's clock runs out; null: no clock
     assigned_at: Mapped[datetime | None]  # 交办, the last time: the days to sign and to appeal run from it
+    clock_step: Mapped[int] = mapped_column(default=0)  # of the state's clock: 1 urged, 2 supervised
     rework_left: Mapped[int | None]  # seconds of the rework's clock, while it stands still
     reworks: Mapped[int] = mapped_column(default=0)
     tries: Mapped[int] = mapped_column(default=0)  # of the office to reach the citizen

@@ -103,6 +103,20 @@ def queue_answer(
     session.add(text)
 
 
+def queue_notice(
+    ctx: Context,
+    session: Session,
+    kind: TextKind,
+    callback: Callback,
+    phone: CasePhone | TextMessage,
+    now: datetime,
+) -> None:
+    """Queues a text that answers nothing: it leaves in the window, after the answers."""
+    text = _new_text(ctx, session, kind, callback, phone, now)
+    text.priority = _BULK
+    session.add(text)
+
+
 def _told_often(session: Session, number_index: str, now: datetime) -> bool:
     told = session.scalar(_TOLD_CLOSED, {"number": number_index, "since": now - timedelta(days=1)})
     return (told or 0) >= _CLOSED_A_DAY

@@ -72,6 +72,9 @@ def upgrade() -> None:
         sa.Column("audit_head", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("month", name=op.f("pk_score_month")),
     )
+    op.create_index("ix_audit_at", "audit", ["at", "id"])
+    op.create_index("ix_audit_action", "audit", ["action", "at"])
+    op.create_index("ix_audit_subject", "audit", ["subject", "id"])
     op.create_table(
         "audit_link",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
@@ -256,6 +259,7 @@ def _items() -> None:
         batch_op.add_column(sa.Column("state_since", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("due_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("clock_step", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("rework_left", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("reworks", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("tries", sa.Integer(), nullable=False, server_default="0"))

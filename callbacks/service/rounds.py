@@ -1,0 +1,37 @@
+"""Second and later callbacks: after rework the citizen is asked again, by the ordinary clock and line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from callbacks.models import Callback
+from callbacks.service.core import Context
+from callbacks.states import State
+
+
+def open_round(ctx: Context, session: Session, first: Callback, unit_id: int, now: datetime) -> Callback:
+    """The next round of a closing's callback, for the unit that mended it; its first step is due at once.
+
+    Unique (case, closing, round) holds that two who ask at the same time make one.
+    """
+    query = select(func.max(Callback.round)).where(
+        Callback.case_id == first.case_id, Callback.closing_no == first.closing_no
+    )
+    callback = Callback(
+        case_id=first.case_id,
+        closing_no=first.closing_no,
+        round=(session.scalar(query) or 1) + 1,
+        unit_id=unit_id,
+        state=State.PENDING,
+        state_since=now,
+        next_at=now,
+        deadline=now + ctx.policy.round_deadline,
+        priority=first.priority,
+        closed_at=first.closed_at,
+    )
+    session.add(callback)
+    session.flush()
+    return callback
