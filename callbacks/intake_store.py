@@ -23,6 +23,7 @@ from callbacks.intake_columns import (
     node_columns,
     phone_columns,
 )
+from callbacks.intake_phones import note_other_phones
 from callbacks.intake_rows import CaseRow, Fault
 from callbacks.models import Case, CaseNode, CasePhone, CaseUnit, Unit
 from callbacks.service.closing import close_new_cases, insert_rows
@@ -91,6 +92,7 @@ def _store_together(
 def _store_rows(store: Store, rows: Sequence[CaseRow]) -> Iterator[Result]:
     """Creates what is new, by the first row that names it; all other rows change cases, in their order."""
     cases = _lock_cases(store.session, {row.number for row in rows})
+    note_other_phones(store, cases, rows)
     new: dict[str, int] = {}
     for place, row in enumerate(rows):
         if row.number not in cases:

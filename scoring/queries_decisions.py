@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
@@ -44,7 +45,7 @@ def read_adjustments(
     if span is not None:
         wanted += [Adjustment.proposed_at >= span[0], Adjustment.proposed_at < span[1]]
     total = session.scalar(select(func.count(Adjustment.id)).where(*wanted)) or 0
-    query = select(Adjustment.proposed_at, Adjustment.id, Adjustment)
+    query: Any = select(Adjustment.proposed_at, Adjustment.id, Adjustment)
     query = query.options(joinedload(Adjustment.unit), joinedload(Adjustment.case)).where(*wanted)
     key = (Adjustment.proposed_at, Adjustment.id)
     rows, before, after = one_page(session, query, key, chosen.page, newest_first=True)
@@ -59,7 +60,9 @@ def read_objections(session: Session, scope: Scope, chosen: Filter) -> Page[Obje
     if chosen.month:
         wanted.append(Objection.month == chosen.month)
     total = session.scalar(select(func.count(Objection.id)).where(*wanted)) or 0
-    query = select(Objection.at, Objection.id, Objection).options(joinedload(Objection.unit)).where(*wanted)
+    query: Any = (
+        select(Objection.at, Objection.id, Objection).options(joinedload(Objection.unit)).where(*wanted)
+    )
     key = (Objection.at, Objection.id)
     rows, before, after = one_page(session, query, key, chosen.page, newest_first=True)
     return Page(tuple(row[2] for row in rows), total, before, after)
@@ -69,7 +72,7 @@ def read_records(session: Session, scope: Scope, chosen: Filter) -> Page[Account
     """The newest first."""
     wanted = _narrowed(scope, chosen, Accountability.unit_id)
     total = session.scalar(select(func.count(Accountability.id)).where(*wanted)) or 0
-    query = select(Accountability.at, Accountability.id, Accountability)
+    query: Any = select(Accountability.at, Accountability.id, Accountability)
     query = query.options(joinedload(Accountability.unit)).where(*wanted)
     key = (Accountability.at, Accountability.id)
     rows, before, after = one_page(session, query, key, chosen.page, newest_first=True)

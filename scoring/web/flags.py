@@ -1,0 +1,35 @@
+"""异常提示: what looks odd in a month, with the cases behind it. Shown, never applied."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+from scoring import queries_flags as flags
+from scoring.months import month_of
+from scoring.prompt_lengths import prompt_seconds
+from scoring.web.context import chosen, deps
+from scoring.web.permissions import Permission, needs
+from scoring.web.present import month_span
+
+pages = Blueprint("flags", __name__)
+
+
+@pages.get("/flags")
+@needs(Permission.SEE_FLAGS)
+def show() -> str:
+    wanted = chosen()
+    month = wanted.month or month_of(deps().now(), deps().policy.windows.timezone)
+    span = month_span(month, deps().zone)
+    with deps().read_sessions() as session:
+        return render_template(
+            "flags.html",
+            month=month,
+            most=flags.MOST,
+            phones=flags.same_phones(session, span),
+            unit_phones=flags.unit_phones(session, span),
+            changed=flags.changed_phones(session, span),
+            exclusions=flags.exclusions(session, span),
+            quick=flags.quick_keys(session, span, prompt_seconds()),
+            together=flags.together(session, span),
+            loops=flags.loops(session, span),
+        )
