@@ -149,7 +149,7 @@ def read_item_story(session: Session, scope: Scope, item_id: int) -> ItemStory |
         said=_said(session, callbacks),
         texts=_texts(session, ids),
         notes=_notes(session, ids) if scope.numbers else (),
-        steps=_steps(session, item_id, {file.sha256: file for file in files}),
+        steps=_steps(session, item_id, files),
         evidence=files,
         rounds=tuple(Round(row.round, row.state, row.deadline, row.ended_at) for row in callbacks),
         appeal=appeal,
@@ -219,7 +219,7 @@ def _notes(session: Session, ids: list[int]) -> tuple[Noted, ...]:
     )
 
 
-def _steps(session: Session, item_id: int, files: dict[str, EvidenceRow]) -> tuple[StepRow, ...]:
+def _steps(session: Session, item_id: int, files: tuple[EvidenceRow, ...]) -> tuple[StepRow, ...]:
     query = select(ItemStep).where(ItemStep.item_id == item_id).order_by(ItemStep.seq)
     return tuple(
         StepRow(
@@ -231,10 +231,17 @@ def _steps(session: Session, item_id: int, files: dict[str, EvidenceRow]) -> tup
             to_state=step.to_state,
             reason=step.reason,
             detail=step.detail,
-            evidence=tuple(files[sha] for sha in step.detail.get("evidence", ()) if sha in files),
+            evidence=_of_step(step, files),
         )
         for step in session.scalars(query)
     )
+
+
+def _of_step(step: ItemStep, files: tuple[EvidenceRow, ...]) -> tuple[EvidenceRow, ...]:
+    """The files that came with a step; the same content sent twice is told by its moment."""
+    hashes = step.detail.get("evidence", ())
+    found = tuple(file for file in files if file.sha256 in hashes)
+    return tuple(file for file in found if file.at == step.at) or found
 
 
 def _entries(session: Session, ids: list[int], scope: Scope) -> tuple[ScoreEntry, ...]:

@@ -18,6 +18,8 @@ from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.target_settings import Targets
 from callbacks.vocabulary import Role
+from scoring.item_settings import ItemSettings
+from scoring.items import ItemRules
 from scoring.ledger import ScoreLedger
 from scoring.models import User
 from scoring.queries import Scope, UnitRow, subtree, unit_by_code
@@ -44,6 +46,7 @@ class DeskDeps:
     secure_cookies: bool = False
     service: Context | None = None
     targets: Targets = field(default_factory=dict)
+    items: ItemSettings = field(default_factory=ItemSettings)
 
     @cached_property
     def writer(self) -> Context:
@@ -52,6 +55,11 @@ class DeskDeps:
             return self.service
         ledger = ScoreLedger(self.policy.windows.timezone, self.scoring)
         return Context(self.sessions, self.policy, self.office, self.privacy, (ledger,))
+
+    @property
+    def item_rules(self) -> ItemRules:
+        """What the dissatisfaction list goes by."""
+        return ItemRules(self.items, self.scoring.adjustments, self.policy.windows.timezone)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -35,7 +35,7 @@ def dissatisfaction(session: Session, chosen: Filter) -> Listing[ItemRow]:
         Column(_("群众原话"), lambda row: mask_text(row.comment) or None),
         Column(_("评价时间"), lambda row: row.rated_at),
         Column(_("评价渠道"), lambda row: words.word(row.channel)),
-        Column(_("已列时长"), lambda row: age(now - row.opened_at)),
+        Column(_("已列时长"), lambda row: _("已列%(age)s", age=age(now - row.opened_at))),
         Column(_("状态"), lambda row: words.among(words.ITEM_STATES, row.state)),
         Column(_("整改"), lambda row: _("整改%(n)s次", n=row.reworks) if row.reworks else None),
         Column(_("时限"), lambda row: row.due_at),

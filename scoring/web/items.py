@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask_login import current_user
 
 from callbacks.service.core import audit
-from scoring.models_items import Evidence
-from scoring.queries import UnitRow, unit_row
+from scoring.item_rules import LONGEST_REASON, Party, acts_of
+from scoring.item_states import ItemTrigger
+from scoring.items import view_of_item
+from scoring.models_items import DissatisfactionItem, Evidence
+from scoring.queries import Scope, UnitRow, unit_row, units
+from scoring.queries_dissatisfaction import these_items
 from scoring.queries_item import ItemStory, StepRow, read_item_story
 from scoring.web import item_words
-from scoring.web.context import deps, scope
+from scoring.web.context import deps, may, scope
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("items", __name__)
@@ -52,11 +56,55 @@ def evidence(item_id: int, evidence_id: int) -> Response:
     return response
 
 
-def item_page(item_id: int) -> str:
+def item_page(item_id: int, *, fault: str = "", seen: int | None = None) -> str:
+    """The page; after a refusal with why, with what was typed, and with who did what since `seen`."""
     story, unit = _story_or_404(item_id)
+    party = _party()
+    with deps().read_sessions() as session:
+        view = view_of_item(session, session.get_one(DissatisfactionItem, item_id))
+        choices = units(session, Scope()) if party is Party.OFFICE else ()
+    now, windows = deps().now(), deps().writer.policy.windows
+    acts = list(acts_of(party, view, now, deps().items, windows)) if party else []
+    if not story.asks_time:
+        acts = [act for act in acts if act is not ItemTrigger.REFUSE_TIME]
+    appeal = story.appeal
+    undecided = appeal is not None and appeal.upheld is None
+    decides = undecided and all(word.by != current_user.login for word in story.decisions)
     return render_template(
-        "item.html", story=story, unit=unit, days=_by_day(story.steps), words=item_words, at=deps().now()
+        "item.html",
+        story=story,
+        unit=unit,
+        days=_by_day(story.steps),
+        acts=acts,
+        action=_action(item_id, party),
+        decides=decides and may(Permission.DECIDE),
+        units=choices,
+        fault=fault,
+        since=() if seen is None else story.since(seen),
+        given=request.form if fault else {},
+        longest=LONGEST_REASON,
+        words=item_words,
+        at=now,
     )
+
+
+def must_see(item_id: int) -> None:
+    """404 where there is no such item, or not for this reader."""
+    with deps().read_sessions() as session:
+        if item_id >= _LARGEST or not these_items(session, scope(session), (item_id,)):
+            abort(404)
+
+
+def _party() -> Party | None:
+    """For whom the reader acts; None: only reads."""
+    if may(Permission.WORK_ITEMS):
+        return Party.OFFICE
+    return Party.UNIT if may(Permission.HANDLE_ITEMS) else None
+
+
+def _action(item_id: int, party: Party | None) -> str:
+    endpoint = "item_acts.handle" if party is Party.UNIT else "item_acts.work"
+    return url_for(endpoint, item_id=item_id)
 
 
 def _story_or_404(item_id: int) -> tuple[ItemStory, UnitRow]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -9,13 +11,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.test import TestResponse
 
 from callbacks.models import Audit, Callback, Case
+from callbacks.states import State
 from scoring.evidence import store_evidence
 from scoring.item_states import ItemState, ItemTrigger
 from scoring.models_items import Appeal, DissatisfactionItem, HardCaseMeeting, ItemStep
 from tests.integration.desk_data import NOW, Town
-from tests.integration.desk_pages import sign_in_to
+from tests.integration.desk_pages import numbers_in, sign_in_to, token
 
 
 @pytest.fixture
@@ -154,3 +158,183 @@ def test_appeals_wait_for_two(
     assert "按错了" in own and "待我决定" not in own
     assert "按错了" not in sign_in_to(app, "county").get("/appeals").text
     assert sign_in_to(app, "agent").get("/appeals").status_code == 403
+
+
+# Acts
+
+
+def do(client: FlaskClient, item: int, side: str, trigger: str, seen: int, **more: object) -> TestResponse:
+    page = f"/dissatisfaction/{item}"
+    form = {"trigger": trigger, "seen": str(seen), "csrf_token": token(client, page), **more}
+    return client.post(f"{page}/{side}", data=form, content_type="multipart/form-data")
+
+
+def a_file(name: str = "整改.pdf") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(b"%PDF-1.7 what was done"), name
+
+
+def test_the_unit_submits_with_evidence_and_the_office_accepts(
+    app: Flask, supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    unit = sign_in_to(app, "city")
+    assert "提交整改结果" in unit.get(f"/dissatisfaction/{item}").text
+    bare = do(unit, item, "handle", "submit", 1, reason="已清理")
+    assert bare.status_code == 400
+    assert "请附上证明材料" in bare.text and "已清理" in bare.text  # what was typed is kept
+    done = do(unit, item, "handle", "submit", 1, reason="已清理", files=a_file())
+    assert done.status_code == 303
+    assert do(supervisor, item, "work", "send_back", 2, reason="照片不清").status_code == 303
+    assert do(unit, item, "handle", "submit", 3, reason="重拍", files=a_file("2.pdf")).status_code == 303
+    assert do(supervisor, item, "work", "accept", 4).status_code == 303
+    with sessions() as session:
+        assert session.get_one(DissatisfactionItem, item).state is ItemState.SECOND_CALLBACK
+    html = unit.get(f"/dissatisfaction/{item}").text
+    assert "整改.pdf" in html and "照片不清" in html
+
+
+def test_a_large_file_is_taken_where_files_are_and_nowhere_else(app: Flask, item: int) -> None:
+    unit = sign_in_to(app, "city")
+    large = (io.BytesIO(b"x" * 300_000), "照片.jpg")
+    assert do(unit, item, "handle", "submit", 1, reason="已清理", files=large).status_code == 303
+    login = app.test_client()
+    form = {"login": "x", "password": "y" * 300_000, "csrf_token": token(login)}
+    assert login.post("/login", data=form).status_code == 413
+
+
+def test_who_is_slower_is_told_who_did_what_and_keeps_the_words(
+    app: Flask, supervisor: FlaskClient, item: int
+) -> None:
+    assert do(sign_in_to(app, "head"), item, "work", "note", 1, reason="先打个电话").status_code == 303
+    late = do(supervisor, item, "work", "supervise", 1, reason="两周没有动静")
+    assert late.status_code == 409
+    told = late.text.partition('role="alert"')[2].partition("</div>")[0]
+    assert "head" in told and "先打个电话" in told
+    assert ">两周没有动静</textarea>" in late.text
+    assert "两周没有动静" not in supervisor.get(f"/dissatisfaction/{item}").text
+
+
+# What each side may not do, by the other side's route or its own: (login, side, trigger) → status.
+REFUSED = (
+    ("city", "work", "urge", 403),  # a unit by the office's route
+    ("supervisor", "handle", "submit", 403),
+    ("inspector", "work", "note", 403),
+    ("admin", "work", "note", 403),
+    ("agent", "work", "note", 403),
+    ("county", "handle", "submit", 404),  # another unit's item: there is nothing
+    ("city", "handle", "extend", 400),  # the office's, by the unit's route
+    ("city", "handle", "persist", 400),
+    ("city", "handle", "sign", 409),  # signed long ago
+    ("supervisor", "work", "satisfied", 409),  # an answer is the citizen's
+    ("supervisor", "work", "nonsense", 400),
+)
+
+
+@pytest.mark.parametrize(("login", "side", "trigger", "status"), REFUSED)
+def test_what_isnt_ones_own_is_refused(
+    app: Flask, item: int, login: str, side: str, trigger: str, status: int
+) -> None:
+    client = sign_in_to(app, login)
+    form = {"trigger": trigger, "seen": "1", "reason": "x", "csrf_token": token(client, "/cases")}
+    assert client.post(f"/dissatisfaction/{item}/{side}", data=form).status_code == status
+
+
+def test_an_appeal_is_decided_by_two(
+    app: Flask, supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        found = session.get_one(DissatisfactionItem, item)
+        found.state, found.assigned_at = ItemState.ASSIGNED, NOW - timedelta(hours=2)
+        found.due_at = NOW + timedelta(hours=20)
+    unit, head = sign_in_to(app, "city"), sign_in_to(app, "head")
+    more = {"grounds": "misrated", "reason": "群众说按错了", "files": a_file("录音.wav")}
+    assert do(unit, item, "handle", "appeal", 1, **more).status_code == 303
+    word = {"uphold": "yes", "claim_reasonable": "no", "conduct_proper": "yes", "reason": "录音属实"}
+    first = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
+    assert first.status_code == 303
+    again = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
+    assert again.status_code == 409 and "您已经决定过" in again.text
+    assert unit.post("/appeals/1", data={**word, "csrf_token": token(unit, "/cases")}).status_code == 403
+    assert head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")}).status_code == 303
+    with sessions() as session:
+        assert session.get_one(DissatisfactionItem, item).state is ItemState.REMOVED
+    assert "申诉成立" in supervisor.get("/appeals?stage=ended").text
+
+
+def test_a_hard_case_is_closed_after_a_meeting(
+    supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        session.get_one(DissatisfactionItem, item).state = ItemState.HARD_CASE
+    assert do(supervisor, item, "work", "persist", 1, reason="无条件解决").status_code == 400
+    meeting = {"held_on": "2026-11-20", "leader": "王副市长", "next_review": "2026-12-20", "reason": "共管"}
+    assert do(supervisor, item, "work", "meet", 1, **meeting).status_code == 303
+    assert "2026-12-20" in supervisor.get("/hard-cases").text
+    assert do(supervisor, item, "work", "persist", 2, reason="无条件解决").status_code == 303
+
+
+# Many at once
+
+
+def items_of(sessions: sessionmaker[Session]) -> dict[int, int]:
+    with sessions() as session:
+        return {item.id: item.seq for item in session.scalars(select(DissatisfactionItem))}
+
+
+def test_many_are_looked_at_done_and_what_failed_is_named(
+    supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    """Six items, one of which is being reworked: five are upheld, one isn't, and its number is told."""
+    with sessions.begin() as session:
+        for found in session.scalars(select(DissatisfactionItem).where(DissatisfactionItem.id != item)):
+            found.state = ItemState.VERIFYING
+    form = {"act": "uphold", "which": "all", "filter": "", "csrf_token": token(supervisor, "/cases")}
+    checked = supervisor.post("/dissatisfaction/check", data=form).text
+    assert "<small>6件</small>" in checked
+    kept = re.search(r'name="items" value="([^"]+)"', checked)
+    assert kept is not None
+    form = {
+        "act": "uphold",
+        "items": kept.group(1),
+        "reason": "已核实",
+        "csrf_token": token(supervisor, "/cases"),
+    }
+    done = supervisor.post("/dissatisfaction/bulk", data=form).text
+    assert "办好5件，没有办成1件" in done
+    assert numbers_in(done) == ["LD20261117-0002"]
+    again = supervisor.post("/dissatisfaction/bulk", data=form).text  # the steps that were seen are old
+    assert "办好0件，没有办成6件" in again
+
+
+def test_some_are_put_in_charge(
+    app: Flask, supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    chosen = [f"{key}:{seq}" for key, seq in items_of(sessions).items()][:2]
+    form = {"act": "assign", "which": "these", "item": chosen, "csrf_token": token(supervisor, "/cases")}
+    assert "<small>2件</small>" in supervisor.post("/dissatisfaction/check", data=form).text
+    form = {"act": "assign", "items": " ".join(chosen), "csrf_token": token(supervisor, "/cases")}
+    assert supervisor.post("/dissatisfaction/bulk", data={**form, "login": "nobody"}).status_code == 400
+    done = supervisor.post("/dissatisfaction/bulk", data={**form, "login": "head"}).text
+    assert "办好2件" in done
+    assert len(numbers_in(supervisor.get("/dissatisfaction?supervisor=head").text)) == 2
+    none = {"act": "note", "which": "these", "csrf_token": token(supervisor, "/cases")}
+    assert supervisor.post("/dissatisfaction/check", data=none).status_code == 400
+
+
+def test_five_hundred_at_once(supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        town.session = session
+        for n in range(500):
+            case = town.case(f"LD-BULK-{n:04d}", "D02", "water", None, 2, nodes=False)
+            callback = town.callback(case, State.RATED)
+            town.item(callback, town.rating(callback, 3, NOW), NOW).state = ItemState.VERIFYING
+    form = {"act": "note", "which": "all", "filter": "q=LD-BULK", "csrf_token": token(supervisor, "/cases")}
+    checked = supervisor.post("/dissatisfaction/check", data=form).text
+    kept = re.search(r'name="items" value="([^"]+)"', checked)
+    assert kept is not None
+    form = {
+        "act": "note",
+        "items": kept.group(1),
+        "reason": "统一回电",
+        "csrf_token": token(supervisor, "/cases"),
+    }
+    assert "办好500件，没有办成0件" in supervisor.post("/dissatisfaction/bulk", data=form).text

@@ -1,4 +1,4 @@
-// Keyboard for the desk: "/" find, j and k rows, Enter open, "?" help; a switch turns single keys off (WCAG 2.1.4).
+// Keyboard for the desk: "/" find, j and k rows, Enter open, x select, "?" help; a switch turns single keys off (WCAG 2.1.4).
 "use strict";
 
 (() => {
@@ -28,6 +28,23 @@
     if (link) link.focus({ preventScroll: true });
   }
 
+  const counter = document.querySelector("[data-picked]");
+  const boxes = () => Array.from(document.querySelectorAll("tbody input[type=checkbox]"));
+
+  function count() {
+    if (counter) counter.textContent = counter.dataset.each.replace("#", boxes().filter((box) => box.checked).length);
+  }
+
+  function pick() {
+    const box = document.querySelector("tr.here input[type=checkbox]");
+    if (!box) return;
+    box.checked = !box.checked;
+    count();
+  }
+
+  document.addEventListener("change", count);
+  count();
+
   document.addEventListener("keydown", (event) => {
     if (!on() || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     if (event.target.closest("input, select, textarea, [contenteditable]")) return;
@@ -35,6 +52,7 @@
       "/": () => find && find.focus(),
       j: () => step(1),
       k: () => step(-1),
+      x: pick,
       "?": () => help.showModal(),
     }[event.key];
     if (!act) return;
