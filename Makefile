@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-intake bench-sms lint lock prompts chaos screenshots
+.PHONY: help demo serve test check bench bench-desk bench-intake bench-sms lint lock prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(VENV)/.installed-dev  ## the benchmarks, by hand: results go to benchma
 
 bench-intake: $(VENV)/.installed-dev  ## cases by file and API beside a bare executemany of the same rows
 	@$(BIN)/python benchmarks/bench_intake.py
+
+bench-desk: $(VENV)/.installed-dev  ## the desk over 1,000,000 cases beside 1,000, a month published
+	@$(BIN)/python benchmarks/bench_desk.py
 
 bench-sms: $(VENV)/.installed-dev  ## texts through the whole sms worker beside smpplib alone
 	@$(BIN)/python benchmarks/bench_sms.py
