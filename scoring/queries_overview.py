@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from callbacks.models import Attempt, AttemptCallback, Callback, Case, Rating, Unit
 from callbacks.states import OPEN, State
 from callbacks.vocabulary import Disposition
+from scoring import item_states
 from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, running_out
 from scoring.queries_alarms import AlarmRow, read_emergencies
-from scoring.queries_filter import SOON
+from scoring.queries_dissatisfaction import Count, count_one
+from scoring.queries_filter import SOON, Filter
 
 _SHORT = 8
 
@@ -35,7 +37,7 @@ class Waiting:
 class Overview:
     """`running_out` is open and due within 24 hours; the `_today` counts are of the local day."""
 
-    items: int
+    items: Count
     items_over_a_day: int
     open: int
     agent_queue: int
@@ -51,7 +53,6 @@ def read_overview(
     session: Session, scope: Scope, now: datetime, today: datetime, dissatisfied: frozenset[int]
 ) -> Overview:
     """`today` is when the local day began, `dissatisfied` the scale's values that count as such."""
-    items = select(func.count(DissatisfactionItem.id)).where(*scope.limit(DissatisfactionItem.unit_id))
     callbacks = select(func.count(Callback.id)).where(*scope.limit(Callback.unit_id))
     rated = (
         select(func.count(Rating.id))
@@ -64,8 +65,8 @@ def read_overview(
         return session.scalar(query) or 0
 
     return Overview(
-        items=count(items),
-        items_over_a_day=count(items.where(DissatisfactionItem.opened_at <= now - timedelta(days=1))),
+        items=count_one(session, scope, Filter(), now),
+        items_over_a_day=_over_a_day(session, scope, now),
         open=count(still_open),
         agent_queue=count(callbacks.where(Callback.state == State.AGENT_QUEUE)),
         running_out=count(callbacks.where(running_out(now + SOON))),
@@ -75,6 +76,16 @@ def read_overview(
         alarms=read_emergencies(session, scope, _SHORT),
         waiting=_waiting(session, scope),
     )
+
+
+def _over_a_day(session: Session, scope: Scope, now: datetime) -> int:
+    """The open items that were listed more than a day ago, by the index of the open ones."""
+    query = select(func.count(DissatisfactionItem.id)).where(
+        DissatisfactionItem.state.in_(sorted(item_states.OPEN)),
+        DissatisfactionItem.opened_at <= now - timedelta(days=1),
+        *scope.limit(DissatisfactionItem.unit_id),
+    )
+    return session.scalar(query) or 0
 
 
 def _unknown_calls(session: Session, scope: Scope, since: datetime) -> int:

@@ -41,6 +41,9 @@ from callbacks.settings import PolicySettings
 from callbacks.states import State, Trigger
 from callbacks.target_settings import TargetSettings
 from callbacks.vocabulary import Channel, Disposition, NodeKind, SourceChannel
+from scoring.evidence import store_evidence
+from scoring.item_states import ItemState, ItemTrigger
+from scoring.models_items import Appeal, AppealDecision, DissatisfactionItem, HardCaseMeeting, ItemStep
 from scoring.web.context import DeskDeps
 from tests.integration.desk_data import USERS, Town, add_users, build
 
@@ -61,6 +64,7 @@ def furnish(session: Session, town: Town) -> None:
     _called(town)
     _answered_on_the_web(town)
     _being_worked_on(town)
+    _items(session, town)
     _queue(session, town)
     _alarms(session, town)
     _pauses(town)
@@ -195,6 +199,70 @@ def _reminded(town: Town, case: Case, stage: ReminderStage, at: datetime, text: 
     town.add(
         Reminder(case_id=case.id, period=1, stage=stage, due_at=case.due_at, made_at=at, text_id=text_id)
     )
+
+
+# -- the dissatisfaction list, an item in each part of its life
+
+_LIVES = (
+    # state, hours to its clock, its last step
+    (ItemState.VERIFYING, -3.0, ItemTrigger.VERIFY),
+    (ItemState.REWORKING, 50.0, ItemTrigger.SIGN),
+    (ItemState.APPEALED, 20.0, ItemTrigger.APPEAL),
+    (ItemState.HARD_CASE, 300.0, ItemTrigger.DISSATISFIED_AGAIN),
+    (ItemState.CHECKING, 6.0, ItemTrigger.SUBMIT),
+    (ItemState.ASSIGNED, -30.0, ItemTrigger.UPHOLD),
+)
+
+
+def _items(session: Session, town: Town) -> None:
+    found = session.scalars(select(DissatisfactionItem).order_by(DissatisfactionItem.id)).all()
+    for item, (state, hours, trigger) in zip(found, _LIVES, strict=False):
+        item.state, item.state_since, item.seq = state, town.now - timedelta(hours=20), 1
+        item.due_at, item.assigned_at = town.now + timedelta(hours=hours), town.now - timedelta(hours=20)
+        item.supervisor = "supervisor" if item.id % 2 else None
+        file = store_evidence(
+            session, f"item:{item.id}", "现场照片.jpg", b"\xff\xd8picture", "supervisor", town.now
+        )
+        _step(town, item, trigger, {"evidence": [file.sha256]})
+        if state is ItemState.APPEALED:
+            item.appealed = True
+            _appealed(town, item)
+        if state is ItemState.HARD_CASE:
+            item.reworks, item.next_review = 2, date(2026, 11, 21)
+            _met(town, item)
+
+
+def _step(town: Town, item: DissatisfactionItem, trigger: ItemTrigger, detail: dict[str, list[str]]) -> None:
+    town.add(
+        ItemStep(
+            item_id=item.id,
+            seq=1,
+            at=town.now - timedelta(hours=20),
+            by="supervisor",
+            trigger=trigger,
+            from_state=ItemState.VERIFYING,
+            to_state=item.state,
+            reason="电话核实，群众说问题还在。",
+            detail=detail,
+        )
+    )
+
+
+def _appealed(town: Town, item: DissatisfactionItem) -> None:
+    at = town.now - timedelta(hours=20)
+    row = Appeal(item_id=item.id, unit_id=item.unit_id, grounds="misrated", reason="群众来电说按错了。")
+    row.by, row.at = "city", at
+    town.add(row)
+    word = AppealDecision(appeal_id=row.id, by="supervisor", at=at, uphold=True, reason="录音属实。")
+    word.claim_reasonable, word.conduct_proper = True, True
+    town.add(word)
+
+
+def _met(town: Town, item: DissatisfactionItem) -> None:
+    row = HardCaseMeeting(item_id=item.id, held_on=date(2026, 10, 21), leader="王副市长")
+    row.finding, row.next_review = "由两家共管，月底前拿出方案。", item.next_review
+    row.by, row.at = "head", town.now - timedelta(days=33)
+    town.add(row)
 
 
 # -- the queue, and what is watched and decided

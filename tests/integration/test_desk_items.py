@@ -16,9 +16,11 @@ from werkzeug.test import TestResponse
 from callbacks.models import Audit, Callback, Case
 from callbacks.states import State
 from scoring.evidence import store_evidence
+from scoring.item_rules import Escalation, Fault, Grounds
 from scoring.item_states import ItemState, ItemTrigger
 from scoring.models_items import Appeal, DissatisfactionItem, HardCaseMeeting, ItemStep
-from tests.integration.desk_data import NOW, Town
+from scoring.web import item_words
+from tests.integration.desk_data import NOW, USERS, Town
 from tests.integration.desk_pages import numbers_in, sign_in_to, token
 
 
@@ -160,6 +162,54 @@ def test_appeals_wait_for_two(
     assert sign_in_to(app, "agent").get("/appeals").status_code == 403
 
 
+def test_today_tells_what_waits_for_the_reader(
+    app: Flask, supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    unit = sign_in_to(app, "city").get("/").text
+    assert "整改中 <b>1</b>" in unit and "超期 <b>1</b>" in unit and "LD20261117-0002" in unit
+    assert "等我办理" not in sign_in_to(app, "county").get("/").text
+    assert "等我办理" not in supervisor.get("/").text  # it waits for the unit
+    with sessions.begin() as session:
+        session.get_one(DissatisfactionItem, item).state = ItemState.CHECKING
+    office = supervisor.get("/").text
+    assert "审核中 <b>1</b>" in office and "超期2天1小时" in office
+    assert "等我办理" not in sign_in_to(app, "inspector").get("/").text
+
+
+ROUTES = {
+    # what a role gets from the list's routes: (method, path) → the logins that may
+    ("GET", "/dissatisfaction/1"): {"supervisor", "head", "inspector", "admin"},
+    ("GET", "/dissatisfaction/1/notice/supervision"): {"supervisor", "head"},
+    ("GET", "/hard-cases"): {"supervisor", "head", "inspector", "admin", "city", "county"},
+    ("GET", "/appeals"): {"supervisor", "head", "inspector", "admin", "city", "county"},
+    ("POST", "/dissatisfaction/1/work"): {"supervisor", "head"},
+    ("POST", "/dissatisfaction/1/handle"): {"city", "county"},
+    ("POST", "/dissatisfaction/check"): {"supervisor", "head"},
+    ("POST", "/dissatisfaction/bulk"): {"supervisor", "head"},
+    ("POST", "/appeals/1"): {"supervisor", "head"},
+}
+
+
+def test_each_role_reaches_its_own_routes_and_no_other(app: Flask) -> None:
+    """Item 1 is D03's: for the units that are asked here there is no such item. Nobody else gets past 403."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(("item", "hard_cases"))]
+    assert len(ROUTES) == len(
+        [rule for rule in rules if "evidence" not in rule.rule and "any(xlsx" not in rule.rule]
+    )
+    for login, *_ in USERS:
+        client = sign_in_to(app, login)
+        key = token(client, "/cases")
+        for (method, path), logins in ROUTES.items():
+            status = client.open(
+                path, method=method, data={"csrf_token": key} if method == "POST" else None
+            ).status_code
+            if login in logins:
+                assert status in (200, 400, 404), (login, path)
+            else:
+                assert status in (403, 404), (login, path)
+                assert status == 403 or login in ("city", "county"), (login, path)
+
+
 # Acts
 
 
@@ -194,7 +244,7 @@ def test_the_unit_submits_with_evidence_and_the_office_accepts(
 
 def test_a_large_file_is_taken_where_files_are_and_nowhere_else(app: Flask, item: int) -> None:
     unit = sign_in_to(app, "city")
-    large = (io.BytesIO(b"x" * 300_000), "照片.jpg")
+    large = (io.BytesIO(b"\xff\xd8" + b"x" * 300_000), "照片.jpg")
     assert do(unit, item, "handle", "submit", 1, reason="已清理", files=large).status_code == 303
     login = app.test_client()
     form = {"login": "x", "password": "y" * 300_000, "csrf_token": token(login)}
@@ -246,7 +296,7 @@ def test_an_appeal_is_decided_by_two(
         found.state, found.assigned_at = ItemState.ASSIGNED, NOW - timedelta(hours=2)
         found.due_at = NOW + timedelta(hours=20)
     unit, head = sign_in_to(app, "city"), sign_in_to(app, "head")
-    more = {"grounds": "misrated", "reason": "群众说按错了", "files": a_file("录音.wav")}
+    more = {"grounds": "misrated", "reason": "群众说按错了", "files": a_file("说明.pdf")}
     assert do(unit, item, "handle", "appeal", 1, **more).status_code == 303
     word = {"uphold": "yes", "claim_reasonable": "no", "conduct_proper": "yes", "reason": "录音属实"}
     first = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
@@ -270,6 +320,13 @@ def test_a_hard_case_is_closed_after_a_meeting(
     assert do(supervisor, item, "work", "meet", 1, **meeting).status_code == 303
     assert "2026-12-20" in supervisor.get("/hard-cases").text
     assert do(supervisor, item, "work", "persist", 2, reason="无条件解决").status_code == 303
+
+
+def test_every_refusal_and_act_has_its_words() -> None:
+    assert set(item_words.FAULTS) == set(Fault)
+    assert set(item_words.TRIGGERS) == set(ItemTrigger)
+    assert set(item_words.GROUNDS) == set(Grounds)
+    assert set(item_words.ESCALATIONS) == set(Escalation)
 
 
 # Many at once

@@ -7,6 +7,7 @@ any request to another host fails it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -134,6 +135,7 @@ def test_from_the_list_to_a_story_and_from_the_ranking_to_one_in_three_clicks(vi
     assert page.locator("tbody tr").count() == 7
     page.get_by_role("link", name=STORY).click()
     assert "根本没人来管" in page.locator(".said.citizen").inner_text()
+    page.get_by_role("link", name=STORY).click()
     assert page.locator(".timeline .event").count() > 8
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="排名").click()
     page.get_by_role("link", name="市直部门").click()  # 1
@@ -154,7 +156,8 @@ def test_the_list_is_worked_by_keyboard(visit: Visitor) -> None:
     page.keyboard.press("j")
     chosen = page.locator("tr.here th a").inner_text()
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{visit.desk}/cases/{chosen}")
+    page.wait_for_url(re.compile(r"/dissatisfaction/\d+$"))
+    assert chosen in page.locator("h1").inner_text()
     page.keyboard.press("/")
     page.keyboard.type("0002")
     page.keyboard.press("Enter")
@@ -166,6 +169,27 @@ def test_the_list_is_worked_by_keyboard(visit: Visitor) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     assert not help_box.is_visible()  # single keys are off (WCAG 2.1.4)
+
+
+def test_many_are_chosen_and_noted_by_keyboard(visit: Visitor) -> None:
+    """j and x on two rows, Tab to the act, the reason typed, Enter: no mouse."""
+    visit.sign_in("zh")
+    page = visit.page
+    page.goto(f"{visit.desk}/dissatisfaction")
+    for key in "jxjjxkx":  # the first, the third and the second; the second's box again
+        page.keyboard.press(key)
+    page.keyboard.press("x")
+    assert page.locator("tbody input:checked").count() == 2
+    assert page.locator("[data-picked]").inner_text() == "2件"
+    page.locator("#bulk button[value=note]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{visit.desk}/dissatisfaction/check")
+    page.locator("textarea[name=reason]").focus()
+    page.keyboard.type("上午统一回电")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{visit.desk}/dissatisfaction/bulk")
+    assert "办好2件" in page.locator(".notice").inner_text()
 
 
 def test_the_skip_link_comes_first_and_focus_is_seen(visit: Visitor) -> None:
@@ -219,8 +243,8 @@ SIGHTS = (
     ("case-by-a-person", f"/cases/{CALLED}"),
     ("case-on-the-web", f"/cases/{ON_THE_WEB}"),
     ("ranking", "/ranking?group=dept"),
-    ("unit", "/units/D03"),
-    ("rule", "/ranking/rule"),
+    ("unit", "/ranking/D03"),
+    ("rule", "/scoring-rules"),
     ("progress", "/progress"),
     ("cases", "/cases"),
     ("none-found", "/cases?q=nothing"),
