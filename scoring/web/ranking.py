@@ -1,17 +1,32 @@
-"""The ranking by group, a unit's month, and the rule by which both were computed."""
+"""The ranking by group, a unit's month with the lines behind it, and the rule by which both were computed."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from urllib.parse import urlencode
+
+from flask import Blueprint, abort, render_template
+from sqlalchemy.orm import Session
 
 from callbacks.vocabulary import UnitGroup
-from scoring.queries import months, units
-from scoring.queries_cases import read_callbacks
+from scoring.models import MonthState
+from scoring.queries import Scope, months, units
+from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
 from scoring.queries_ledger import without_number
-from scoring.queries_ranking import Rate, read_months_of, read_ranking
-from scoring.web.context import chosen, deps, scope, times, unit_or_404
+from scoring.queries_ranking import (
+    Period,
+    Rate,
+    last_twelve,
+    read_below,
+    read_months_of,
+    read_period,
+    read_table,
+    years,
+)
+from scoring.web import score_charts, words_scores
+from scoring.web.context import chosen, deps, may, scope, unit_or_404
 from scoring.web.permissions import Permission, needs
+from scoring.worked import work_out
 
 pages = Blueprint("ranking", __name__)
 
@@ -23,23 +38,45 @@ def show() -> str:
     with deps().read_sessions() as session:
         bounds = scope(session)
         assessed = months(session)
-        month = wanted.month or (assessed[0] if assessed else _this_month())
-        mine = [] if bounds.units is None else units(session, bounds)
-        group = wanted.group or (mine[0].group if mine else UnitGroup.COUNTY)
-        found = read_ranking(session, bounds, group, month)
-        without = without_number(session, month, deps().policy.windows.timezone)
-    return render_template(
-        "ranking.html", found=found, group=group, month=month, months=assessed, without_number=without
-    )
+        name = wanted.year or wanted.month or (assessed[0] if assessed else this_month())
+        period = read_period(session, name, deps().scoring)
+        group = _group(session, bounds, wanted)
+        return render_template(
+            "ranking.html",
+            found=read_table(session, bounds, group, period),
+            group=group,
+            period=period,
+            months=assessed,
+            years=years(session),
+            without_number={} if period.is_year else without_number(session, name, _timezone()),
+            bar=score_charts.bounds_bar,
+            s=words_scores,
+            at=deps().now(),
+        )
 
 
-@pages.get("/ranking/rule")
+def _group(session: Session, bounds: Scope, wanted: Filter) -> UnitGroup:
+    """The filter's; of a unit user its own."""
+    mine = [] if bounds.units is None else units(session, bounds)
+    return wanted.group or (mine[0].group if mine else UnitGroup.COUNTY)
+
+
+@pages.get("/scoring-rules")
 @needs(Permission.SEE_RANKING)
 def rule() -> str:
-    return render_template("rule.html", rules=deps().scoring, scale=deps().policy.rating_scale)
+    wanted = chosen()
+    with deps().read_sessions() as session:
+        period = read_period(session, wanted.year or wanted.month or this_month(), deps().scoring)
+        return render_template(
+            "rule.html",
+            rules=period.settings,
+            period=period,
+            scale=deps().policy.rating_scale,
+            s=words_scores,
+        )
 
 
-@pages.get("/units/<code>")
+@pages.get("/ranking/<code>")
 @needs(Permission.SEE_RANKING)
 def unit(code: str) -> str:
     wanted = chosen()
@@ -47,22 +84,64 @@ def unit(code: str) -> str:
         bounds = scope(session)
         row = unit_or_404(session, code)
         of_unit = read_months_of(session, row.id)
-        month = wanted.month or (of_unit[0].month if of_unit else _this_month())
-        narrowed = Filter(unit=code, month=month, page=wanted.page)
-        page = read_callbacks(session, bounds, narrowed, times(month))
-        without = without_number(session, month, deps().policy.windows.timezone).get(row.id, Rate(0, 0))
-    record = next((found for found in of_unit if found.month == month), None)
-    return render_template(
-        "unit.html",
-        unit=row,
-        record=record,
-        month=month,
-        months=of_unit,
-        page=page,
-        chosen=narrowed,
-        without_number=without,
-    )
+        month = wanted.month or (of_unit[0].month if of_unit else this_month())
+        if month < "1970":
+            abort(404)
+        period = read_period(session, month, deps().scoring)
+        record = next((found for found in of_unit if found.month == month), None)
+        weight = period.settings.item_points[row.group]
+        twelve = last_twelve(of_unit, month)
+        return render_template(
+            "unit.html",
+            unit=row,
+            record=record,
+            period=period,
+            month=month,
+            months=of_unit,
+            steps=[]
+            if record is None
+            else work_out(record.counts, record.components, period.settings, weight),
+            twelve=twelve,
+            trend=score_charts.trend([(name, None if each is None else each.score) for name, each in twelve]),
+            chart=score_charts,
+            below=read_below(session, bounds, row.id, period),
+            page=read_entries(session, bounds, row.id, month, wanted.part, wanted.page),
+            chosen=Filter(month=month, part=wanted.part, page=wanted.page),
+            without_number=without_number(session, month, _timezone()).get(row.id, Rate(0, 0)),
+            objections=_objections(period),
+            bar=score_charts.bounds_bar,
+            s=words_scores,
+            at=deps().now(),
+        )
 
 
-def _this_month() -> str:
+def _objections(period: Period) -> object:
+    """Where a unit may object to a line: from when its month is a draft on."""
+    row = period.closed
+    if row is None or not may(Permission.OBJECT):
+        return None
+
+    def links(entry: EntryRow) -> list[tuple[str, str]]:
+        return [
+            (
+                str(words_scores.OBJECT_TO[kind]),
+                "/objections/new?"
+                + urlencode({"month": period.name, "kind": kind.value, "subject": entry.source}),
+            )
+            for kind in entry.objections
+        ]
+
+    return links
+
+
+def state_of(period: Period) -> str:
+    """The month's state as a word of MONTH_STATES."""
+    return "open" if period.closed is None else MonthState(period.closed.state).value
+
+
+def _timezone() -> str:
+    return deps().policy.windows.timezone
+
+
+def this_month() -> str:
     return f"{deps().now().astimezone(deps().zone):%Y-%m}"

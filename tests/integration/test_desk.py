@@ -188,8 +188,8 @@ def test_a_unit_sees_its_own_subtree_only(sign_in: SignIn, town: Town, login: st
     client = sign_in(login)
     for page in ("/dissatisfaction", "/cases", "/callbacks", "/progress", "/", "/ranking?group=dept"):
         assert town.units[other].name not in client.get(page).text, page
-    assert client.get(f"/units/{own}").status_code == 200
-    assert client.get(f"/units/{other}").status_code == 404
+    assert client.get(f"/ranking/{own}").status_code == 200
+    assert client.get(f"/ranking/{other}").status_code == 404
     story = "/cases/LD20261117-0002"  # D01's
     assert client.get(story).status_code == (200 if login == "city" else 404)
     assert numbers_in(client.get("/cases?unit=D01").text) == [] or login == "city"
@@ -337,7 +337,9 @@ def test_equal_scores_share_a_rank_and_small_samples_are_apart(supervisor: Flask
     assert "170.00" in ranked and "42.50" in ranked  # 80·5.5/8 … of 200, and of 50
 
 
-@pytest.mark.parametrize("page", ["/ranking?group=dept", "/ranking?group=county", "/units/D03", "/progress"])
+@pytest.mark.parametrize(
+    "page", ["/ranking?group=dept", "/ranking?group=county", "/ranking/D03", "/progress"]
+)
 def test_no_percentage_without_its_n(supervisor: FlaskClient, page: str) -> None:
     html = supervisor.get(page).text
     rates = re.findall(r"<b>(\d+\.\d+%)</b>\s*(<small>\d+/\d+</small>)?", html)
@@ -356,8 +358,8 @@ def test_a_month_without_records_says_why(supervisor: FlaskClient) -> None:
 
 
 def test_the_rule_is_one_click_from_the_ranking(supervisor: FlaskClient) -> None:
-    assert 'href="/ranking/rule"' in supervisor.get("/ranking").text
-    assert "80·S + 40·RES + 40·T + 20·A + 20·Q" in supervisor.get("/ranking/rule").text
+    assert 'href="/scoring-rules"' in supervisor.get("/ranking").text
+    assert "80·S + 40·RES + 40·T + 20·A + 20·Q" in supervisor.get("/scoring-rules").text
 
 
 def test_progress_balances_and_its_counts_are_links_to_as_many(supervisor: FlaskClient) -> None:

@@ -164,7 +164,7 @@ def test_the_ledger_as_it_stands_with_the_share_without_a_number(
     assert '"number">F0000012</span>–<wbr><span class="number">F0000014<' in html and "编号不连续" in html
 
 
-@pytest.mark.parametrize("page", ["/progress", "/ranking?group=dept", "/units/D03", "/ledger"])
+@pytest.mark.parametrize("page", ["/progress", "/ranking?group=dept", "/ranking/D03", "/ledger"])
 def test_no_callback_rate_without_the_share_without_a_number(head: FlaskClient, page: str) -> None:
     html = head.get(page).text
     assert "回访率" in html or "覆盖率" in html

@@ -1,0 +1,200 @@
+"""The months: open, draft, published; what is in the way, what they were computed from, and the bulletin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
+from flask_login import current_user
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from callbacks.service.core import audit
+from callbacks.vocabulary import UnitGroup
+from scoring.assessment import month_bounds
+from scoring.models import MonthState, ScoreMonth
+from scoring.month_closing import (
+    MonthRefused,
+    Refusal,
+    freeze_month,
+    inputs_text,
+    inputs_writer,
+    publish_month,
+)
+from scoring.queries_filter import BadFilter, parse
+from scoring.queries_months import has_anything, in_the_way, read_corrections, read_months
+from scoring.queries_ranking import city_counts, rates, read_period, read_roots
+from scoring.red_black import Standing, red_and_black
+from scoring.settings import ScoringSettings
+from scoring.settings_toml import write_scoring
+from scoring.web import score_charts, words_scores
+from scoring.web.context import deps, scope
+from scoring.web.language import gettext as _
+from scoring.web.permissions import Permission, needs
+
+pages = Blueprint("months", __name__)
+
+OBJECTION_DAYS, MOST_DAYS = 5, 60
+
+
+@pages.get("/months")
+@needs(Permission.SEE_MONTHS)
+def show() -> str:
+    with deps().read_sessions() as session:
+        return render_template("months.html", rows=read_months(session), s=words_scores, at=deps().now())
+
+
+@pages.get("/months/<month>")
+@needs(Permission.SEE_MONTHS)
+def one(month: str) -> str:
+    return _page(_month_or_404(month))
+
+
+@pages.post("/months/<month>/freeze")
+@needs(Permission.CLOSE_MONTHS)
+def freeze(month: str) -> AnyResponse | tuple[str, int]:
+    _month_or_404(month)
+    days = request.form.get("days", "")
+    if not (days.isascii() and days.isdigit() and int(days) <= MOST_DAYS):
+        return _page(month, fault=_("异议期写0到%(most)s的整数天。", most=MOST_DAYS)), 400
+    now = deps().now()
+    try:
+        until = now + timedelta(days=int(days))
+        freeze_month(deps().writer, month, current_user.login, now, deps().scoring, until)
+    except MonthRefused as error:
+        return _refused(month, error.reason)
+    flash(_("%(month)s已冻结为草稿，现在可以提出异议。", month=month))
+    return redirect(url_for("months.one", month=month), 303)
+
+
+@pages.post("/months/<month>/publish")
+@needs(Permission.CLOSE_MONTHS)
+def publish(month: str) -> AnyResponse | tuple[str, int]:
+    _month_or_404(month)
+    leave = request.form.get("leave") == "1"
+    try:
+        publish_month(deps().writer, month, current_user.login, deps().now(), leave_undecided=leave)
+    except MonthRefused as error:
+        return _refused(month, error.reason)
+    flash(_("%(month)s已公布，不再更改。", month=month))
+    return redirect(url_for("months.one", month=month), 303)
+
+
+def _refused(month: str, reason: Refusal) -> tuple[str, int]:
+    """The page as it is now, which says who closed or published it in the meantime."""
+    return _page(month, fault=str(words_scores.REFUSALS[reason])), 409
+
+
+def _page(month: str, fault: str = "") -> str:
+    now, timezone = deps().now(), deps().policy.windows.timezone
+    with deps().read_sessions() as session:
+        start, end = month_bounds(month, timezone)
+        period = read_period(session, month, deps().scoring)
+        return render_template(
+            "month.html",
+            month=month,
+            period=period,
+            closed=period.closed,
+            to_come=now < start,
+            over=now >= end,
+            anything=has_anything(session, month),
+            way=in_the_way(session, month, timezone, now),
+            corrections=read_corrections(session, month),
+            whole=scope(session).units is None,
+            days=OBJECTION_DAYS,
+            most_days=MOST_DAYS,
+            fault=fault,
+            s=words_scores,
+            at=now,
+        )
+
+
+# -- what a month was computed from
+
+
+@pages.get("/months/<month>/inputs.csv")
+@needs(Permission.SEE_MONTHS)
+def inputs(month: str) -> Response:
+    """The lines that `huifang assess` computes it again from. They're the city's: not for one unit alone."""
+    with deps().read_sessions() as session:
+        _closed_or_404(session, month)
+        if scope(session).units is not None:
+            abort(403)
+        writer = inputs_writer(session, month)
+        body = "".join(inputs_text(session, month, writer))
+    with deps().sessions.begin() as writing:
+        detail = {"kind": "csv", "rows": writer.entries, "sha256": writer.digest}
+        audit(writing, deps().now(), current_user.login, "export", f"inputs:{month}", **detail)
+    return _download(body, f"inputs-{month}.csv", "text/csv")
+
+
+@pages.get("/months/<month>/settings.toml")
+@needs(Permission.SEE_MONTHS)
+def settings(month: str) -> Response:
+    with deps().read_sessions() as session:
+        row = _closed_or_404(session, month)
+        text = write_scoring(ScoringSettings.model_validate(row.settings))
+    return _download(text, f"settings-{month}.toml", "application/toml")
+
+
+def _download(body: str, name: str, mimetype: str) -> Response:
+    response = Response(body, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+# -- 排名通报
+
+
+@pages.get("/months/<month>/bulletin")
+@needs(Permission.SEE_MONTHS)
+def bulletin(month: str) -> str | tuple[str, int]:
+    """To be printed, or made a PDF by the browser. A unit reads it when it's published."""
+    _month_or_404(month)
+    with deps().read_sessions() as session:
+        period = read_period(session, month, deps().scoring)
+        published = period.closed is not None and period.closed.state is MonthState.PUBLISHED
+        if scope(session).units is not None and not published:
+            abort(403)
+        rows = read_roots(session, period)
+        if not rows:
+            return _page(month), 404
+        named = {row.unit.id: row for row in rows}
+        standings = [
+            Standing(row.unit.id, row.unit.group.value, row.rank, row.score)
+            for row in rows
+            if row.rank is not None and row.score is not None
+        ]
+        lists = red_and_black(standings, period.settings.red_list, period.settings.black_list)
+        return render_template(
+            "bulletin.html",
+            month=month,
+            period=period,
+            closed=period.closed,
+            published=published,
+            groups=[(group, [row for row in rows if row.unit.group is group]) for group in UnitGroup],
+            red={group: [named[each.unit] for each in lists.red.get(group.value, ())] for group in UnitGroup},
+            black=[(place, named[each.unit]) for place, each in lists.black],
+            city=rates(city_counts(rows)),
+            units=len(rows),
+            bar=score_charts.bounds_bar,
+            s=words_scores,
+            at=deps().now(),
+        )
+
+
+def _month_or_404(month: str) -> str:
+    try:
+        found = parse({"month": month}).month
+    except BadFilter:
+        abort(404)
+    if found != month or not "1970" < month < "2999":
+        abort(404)
+    return month
+
+
+def _closed_or_404(session: Session, month: str) -> ScoreMonth:
+    row = session.get(ScoreMonth, _month_or_404(month))
+    if row is None:
+        abort(404)
+    return row
