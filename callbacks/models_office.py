@@ -146,14 +146,19 @@ class ReminderStage(StrEnum):
 
 
 class Reminder(Base):
-    """A text to a case's handler: one a stage and closing period."""
+    """A text to a case's handler: one a stage, closing period and occasion.
+
+    `occasion` 0 is the case's own clock; else the step of its dissatisfaction item that brought it about, so
+    that each rework has its own.
+    """
 
     __tablename__ = "reminder"
-    __table_args__ = (UniqueConstraint("case_id", "period", "stage"),)
+    __table_args__ = (UniqueConstraint("case_id", "period", "stage", "occasion"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), index=True)
     period: Mapped[int]  # the closing that is being worked on: closing_no + 1
     stage: Mapped[ReminderStage] = mapped_column(stored(ReminderStage))
+    occasion: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
     text_id: Mapped[int | None] = mapped_column(ForeignKey("text_message.id"))  # none: no handler's number

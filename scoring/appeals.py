@@ -41,11 +41,9 @@ def appeal(
     """A unit appeals; the clock stands still. Returns the appeal's id. BadAct, ItemConflict."""
 
     def work(session: Session) -> int:
-        item = locked(session, item_id)
-        left = max((item.due_at - now).total_seconds(), 0.0) if item.due_at is not None else 0.0
-        detail = {"grounds": grounds.value, "left": int(left)}
+        detail = {"grounds": grounds.value}
         wanted = Act(ItemTrigger.APPEAL, by, Party.UNIT, seen, reason, files, detail=detail)
-        act_within(ctx, session, rules, item_id, wanted, now)
+        item = act_within(ctx, session, rules, item_id, wanted, now)
         row = Appeal(
             item_id=item_id, unit_id=item.unit_id, grounds=grounds.value, reason=reason.strip(), by=by, at=now
         )
@@ -115,7 +113,6 @@ def _carry_out(
 ) -> None:
     trigger = ItemTrigger.APPEAL_UPHELD if row.upheld else ItemTrigger.APPEAL_REJECTED
     deciders = [each.by for each in words if each.uphold is row.upheld]
-    stood_still = int((now - row.at).total_seconds())
     wanted = Act(
         trigger,
         deciders[-1],
@@ -123,6 +120,6 @@ def _carry_out(
         None,
         "\n".join(each.reason for each in words if each.uphold is row.upheld),
         why=row.grounds,
-        detail={"deciders": deciders, "stood_still": stood_still},
+        detail={"deciders": deciders},
     )
     act_within(ctx, session, rules, row.item_id, wanted, now)

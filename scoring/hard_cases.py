@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callbacks.service.core import Context
-from scoring.item_rules import Fault, Party
+from scoring.item_rules import Fault, Party, review_at
 from scoring.item_states import ItemTrigger
 from scoring.items import Act, BadAct, ItemRules, act_within
 from scoring.models_items import HardCaseMeeting
@@ -18,7 +18,7 @@ from scoring.models_items import HardCaseMeeting
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """联席会议: when, under whom, what was found, when it's looked at again."""
+    """联席会议: when, under whom, what was found, when it's looked at again (None: as the settings say)."""
 
     held_on: date
     leader: str
@@ -37,16 +37,16 @@ def meet(
         detail = {"leader": meeting.leader.strip(), "held_on": meeting.held_on.isoformat()}
         wanted = Act(ItemTrigger.MEET, by, Party.OFFICE, seen, meeting.finding, detail=detail)
         item = act_within(ctx, session, rules, item_id, wanted, now)
-        if meeting.next_review is not None:
-            zone = ZoneInfo(rules.timezone)
-            item.next_review = meeting.next_review
-            item.due_at = datetime.combine(meeting.next_review, time(18), zone).astimezone(UTC)
+        zone = ZoneInfo(rules.timezone)
+        review = meeting.next_review or review_at(now, rules.settings).astimezone(zone).date()
+        item.next_review = review
+        item.due_at = datetime.combine(review, time(18), zone).astimezone(UTC)
         row = HardCaseMeeting(
             item_id=item_id,
             held_on=meeting.held_on,
             leader=meeting.leader.strip(),
             finding=meeting.finding.strip(),
-            next_review=meeting.next_review,
+            next_review=review,
             by=by,
             at=now,
         )

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
+import structlog
 from sqlalchemy import and_, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Rating
+from callbacks.rating import SCALES
 from callbacks.service.core import Context
 from callbacks.states import TERMINAL, State
 from scoring.item_rules import Party
@@ -25,17 +29,19 @@ _BATCH = 100
 _URGED, _SUPERVISED = 1, 2
 _FAR = timedelta(days=12)  # a working day before may be that long before: the longest holidays
 Item = DissatisfactionItem
-Look = Callable[[Session, DissatisfactionItem], tuple[ItemTrigger, str] | None]
+Step = tuple[ItemTrigger, dict[str, Any]] | None
+Look = Callable[[Session, DissatisfactionItem, datetime], Step]
+log = structlog.get_logger(__name__)
 
 
 def run_item_clocks(ctx: Context, rules: ItemRules, now: datetime) -> int:
-    """One round over what is due; returns how many steps were taken."""
+    """One round over what is due, at most a batch of each kind; returns how many steps were taken."""
     return (
-        _each(ctx, rules, now, _listed(ctx), lambda _s, _i: (ItemTrigger.VERIFY, ""))
+        _each(ctx, rules, now, _listed(ctx), _begin)
         + _each(ctx, rules, now, _overdue(ctx, ItemState.ASSIGNED, now), _sign)
-        + _each(ctx, rules, now, _to_urge(ctx, now), lambda _s, _i: (ItemTrigger.URGE, "rework ends soon"))
         + _each(ctx, rules, now, _overdue(ctx, ItemState.REWORKING, now), _supervise)
-        + _each(ctx, rules, now, _answered(ctx), _answer(ctx))
+        + _each(ctx, rules, now, _to_urge(ctx, now), _urge)
+        + _each(ctx, rules, now, _answered(ctx), _answer)
     )
 
 
@@ -45,18 +51,24 @@ def _each(ctx: Context, rules: ItemRules, now: datetime, ids: list[int], look: L
 
         def work(session: Session, item_id: int = item_id) -> int:
             item = locked(session, item_id)
-            found = look(session, item)
+            found = look(session, item, now)
             if found is None:
                 return 0
-            trigger, reason = found
-            act_within(ctx, session, rules, item_id, Act(trigger, SYSTEM, Party.SYSTEM, None, reason), now)
+            trigger, detail = found
+            wanted = Act(trigger, SYSTEM, Party.SYSTEM, None, detail=detail)
+            act_within(ctx, session, rules, item_id, wanted, now)
             if trigger is ItemTrigger.URGE:
                 item.clock_step = _URGED
             elif trigger is ItemTrigger.SUPERVISE:
                 item.clock_step = _SUPERVISED
             return 1
 
-        taken += ctx.run(work)
+        try:
+            taken += ctx.run(work)
+        except OperationalError:
+            raise  # the database is away, for the others too
+        except Exception:  # one item's fault doesn't stop those after it
+            log.exception("item_clock_failed", item=item_id)
     return taken
 
 
@@ -84,17 +96,24 @@ def _to_urge(ctx: Context, now: datetime) -> list[int]:
     return [id_ for id_, due in rows if due is not None and working_day_before(due, windows) <= now]
 
 
-def _sign(_session: Session, item: DissatisfactionItem) -> tuple[ItemTrigger, str] | None:
-    if item.state is not ItemState.ASSIGNED:
+def _begin(_session: Session, item: DissatisfactionItem, _now: datetime) -> Step:
+    return (ItemTrigger.VERIFY, {}) if item.state is ItemState.LISTED else None
+
+
+def _sign(_session: Session, item: DissatisfactionItem, now: datetime) -> Step:
+    if item.state is not ItemState.ASSIGNED or item.due_at is None or item.due_at > now:
         return None
-    if item.clock_step == 0:
-        return ItemTrigger.URGE, "not signed in time"
-    return ItemTrigger.SIGN_BY_DEFAULT, ""
+    return (ItemTrigger.URGE if item.clock_step == 0 else ItemTrigger.SIGN_BY_DEFAULT), {}
 
 
-def _supervise(_session: Session, item: DissatisfactionItem) -> tuple[ItemTrigger, str] | None:
+def _urge(_session: Session, item: DissatisfactionItem, _now: datetime) -> Step:
+    is_due = item.state is ItemState.REWORKING and item.clock_step == 0
+    return (ItemTrigger.URGE, {}) if is_due else None
+
+
+def _supervise(_session: Session, item: DissatisfactionItem, now: datetime) -> Step:
     is_due = item.state is ItemState.REWORKING and item.clock_step < _SUPERVISED
-    return (ItemTrigger.SUPERVISE, "rework overdue") if is_due else None
+    return (ItemTrigger.SUPERVISE, {}) if is_due and item.due_at is not None and item.due_at <= now else None
 
 
 def _answered(ctx: Context) -> list[int]:
@@ -121,23 +140,21 @@ def _answered(ctx: Context) -> list[int]:
 _first = Callback.__table__.alias("first_callback")
 
 
-def _answer(ctx: Context) -> Look:
-    def look(session: Session, item: DissatisfactionItem) -> tuple[ItemTrigger, str] | None:
-        if item.state is not ItemState.SECOND_CALLBACK:
-            return None
-        first = item.callback
-        of_round = select(Callback).where(
-            Callback.case_id == first.case_id,
-            Callback.closing_no == first.closing_no,
-            Callback.round == item.round,
-        )
-        callback = session.scalars(of_round).one()
-        rating = session.scalar(select(Rating).where(Rating.callback_id == callback.id, Rating.counted))
-        if callback.state not in TERMINAL or (rating is not None and rating.settled_at is None):
-            return None
-        if rating is None:
-            return ItemTrigger.NO_ANSWER, callback.state.value
-        dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
-        return (ItemTrigger.DISSATISFIED if dissatisfied else ItemTrigger.SATISFIED), f"{rating.value}"
-
-    return look
+def _answer(session: Session, item: DissatisfactionItem, _now: datetime) -> Step:
+    if item.state is not ItemState.SECOND_CALLBACK:
+        return None
+    first = item.callback
+    of_round = select(Callback).where(
+        Callback.case_id == first.case_id,
+        Callback.closing_no == first.closing_no,
+        Callback.round == item.round,
+    )
+    callback = session.scalars(of_round).one()
+    rating = session.scalar(select(Rating).where(Rating.callback_id == callback.id, Rating.counted))
+    if callback.state not in TERMINAL or (rating is not None and rating.settled_at is None):
+        return None
+    if rating is None:
+        return ItemTrigger.NO_ANSWER, {"round": item.round, "outcome": callback.state.value}
+    dissatisfied = rating.value in SCALES[rating.scale].dissatisfied
+    detail = {"round": item.round, "rating": rating.value, "scale": rating.scale}
+    return (ItemTrigger.DISSATISFIED if dissatisfied else ItemTrigger.SATISFIED), detail

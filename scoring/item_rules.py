@@ -9,7 +9,7 @@ from enum import StrEnum
 from callbacks.settings import WindowSettings
 from scoring.item_settings import ItemSettings
 from scoring.item_states import ENDED, ItemState, ItemTrigger, triggers_of
-from scoring.working_days import add_working_days
+from scoring.working_days import add_worked, add_working_days
 
 _S, _T = ItemState, ItemTrigger
 LONGEST_REASON = 2000
@@ -57,6 +57,7 @@ class Fault(StrEnum):
     MEETING = "meeting"  # it has a leader, and a hard case is closed after one
     OWN_UNIT = "own_unit"  # the decider is of the unit
     TWICE = "twice"  # the decider has had a word
+    FILE = "file"  # of no kind that is taken, or too large
 
 
 ASSIGNS = frozenset({_T.UPHOLD, _T.NOT_REACHED, _T.REASSIGN})
@@ -104,7 +105,7 @@ _NEEDS_EVIDENCE = frozenset({_T.APPEAL, _T.SUBMIT})
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An item as the rules see it. `stands_still`: what is left of a clock that an appeal stopped."""
+    """An item as the rules see it. `stands_still`: working time left of a clock that an appeal stopped."""
 
     state: ItemState
     due_at: datetime | None = None
@@ -184,10 +185,10 @@ def due_after(
     """
     match trigger:
         case _T.APPEAL_REJECTED if item.stands_still is not None:
-            return now + item.stands_still
+            return add_worked(now, item.stands_still, windows)
         case _T.EXTEND:
             return add_working_days(item.due_at or now, settings.extension_days, windows)
-        case _T.URGE if to is _S.ASSIGNED:
+        case _T.URGE if to is _S.ASSIGNED and (item.due_at is None or now >= item.due_at):
             return add_working_days(item.assigned_at or now, settings.default_sign_days, windows)
         case _T.REASSIGN:
             return add_working_days(now, settings.sign_days, windows)
@@ -196,9 +197,14 @@ def due_after(
     if to is item.state:
         return item.due_at
     if to is _S.HARD_CASE:
-        return now + timedelta(days=30 * settings.review_months)
+        return review_at(now, settings)
     days = _days(to, item, settings)
     return None if days is None else add_working_days(now, days, windows)
+
+
+def review_at(now: datetime, settings: ItemSettings) -> datetime:
+    """When a hard case is looked at again: monthly, whatever a month's length."""
+    return now + timedelta(days=30 * settings.review_months)
 
 
 def _days(to: ItemState, item: View, settings: ItemSettings) -> int | None:

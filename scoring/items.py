@@ -19,9 +19,10 @@ from callbacks.reminders import Stage
 from callbacks.service.core import Context, audit
 from callbacks.service.reminders import cancel_reminders, remind
 from callbacks.service.rounds import open_round
+from callbacks.settings import WindowSettings
 from scoring.adjustments import File, propose_for_item
 from scoring.decisions import AdjustmentKind
-from scoring.evidence import store_evidence
+from scoring.evidence import BadEvidence, store_evidence
 from scoring.item_rules import (
     ASSIGNS,
     BEGINS_REWORK,
@@ -42,6 +43,7 @@ from scoring.models_items import DissatisfactionItem, ItemStep
 from scoring.moving import move_rating
 from scoring.removal import remove_rating
 from scoring.settings import AdjustmentSettings
+from scoring.working_days import worked_before, worked_between
 
 SYSTEM = "system"
 _T = ItemTrigger
@@ -101,8 +103,21 @@ class Act:
 
 
 def act(ctx: Context, rules: ItemRules, item_id: int, wanted: Act, now: datetime) -> int:
-    """Does it; returns the new step's number. BadAct, ItemConflict, or NoResultFound for no such item."""
-    return ctx.run(lambda session: act_within(ctx, session, rules, item_id, wanted, now).seq)
+    """Does it; returns the new step's number. BadAct, ItemConflict, or NoResultFound for no such item.
+
+    Appeals, meetings and what ends a hard case have functions of their own, which keep more than the step.
+    """
+
+    def work(session: Session) -> int:
+        seq = act_within(ctx, session, rules, item_id, wanted, now).seq
+        if wanted.trigger in _OWN_WAYS:
+            raise BadAct(Fault.PARTY)
+        return seq
+
+    return ctx.run(work)
+
+
+_OWN_WAYS = frozenset({_T.APPEAL, _T.MEET, _T.FIX, _T.PERSIST})  # scoring.appeals, scoring.hard_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +185,7 @@ def act_within(
     to = next_item_state(before, trigger)
     detail = _before(session, item, trigger, wanted, now)
     item.due_at = due_after(trigger, to, view, now, rules.settings, windows)
-    _count(item, trigger, now)
+    _count(item, trigger, view, now, windows)
     if to is not before:
         item.state, item.state_since, item.clock_step = to, now, 0
     if to in ENDED:
@@ -214,10 +229,13 @@ def _before(
     """What the act brings with it, checked and kept: files, another unit, how it's escalated."""
     detail: dict[str, Any] = dict(wanted.detail)
     if wanted.files:
-        files = [
-            store_evidence(session, f"item:{item.id}", f.name, f.content, wanted.by, now)
-            for f in wanted.files
-        ]
+        try:
+            files = [
+                store_evidence(session, f"item:{item.id}", f.name, f.content, wanted.by, now)
+                for f in wanted.files
+            ]
+        except BadEvidence:
+            raise BadAct(Fault.FILE) from None
         detail["evidence"] = [file.sha256 for file in files]
     if trigger is _T.REASSIGN:
         unit = session.scalar(select(Unit).where(Unit.code == wanted.unit)) if wanted.unit else None
@@ -231,7 +249,10 @@ def _before(
     return detail
 
 
-def _count(item: DissatisfactionItem, trigger: ItemTrigger, now: datetime) -> None:
+def _count(
+    item: DissatisfactionItem, trigger: ItemTrigger, view: View, now: datetime, windows: WindowSettings
+) -> None:
+    """What the item itself keeps; `view` and `state_since` are still those from before the step."""
     if trigger in ASSIGNS:
         item.assigned_at = now
     if trigger in BEGINS_REWORK:
@@ -243,6 +264,12 @@ def _count(item: DissatisfactionItem, trigger: ItemTrigger, now: datetime) -> No
         item.extended, item.clock_step = True, 0
     if trigger is _T.APPEAL:
         item.appealed = True
+        left = worked_between(now, view.due_at or now, windows)
+        item.rework_left = int(left.total_seconds())
+    if trigger is _T.APPEAL_REJECTED:
+        # As if it had been assigned so much later, for the signing by default.
+        worked = worked_between(item.assigned_at or now, item.state_since or now, windows)
+        item.assigned_at, item.rework_left = worked_before(now, worked, windows), None
 
 
 def _add_step(
@@ -289,12 +316,12 @@ def _effects(
         cancel_reminders(session, case_id, now)
     match trigger:
         case _T.UPHOLD | _T.NOT_REACHED:
-            remind(ctx, session, case_id, Stage.RECTIFY, item.due_at, now, ctx.reminders)
+            _remind(ctx, session, item, Stage.RECTIFY, now)
         case _T.URGE:
-            remind(ctx, session, case_id, Stage.URGE, item.due_at, now, ctx.reminders)
+            _remind(ctx, session, item, Stage.URGE, now)
         case _T.SUPERVISE:
-            remind(ctx, session, case_id, Stage.SUPERVISE, item.due_at, now, ctx.reminders)
-            _propose(session, rules, AdjustmentKind.REWORK_OVERDUE, item, wanted.reason, now)
+            _remind(ctx, session, item, Stage.SUPERVISE, now)
+            _propose(session, rules, AdjustmentKind.REWORK_OVERDUE, item, wanted.reason or "整改超期", now)
         case _T.REASSIGN:
             _reassign(session, item, wanted, now)
         case _T.SUBMIT:
@@ -303,24 +330,11 @@ def _effects(
             callback = open_round(ctx, session, item.callback, item.unit_id, now)
             item.round, item.due_at = callback.round, callback.deadline
         case _T.DISSATISFIED | _T.DISSATISFIED_AGAIN:
-            _propose(session, rules, AdjustmentKind.SECOND_DISSATISFIED, item, wanted.reason, now)
+            _propose(session, rules, AdjustmentKind.SECOND_DISSATISFIED, item, "二次回访仍不满意", now)
         case _T.REWORK if wanted.method is not None:
             item.escalation = wanted.method.value
-        case _T.APPEAL:
-            left = (item_left(item, wanted) or timedelta(0)).total_seconds()
-            item.rework_left = int(left)
-        case _T.APPEAL_REJECTED:
-            stopped = timedelta(seconds=int(wanted.detail.get("stood_still", 0)))
-            item.assigned_at = (item.assigned_at or now) + stopped
-            item.rework_left = None
         case _T.PERSIST:
             item.published_reason = wanted.reason.strip()
-
-
-def item_left(item: DissatisfactionItem, wanted: Act) -> timedelta | None:
-    """What was left of the clock that an appeal stops."""
-    left = wanted.detail.get("left")
-    return None if left is None else timedelta(seconds=int(left))
 
 
 def _propose(
@@ -331,7 +345,14 @@ def _propose(
     reason: str,
     now: datetime,
 ) -> None:
-    propose_for_item(session, rules.points, kind, item, reason or kind.value, now)
+    propose_for_item(session, rules.points, kind, item, reason, now)
+
+
+def _remind(ctx: Context, session: Session, item: DissatisfactionItem, stage: Stage, now: datetime) -> None:
+    """The case's handler, if it's the lead unit's item still: another unit's handler isn't known."""
+    case = session.get_one(Case, item.callback.case_id)
+    if item.unit_id == case.lead_unit_id:
+        remind(ctx, session, case.id, stage, item.due_at, now, ctx.reminders, occasion=item.seq)
 
 
 def _reassign(session: Session, item: DissatisfactionItem, wanted: Act, now: datetime) -> None:

@@ -43,3 +43,41 @@ def _next(day: date, windows: WindowSettings) -> date:
     while is_rest_day(day, windows):
         day += _DAY
     return day
+
+
+def worked_between(start: datetime, end: datetime, windows: WindowSettings) -> timedelta:
+    """The time of working days from `start` to `end`; none where `end` isn't later."""
+    worked, zone, cursor = timedelta(0), ZoneInfo(windows.timezone), start
+    while cursor < end:
+        day = cursor.astimezone(zone).date()
+        until = min(datetime.combine(day + _DAY, time(0), zone).astimezone(UTC), end)
+        if not is_rest_day(day, windows):
+            worked += until - cursor
+        cursor = until
+    return worked
+
+
+def add_worked(at: datetime, worked: timedelta, windows: WindowSettings) -> datetime:
+    """The instant by which so much time of working days has passed since `at`; aware UTC."""
+    zone = ZoneInfo(windows.timezone)
+    day, cursor = at.astimezone(zone).date(), at
+    while True:
+        end = datetime.combine(day + _DAY, time(0), zone).astimezone(UTC)
+        if not is_rest_day(day, windows):
+            if worked <= end - cursor:
+                return (cursor + worked).astimezone(UTC)
+            worked -= end - cursor
+        day, cursor = day + _DAY, end
+
+
+def worked_before(at: datetime, worked: timedelta, windows: WindowSettings) -> datetime:
+    """The instant since which so much time of working days has passed until `at`; aware UTC."""
+    zone = ZoneInfo(windows.timezone)
+    day, cursor = at.astimezone(zone).date(), at
+    while True:
+        start = datetime.combine(day, time(0), zone).astimezone(UTC)
+        if not is_rest_day(day, windows):
+            if worked <= cursor - start:
+                return (cursor - worked).astimezone(UTC)
+            worked -= cursor - start
+        day, cursor = day - _DAY, start

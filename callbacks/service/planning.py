@@ -122,5 +122,5 @@ def _tell_verifying(ctx: Context, session: Session, callback_id: int, texted_at:
     query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.kind.in_(ASKING))
     question = session.scalar(query.order_by(TextMessage.id.desc()).limit(1))
     callback = session.get_one(Callback, callback_id)
-    if question is not None:
+    if question is not None and callback.round == 1:  # after a second one nobody verifies: it's escalated
         queue_answer(ctx, session, TextKind.VERIFYING, callback, question, texted_at)

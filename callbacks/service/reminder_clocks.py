@@ -64,7 +64,10 @@ _MADE = (
     .where(or_(TextMessage.id.is_(None), TextMessage.state != TextState.CANCELLED))
 )
 _MADE_SLICE = _MADE.where(
-    Reminder.case_id > bindparam("after"), Reminder.case_id <= bindparam("upto"), Case.closed_at.is_(None)
+    Reminder.case_id > bindparam("after"),
+    Reminder.case_id <= bindparam("upto"),
+    Reminder.occasion == 0,
+    Case.closed_at.is_(None),
 )
 
 
@@ -95,8 +98,9 @@ def clocks_of(session: Session, case_id: int) -> CaseClocks:
     return _clocks(session.execute(_CLOCKS.where(Case.id == case_id)).one())
 
 
-def made_stages(session: Session, case_id: int) -> set[Stage]:
-    rows = session.execute(_MADE.where(Reminder.case_id == case_id))
+def made_stages(session: Session, case_id: int, occasion: int = 0) -> set[Stage]:
+    """What was made of the case's own clock, or of a step of its dissatisfaction item."""
+    rows = session.execute(_MADE.where(Reminder.case_id == case_id, Reminder.occasion == occasion))
     return {Stage(stage.value) for _case, stage in rows}
 
 

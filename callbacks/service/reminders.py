@@ -115,23 +115,31 @@ def remind(
     due_at: datetime | None,
     now: datetime,
     settings: ReminderSettings = DEFAULTS,
+    occasion: int = 0,
 ) -> Reminder | None:
     """Reminds a case's handler of its rework: 整改 催办 督办 (domain.md §6), in the caller's transaction.
 
-    None where this stage was reminded of since the case was last closed, or reminders are switched off. The
+    `occasion` is the step of the item, so that a second rework is reminded of too. None where this stage was
+    reminded of on this occasion since the case was last closed, or reminders are switched off. The
     text leaves in the handler's next window, within the number's cap; until then `cancel_reminders` takes it
     back.
     """
     if not settings.enabled:
         return None
     case = _locked(session, case_id)
-    if stage in made_stages(session, case_id):
+    if stage in made_stages(session, case_id, occasion):
         return None
-    return _make(ctx, session, case, Due(stage, now, due_at, Clock.REWORK), now, settings)
+    return _make(ctx, session, case, Due(stage, now, due_at, Clock.REWORK), now, settings, occasion)
 
 
 def _make(
-    ctx: Context, session: Session, case: Case, due: Due, now: datetime, settings: ReminderSettings
+    ctx: Context,
+    session: Session,
+    case: Case,
+    due: Due,
+    now: datetime,
+    settings: ReminderSettings,
+    occasion: int = 0,
 ) -> Reminder:
     """The reminder, its node and, where the handler has a mobile number, its text. The case is locked.
 
@@ -141,9 +149,9 @@ def _make(
     text = _text(ctx, session, case, due, now, settings)
     session.flush()
     same = select(Reminder).where(Reminder.case_id == case.id, Reminder.period == period)
-    reminder = session.scalar(same.where(Reminder.stage == stage))
+    reminder = session.scalar(same.where(Reminder.stage == stage, Reminder.occasion == occasion))
     if reminder is None:
-        reminder = Reminder(case_id=case.id, period=period, stage=stage)
+        reminder = Reminder(case_id=case.id, period=period, stage=stage, occasion=occasion)
         session.add(reminder)
     reminder.due_at, reminder.made_at = due.deadline, now
     reminder.text_id = text.id if text is not None else None

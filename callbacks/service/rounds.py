@@ -13,8 +13,10 @@ from callbacks.states import State
 
 
 def open_round(ctx: Context, session: Session, first: Callback, unit_id: int, now: datetime) -> Callback:
-    """The next round of a closing's callback, for the unit that mended it; its first step is due at once.
+    """The next round of a closing's callback, for the unit that mended it.
 
+    It counts as closed now: the first step's delay, the wait for another open text and its place in the
+    queue run from here, as if the case had been closed again.
     Unique (case, closing, round) holds that two who ask at the same time make one.
     """
     query = select(func.max(Callback.round)).where(
@@ -30,7 +32,7 @@ def open_round(ctx: Context, session: Session, first: Callback, unit_id: int, no
         next_at=now,
         deadline=now + ctx.policy.round_deadline,
         priority=first.priority,
-        closed_at=first.closed_at,
+        closed_at=now,
     )
     session.add(callback)
     session.flush()

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callbacks.settings import WindowSettings
 from scoring.item_rules import Fault, Party, View, acts_of, decided, due_after, fault_of, lacking
@@ -19,7 +21,13 @@ from scoring.item_states import (
     next_item_state,
     triggers_of,
 )
-from scoring.working_days import add_working_days, working_day_before
+from scoring.working_days import (
+    add_worked,
+    add_working_days,
+    worked_before,
+    worked_between,
+    working_day_before,
+)
 
 WINDOWS, SETTINGS = WindowSettings(), ItemSettings()
 S, T = ItemState, ItemTrigger
@@ -58,6 +66,33 @@ def test_the_working_day_before(at: str, before: str) -> None:
     assert working_day_before(local(at), WINDOWS) == local(before)
 
 
+WORKED = [
+    # from, to, hours of working days
+    ("2026-11-24 10:00", "2026-11-24 13:00", 3),
+    ("2026-11-27 15:00", "2026-11-30 15:00", 24),  # over the weekend
+    ("2026-11-28 11:00", "2026-11-29 23:00", 0),  # within it
+    ("2026-09-30 12:00", "2026-10-08 12:00", 24),  # over the holidays
+    ("2026-10-09 12:00", "2026-10-11 12:00", 36),  # Saturday is worked, Sunday isn't
+]
+
+
+@pytest.mark.parametrize(("begun", "ended", "hours"), WORKED)
+def test_working_time(begun: str, ended: str, hours: int) -> None:
+    assert worked_between(local(begun), local(ended), WINDOWS) == timedelta(hours=hours)
+
+
+@given(st.integers(0, 300 * 86_400), st.integers(0, 20 * 86_400))
+def test_working_time_there_and_back(since: int, seconds: int) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=since)
+    worked = timedelta(seconds=seconds)
+    end = add_worked(at, worked, WINDOWS)
+    assert worked_between(at, end, WINDOWS) == worked
+    assert worked_between(worked_before(end, worked, WINDOWS), end, WINDOWS) == worked
+    days, rest = divmod(worked, timedelta(days=1))
+    if not rest:  # the two ways to count differ by the rest days after a day's very end, and in no work
+        assert worked_between(at, add_working_days(at, days, WINDOWS), WINDOWS) == worked
+
+
 CLOCKS = [
     # trigger, state reached, the item, working days till the clock runs out
     (T.VERIFY, S.VERIFYING, View(S.LISTED), 1),
@@ -82,13 +117,14 @@ def test_clocks_that_go_on() -> None:
     due = NOW + timedelta(days=2)
 
     def after(trigger: ItemTrigger, to: ItemState, **item: object) -> datetime | None:
-        return due_after(trigger, to, View(to, due_at=due, **item), NOW, SETTINGS, WINDOWS)  # type: ignore[arg-type]
+        return due_after(trigger, to, View(to, **{"due_at": due, **item}), NOW, SETTINGS, WINDOWS)  # type: ignore[arg-type]
 
     assert after(T.NOTE, S.VERIFYING) == due
     assert after(T.TRIED, S.VERIFYING) == due  # the office's day is one, however often it tries
     assert after(T.SUPERVISE, S.REWORKING) == due  # overdue stays overdue
     assert after(T.EXTEND, S.REWORKING) == add_working_days(due, 5, WINDOWS)
-    urged = after(T.URGE, S.ASSIGNED, assigned_at=NOW - timedelta(days=1))
+    assert after(T.URGE, S.ASSIGNED, assigned_at=NOW) == due  # by the office, before its time
+    urged = after(T.URGE, S.ASSIGNED, assigned_at=NOW - timedelta(days=1), due_at=NOW)
     assert urged == add_working_days(NOW - timedelta(days=1), 2, WINDOWS)  # then it's signed by default
     left = after(T.APPEAL_REJECTED, S.ASSIGNED, stands_still=timedelta(hours=5))
     assert left == NOW + timedelta(hours=5)  # what was left when it was stopped

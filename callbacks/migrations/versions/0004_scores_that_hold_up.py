@@ -247,6 +247,7 @@ def upgrade() -> None:
 
     _items()
     _entries()
+    _reminders()
     for table in APPEND_ONLY:
         forbid_changes(op.get_bind(), table)
     keep_published(op.get_bind())
@@ -275,6 +276,16 @@ def _items() -> None:
         batch_op.create_index("ix_dissatisfaction_item_due", ["due_at", "id"], unique=False)
         batch_op.create_index("ix_dissatisfaction_item_list", ["state", "opened_at", "id"], unique=False)
         batch_op.create_index("ix_dissatisfaction_item_supervisor", ["supervisor"], unique=False)
+
+
+def _reminders() -> None:
+    """One a stage, period and occasion: those that are there are of the case's own clock."""
+    with op.batch_alter_table("reminder") as batch_op:
+        batch_op.add_column(sa.Column("occasion", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.drop_constraint("uq_reminder_case_id_period_stage", type_="unique")
+        batch_op.create_unique_constraint(
+            "uq_reminder_case_id_period_stage_occasion", ["case_id", "period", "stage", "occasion"]
+        )
 
 
 def _entries() -> None:
