@@ -92,7 +92,6 @@ def _store_together(
 def _store_rows(store: Store, rows: Sequence[CaseRow]) -> Iterator[Result]:
     """Creates what is new, by the first row that names it; all other rows change cases, in their order."""
     cases = _lock_cases(store.session, {row.number for row in rows})
-    note_other_phones(store, cases, rows)
     new: dict[str, int] = {}
     for place, row in enumerate(rows):
         if row.number not in cases:
@@ -100,11 +99,16 @@ def _store_rows(store: Store, rows: Sequence[CaseRow]) -> Iterator[Result]:
     _create(store, [rows[place] for place in new.values()])
     again = {row.number for place, row in enumerate(rows) if new.get(row.number, place) != place}
     cases |= _lock_cases(store.session, again)
+    told: list[tuple[int, CaseRow]] = []
     for place, row in enumerate(rows):
         if new.get(row.number) == place:
             yield Result.CREATED
-        else:
-            yield change_case(store, cases[row.number], row)
+            continue
+        case = cases[row.number]
+        if case.closed_at is not None:
+            told.append((case.id, row))
+        yield change_case(store, case, row)
+    note_other_phones(store, told)
 
 
 def _lock_cases(session: Session, numbers: Iterable[str]) -> dict[str, Case]:

@@ -245,6 +245,13 @@ class Callback(Base):
         ForeignKeyConstraint(["case_id", "closing_no"], ["closing.case_id", "closing.closing_no"]),
         Index("ix_callback_due", "state", "next_at", "priority"),
         Index("ix_callback_deadline", "state", "deadline"),
+        Index(
+            "ix_callback_excluded",
+            "closed_at",
+            "unit_id",
+            sqlite_where=text("state = 'excluded'"),
+            postgresql_where=text("state = 'excluded'"),
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))

@@ -219,14 +219,14 @@ def test_steps_of_many_cases_at_once_and_one_by_one(desk: Desk, engine: Engine, 
 
 
 def clear_all(engine: Engine) -> None:
-    """Everything but the append-only moves, whose triggers are set aside."""
+    """Everything but the append-only tables' triggers, which are set aside."""
     with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.execute(text("DROP TRIGGER callback_move_no_delete"))
-            connection.execute(text("DELETE FROM callback_move"))
-        else:
-            connection.execute(text("ALTER TABLE callback_move DISABLE TRIGGER USER"))
-            connection.execute(text("DELETE FROM callback_move"))
+        for table in ("callback_move", "audit"):
+            if engine.dialect.name == "sqlite":
+                connection.execute(text(f"DROP TRIGGER {table}_no_delete"))
+            else:
+                connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+            connection.execute(text(f"DELETE FROM {table}"))
     empty(engine)
 
 
@@ -237,6 +237,8 @@ def by_case(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, Counter[tuple
     units = {row[0]: row[1] for row in tables["unit"]}
     callbacks = {row[0]: (numbers[row[1]], row[2]) for row in tables["callback"]}
     known = {"case_id": numbers, "unit_id": units, "lead_unit_id": units, "callback_id": callbacks}
+    audited = {f"case:{id_}": number for id_, number in numbers.items()}
+    tables = tables | {"audit": [_audited(row, audited) for row in tables["audit"]]}
     return {
         name: Counter(
             tuple(known[column][value] if column in known else value for column, value in pairs)
@@ -245,6 +247,12 @@ def by_case(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, Counter[tuple
         )
         for name, rows in tables.items()
     }
+
+
+def _audited(row: tuple[Any, ...], numbers: dict[str, str]) -> tuple[Any, ...]:
+    """A line of the audit by its case's number, its detail as something that can be counted."""
+    *head, subject, detail = row
+    return (*head, numbers[subject], repr(sorted(detail.items())))
 
 
 def refuse(engine: Engine, number: str) -> None:

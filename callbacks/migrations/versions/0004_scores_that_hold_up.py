@@ -72,6 +72,13 @@ def upgrade() -> None:
         sa.Column("audit_head", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("month", name=op.f("pk_score_month")),
     )
+    op.create_index(
+        "ix_callback_excluded",
+        "callback",
+        ["closed_at", "unit_id"],
+        sqlite_where=sa.text("state = 'excluded'"),
+        postgresql_where=sa.text("state = 'excluded'"),
+    )
     op.create_index("ix_audit_at", "audit", ["at", "id"])
     op.create_index("ix_audit_action", "audit", ["action", "at"])
     op.create_index("ix_audit_subject", "audit", ["subject", "id"])
