@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from callbacks.states import State
-from callbacks.vocabulary import UnitGroup
+from callbacks.vocabulary import Role, UnitGroup
 from scoring.decisions import AdjustmentKind, Decision
 
 _MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
@@ -138,6 +138,11 @@ class Filter:
     stage: Stage | None = None
     overdue: bool = False
     supervisor: str = ""
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    day: str = ""
+    role: Role | None = None
     sort: Sort | None = None
     page: Cursor | None = None
 
@@ -175,6 +180,11 @@ def parse(args: Mapping[str, str]) -> Filter:
         stage=_word(Stage, "stage", args),
         overdue=bool(_matched(_YES, "overdue", args)),
         supervisor=_text("supervisor", args),
+        actor=_text("actor", args),
+        action=_text("action", args),
+        subject=_text("subject", args),
+        day=_text("day", args),
+        role=_word(Role, "role", args),
         sort=_word(Sort, "sort", args),
         page=_cursor(args),
     )

@@ -16,8 +16,8 @@ from callbacks.vocabulary import Role
 from scoring.models import User
 
 _LOGIN = re.compile(r"[a-z][a-z0-9._-]{1,39}")
-_MIN_PASSWORD = 10
-_METHOD = "scrypt:32768:8:1"
+MIN_PASSWORD = 10
+PASSWORD_METHOD = "scrypt:32768:8:1"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is easily misread
 
 
@@ -43,8 +43,8 @@ def add_user(
     """A new active user. A unit user needs a unit; BadUser where login, password or unit are wrong."""
     if not _LOGIN.fullmatch(login):
         raise BadUser(f"login {login!r}: 2 to 40 of a-z, 0-9, dot, hyphen, underscore, a letter first")
-    if len(password) < _MIN_PASSWORD:
-        raise BadUser(f"password of {login}: at least {_MIN_PASSWORD} characters")
+    if len(password) < MIN_PASSWORD:
+        raise BadUser(f"password of {login}: at least {MIN_PASSWORD} characters")
     if (role is Role.UNIT_USER) != (unit is not None):
         raise BadUser(f"{login}: a unit user has a unit, and nobody else has")
     if session.scalar(select(User.id).where(User.login == login)) is not None:
@@ -54,7 +54,7 @@ def add_user(
         name=name,
         role=role,
         unit_id=None if unit is None else unit.id,
-        password_hash=generate_password_hash(password, method=_METHOD),
+        password_hash=generate_password_hash(password, method=PASSWORD_METHOD),
         active=True,
         created_at=now,
     )
@@ -75,4 +75,4 @@ def verify(session: Session, login: str, password: str) -> User | None:
 @cache
 def _nobody() -> str:
     """A hash that no password is checked against in earnest: an unknown login must cost the same time."""
-    return generate_password_hash(secrets.token_hex(16), method=_METHOD)
+    return generate_password_hash(secrets.token_hex(16), method=PASSWORD_METHOD)

@@ -19,6 +19,7 @@ from scoring.web import (
     agent_calls,
     agents,
     alarms,
+    audit_page,
     auth,
     cases,
     dissatisfaction,
@@ -40,12 +41,14 @@ from scoring.web import (
     objections,
     overview,
     pauses,
+    people,
     policy_page,
     progress,
     ranking,
     remarks,
     templates_page,
     templating,
+    units_page,
 )
 from scoring.web.context import DeskDeps, load_user
 from scoring.web.headers import HEADERS
@@ -110,6 +113,9 @@ def create_desk(deps: DeskDeps) -> Flask:
         exports_decisions,
         exports_scores,
         exports_watch,
+        units_page,
+        people,
+        audit_page,
     ):
         app.register_blueprint(module.pages)
     public(app.view_functions["static"])

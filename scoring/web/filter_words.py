@@ -7,7 +7,7 @@ from dataclasses import fields
 from enum import StrEnum
 
 from scoring.queries_filter import Cursor, Filter, Part
-from scoring.web import words, words_scores
+from scoring.web import words, words_audit, words_scores
 from scoring.web.language import lazy_gettext as _l
 from scoring.web.templating import category
 
@@ -33,6 +33,11 @@ HEADS: Mapping[str, object] = {
     "stage": _l("清单的各部分"),
     "overdue": _l("超期"),
     "supervisor": _l("经办人"),
+    "actor": _l("操作人"),
+    "action": _l("操作"),
+    "subject": _l("对象"),
+    "day": _l("日期"),
+    "role": _l("角色"),
     "sort": _l("排序"),
 }
 
@@ -58,6 +63,8 @@ def _said(name: str, value: object) -> str:
             return words.among(words.ITEM_STATES, value)
         case "category", str():
             return category(value)
+        case "action", str():
+            return words_audit.action(value)
         case "phone", _:
             return str(_l("按一个号码"))
         case _, True:

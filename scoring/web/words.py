@@ -279,6 +279,7 @@ ALARMS: dict[str, object] = {
     "spool": _l("数据库曾中断"),
     "webhook_given_up": _l("推送已放弃"),
     "gateway_down": _l("短信通道中断"),
+    "audit_broken": _l("审计链断开"),
 }
 ALARM_HELP: dict[str, object] = {
     "emergency_reply": _l("请立即电话核实，必要时转110。"),
@@ -290,6 +291,7 @@ ALARM_HELP: dict[str, object] = {
     "spool": _l("其间的按键和短信先存在本机，已补录；未能保存的短信对方会重发。"),
     "webhook_given_up": _l("对方系统拒收或长期无应答，请联系对方后补取。"),
     "gateway_down": _l("短信发不出去，请联系运营商。"),
+    "audit_broken": _l("审计记录被改动。请保全数据库和备份，用 huifang audit verify 核对。"),
 }
 BREACHES: dict[str, object] = {
     "closed without a callback": _l("已办结但没有回访"),

@@ -38,6 +38,12 @@ PAGES = (
     "/templates",
     "/templates/eval",
     "/policy",
+    "/units",
+    "/units/D03/edit",
+    "/people",
+    "/people/city",
+    "/me",
+    "/audit",
 )
 
 

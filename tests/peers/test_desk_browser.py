@@ -260,6 +260,11 @@ SIGHTS = (
     ("templates", "/templates"),
     ("template", "/templates/eval"),
     ("policy", "/policy"),
+    ("units", "/units"),
+    ("people", "/people"),
+    ("person", "/people/city"),
+    ("me", "/me"),
+    ("audit", "/audit"),
 )
 _KEPT = frozenset(
     {

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callbacks.states import State
-from callbacks.vocabulary import UnitGroup
+from callbacks.vocabulary import Role, UnitGroup
 from scoring.queries_filter import Age, BadFilter, Cursor, Filter, Only, Sort, Stage, parse
 
 NOW = datetime(2026, 11, 23, 2, 2, 15, tzinfo=UTC)
@@ -33,6 +33,11 @@ _filters = st.builds(
     stage=st.none() | st.sampled_from(Stage),
     overdue=st.booleans(),
     supervisor=_words,
+    actor=_words,
+    action=_words,
+    subject=_words,
+    day=_words,
+    role=st.none() | st.sampled_from(Role),
     sort=st.none() | st.sampled_from(Sort),
     page=st.none()
     | st.builds(

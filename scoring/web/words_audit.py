@@ -1,0 +1,58 @@
+"""The audit in words: what was done, and what the chain's verification came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scoring.web import words
+from scoring.web.language import lazy_gettext as _l
+
+# By their stored words: a deed that isn't here shows as it is stored.
+ACTIONS: Mapping[str, object] = {
+    "login": _l("登录"),
+    "export": _l("导出"),
+    "acknowledge_alarm": _l("确认告警"),
+    "reveal_number": _l("查看完整号码"),
+    "call_citizen": _l("拨打群众电话"),
+    "cancel_call": _l("取消呼叫"),
+    "pause": _l("暂停回访"),
+    "lift_pause": _l("恢复回访"),
+    "save_policy": _l("保存策略"),
+    "save_template": _l("修改短信模板"),
+    "stock_template": _l("恢复短信模板"),
+    "token_made": _l("新建接口令牌"),
+    "token_revoked": _l("撤销接口令牌"),
+    "source_count": _l("登记来源件数"),
+    "emergency_reply": _l("紧急求助"),
+    "attempt_unknown": _l("结果不明的电话"),
+    "network_fail_alarm": _l("线路连续失败"),
+    "close_month": _l("关闭月份"),
+    "publish_month": _l("公布月份"),
+    "propose_adjustment": _l("提出扣分或加分"),
+    "object": _l("提出异议"),
+    "decide_objection": _l("裁定异议"),
+    "decide_appeal": _l("裁定申诉"),
+    "remark": _l("签署监督意见"),
+    "accountability": _l("记录责任追究"),
+    "assign_supervisor": _l("指定经办人"),
+    "add_user": _l("新增用户"),
+    "change_user": _l("修改用户"),
+    "switch_user_off": _l("停用用户"),
+    "switch_user_on": _l("启用用户"),
+    "give_password": _l("重设密码"),
+    "change_own_password": _l("修改自己的密码"),
+    "add_unit": _l("新增单位"),
+    "change_unit": _l("修改单位"),
+    "verify_audit": _l("核对审计链"),
+}
+FAULTS: Mapping[str, object] = {
+    "altered": _l("被改动"),
+    "missing": _l("缺失"),
+    "inserted": _l("被插入"),
+    "moved": _l("被移位"),
+}
+
+
+def action(stored: str) -> str:
+    """What was done, in words."""
+    return words.among(ACTIONS, stored)
