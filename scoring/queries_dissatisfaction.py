@@ -101,8 +101,9 @@ class Person:
 
 def sort_of(chosen: Filter) -> Sort:
     """The order that a filter means: by the clock where clocks run, else the newest first."""
-    ended = chosen.stage in (Stage.ENDED, Stage.ALL) or chosen.item in {state.value for state in ENDED}
-    return chosen.sort or (Sort.NEWEST if ended else Sort.CLOCK)
+    if chosen.stage is Stage.ENDED or chosen.item in {state.value for state in ENDED}:
+        return Sort.NEWEST if chosen.sort in (None, Sort.CLOCK) else chosen.sort
+    return chosen.sort or (Sort.NEWEST if chosen.stage is Stage.ALL else Sort.CLOCK)
 
 
 def read_items(

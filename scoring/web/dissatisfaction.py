@@ -26,6 +26,7 @@ def show() -> str:
     wanted, now = chosen(), deps().now()
     with deps().read_sessions() as session:
         bounds = scope(session)
+        people = supervisors(session) if may(Permission.WORK_ITEMS) else ()
         counts = count_items(session, bounds, wanted, now, current_user.login)
         return render_template(
             "dissatisfaction.html",
@@ -36,6 +37,7 @@ def show() -> str:
             stages=STAGES,
             units=units(session, bounds, wanted.group),
             categories=listed_categories(session, bounds, wanted),
-            people=supervisors(session) if may(Permission.WORK_ITEMS) else (),
+            people=people,
+            names={person.login: person.name for person in people},
             at=now,
         )

@@ -21,7 +21,7 @@ from scoring.item_states import ItemState, ItemTrigger
 from scoring.models_items import Appeal, DissatisfactionItem, HardCaseMeeting, ItemStep
 from scoring.web import item_words
 from tests.integration.desk_data import NOW, USERS, Town
-from tests.integration.desk_pages import numbers_in, sign_in_to, token
+from tests.integration.desk_pages import numbers_in, sign_in_to, token, walk
 
 
 @pytest.fixture
@@ -395,3 +395,24 @@ def test_five_hundred_at_once(supervisor: FlaskClient, town: Town, sessions: ses
         "csrf_token": token(supervisor, "/cases"),
     }
     assert "办好500件，没有办成0件" in supervisor.post("/dissatisfaction/bulk", data=form).text
+
+
+def test_pages_by_the_clock_go_there_and_back_over_items_with_and_without_one(
+    supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]
+) -> None:
+    """70 with a clock, some of one instant, then 50 without: two and a half pages, each item once."""
+    with sessions.begin() as session:
+        town.session = session
+        for n in range(120):
+            case = town.case(f"LD-CLOCK-{n:04d}", "D02", "water", None, 2, nodes=False)
+            callback = town.callback(case, State.RATED)
+            row = town.item(callback, town.rating(callback, 3, NOW), NOW)
+            row.due_at = NOW + timedelta(hours=70 - n // 3) if n < 70 else None
+    forward = walk(supervisor, "/dissatisfaction?q=LD-CLOCK", "next")
+    numbers = [number for page, _ in forward for number in page]
+    assert [len(page) for page, _ in forward] == [50, 50, 20]
+    assert len(set(numbers)) == 120
+    assert numbers[:2] == ["LD-CLOCK-0069", "LD-CLOCK-0066"]
+    assert numbers[70:] == [f"LD-CLOCK-{n:04d}" for n in range(70, 120)]
+    back = walk(supervisor, forward[-1][1], "prev")
+    assert [page for page, _ in back] == [page for page, _ in reversed(forward)]
