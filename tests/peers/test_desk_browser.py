@@ -260,11 +260,17 @@ SIGHTS = (
     ("templates", "/templates"),
     ("template", "/templates/eval"),
     ("policy", "/policy"),
-    ("units", "/units"),
-    ("people", "/people"),
-    ("person", "/people/city"),
-    ("me", "/me"),
-    ("audit", "/audit"),
+    ("item", "/dissatisfaction/1"),
+    ("list-office", "/dissatisfaction?stage=office"),
+    ("hard-cases", "/hard-cases"),
+    ("appeals", "/appeals"),
+    ("adjustments", "/adjustments"),
+    ("objections", "/objections"),
+    ("accountability", "/accountability"),
+    ("flags", "/flags?month=2026-11"),
+    ("months", "/months"),
+    ("month", "/months/2026-11"),
+    ("bulletin", "/months/2026-11/bulletin"),
 )
 _KEPT = frozenset(
     {
