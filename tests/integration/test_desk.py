@@ -342,7 +342,7 @@ def test_equal_scores_share_a_rank_and_small_samples_are_apart(supervisor: Flask
 )
 def test_no_percentage_without_its_n(supervisor: FlaskClient, page: str) -> None:
     html = supervisor.get(page).text
-    rates = re.findall(r"<b>(\d+\.\d+%)</b>\s*(<small>\d+/\d+</small>)?", html)
+    rates = re.findall(r"<b>(\d+\.\d+%)</b>\s*(<small>[\d.]+/\d+</small>)?", html)
     assert rates
     assert all(n for _, n in rates)
 
@@ -358,7 +358,7 @@ def test_a_month_without_records_says_why(supervisor: FlaskClient) -> None:
 
 
 def test_the_rule_is_one_click_from_the_ranking(supervisor: FlaskClient) -> None:
-    assert 'href="/scoring-rules"' in supervisor.get("/ranking").text
+    assert 'href="/scoring-rules?month=2026-11"' in supervisor.get("/ranking").text
     assert "80·S + 40·RES + 40·T + 20·A + 20·Q" in supervisor.get("/scoring-rules").text
 
 
