@@ -22,7 +22,10 @@ _AUDIT = r"""
   const name = (node) => node.outerHTML.slice(0, 70).replace(/\s+/g, " ")
 
   // 1.4.10: nothing is wider than the window.
-  if (document.documentElement.scrollWidth > innerWidth) wrong.push("wider than the window")
+  if (document.documentElement.scrollWidth > innerWidth) {
+    const wide = all("body *").filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
+    wrong.push(`wider than the window: ${wide.slice(0, 3).map(name).join(" | ")}`)
+  }
 
   // 2.5.8: targets of 24 px; links within a sentence or cell are excepted there.
   for (const node of shown("button, select, textarea, input:not([type=hidden]), nav a, .button, summary")) {

@@ -15,6 +15,7 @@ from tests.peers.test_desk_browser import SIGHTS, Visitor, browser, desk  # noqa
 _WIDE, _NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_breaks_a_rule_of_wcag(browser: Browser, desk: str, language: str) -> None:  # noqa: F811
     source = axe_source()
