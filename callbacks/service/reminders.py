@@ -156,9 +156,16 @@ def _make(
     reminder.due_at, reminder.made_at = due.deadline, now
     reminder.text_id = text.id if text is not None else None
     if node := _NODES.get(due.stage):
-        session.add(CaseNode(case_id=case.id, kind=node, at=now, by=ctx.office.name))
+        _add_node(ctx, session, case, node, now)
     session.flush()
     return reminder
+
+
+def _add_node(ctx: Context, session: Session, case: Case, kind: NodeKind, now: datetime) -> None:
+    """Once an instant: of two in the same one (by the clock and by a person) the case's story tells one."""
+    same = CaseNode.case_id == case.id, CaseNode.kind == kind, CaseNode.at == now
+    if session.scalar(select(CaseNode.id).where(*same)) is None:
+        session.add(CaseNode(case_id=case.id, kind=kind, at=now, by=ctx.office.name))
 
 
 def _text(
