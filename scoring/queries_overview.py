@@ -15,7 +15,7 @@ from scoring import item_states
 from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, running_out
 from scoring.queries_alarms import AlarmRow, read_emergencies
-from scoring.queries_dissatisfaction import Count, count_one
+from scoring.queries_dissatisfaction import COUNTED_TO, Count, count_one
 from scoring.queries_filter import SOON, Filter
 
 _SHORT = 8
@@ -38,7 +38,7 @@ class Overview:
     """`running_out` is open and due within 24 hours; the `_today` counts are of the local day."""
 
     items: Count
-    items_over_a_day: int
+    items_over_a_day: Count
     open: int
     agent_queue: int
     running_out: int
@@ -78,14 +78,16 @@ def read_overview(
     )
 
 
-def _over_a_day(session: Session, scope: Scope, now: datetime) -> int:
-    """The open items that were listed more than a day ago, by the index of the open ones."""
-    query = select(func.count(DissatisfactionItem.id)).where(
+def _over_a_day(session: Session, scope: Scope, now: datetime) -> Count:
+    """The open items that were listed more than a day ago: as many as are counted anywhere, and no more."""
+    query = select(DissatisfactionItem.id).where(
         DissatisfactionItem.state.in_(sorted(item_states.OPEN)),
         DissatisfactionItem.opened_at <= now - timedelta(days=1),
         *scope.limit(DissatisfactionItem.unit_id),
     )
-    return session.scalar(query) or 0
+    counted = select(func.count()).select_from(query.limit(COUNTED_TO + 1).subquery())
+    number = session.scalar(counted) or 0
+    return Count(min(number, COUNTED_TO), number > COUNTED_TO)
 
 
 def _unknown_calls(session: Session, scope: Scope, since: datetime) -> int:
