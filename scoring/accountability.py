@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Unit
 from callbacks.service.core import Context, audit
-from scoring.adjustments import LONGEST_REASON, File, find_case, newest_item
+from scoring.adjustments import LONGEST_REASON, File, find_case, newest_item, store_files
 from scoring.decisions import Measure
-from scoring.evidence import store_evidence
 from scoring.models_decisions import Accountability
 
 
@@ -22,7 +21,8 @@ class RecordFault(StrEnum):
     DAY = "day"  # none, or still to come
     CASE = "case"  # a number is given, and no item has it
     REASON = "reason"
-    FILE = "file"  # the document that orders it
+    FILE = "file"  # the document that orders it is lacking
+    FORM = "form"  # it is of no kind that is taken, or too large
 
 
 class BadRecord(ValueError):
@@ -62,8 +62,8 @@ def record(ctx: Context, wanted: NewRecord, by: str, now: datetime, today: date)
             raise BadRecord(RecordFault.FILE)
         session.add(row)
         session.flush()
-        for file in wanted.files:
-            store_evidence(session, f"accountability:{row.id}", file.name, file.content, by, now)
+        refused = BadRecord(RecordFault.FORM)
+        store_files(session, f"accountability:{row.id}", wanted.files, by, now, refused)
         audit(session, now, by, "accountability", f"accountability:{row.id}", measure=row.measure.value)
         return row.id
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from callbacks.models import Callback, Case, Unit
 from callbacks.service.core import Context, audit
 from scoring.decisions import OF_ITEMS, AdjustmentKind, Decision, adds, is_covered
-from scoring.evidence import store_evidence
+from scoring.evidence import BadEvidence, store_evidence
 from scoring.item_states import ItemTrigger
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Adjustment
@@ -35,6 +35,7 @@ class AdjustmentFault(StrEnum):
     ITEM = "item"  # the kind stands on a dissatisfaction item, and the case has none
     REASON = "reason"  # none, or too long
     EVIDENCE = "evidence"  # people show what it stands on
+    FILE = "file"  # of no kind that is taken, or too large
     TWICE = "twice"  # it's proposed or approved already: once per item or case
     COVERED = "covered"  # by the second dissatisfied rating's own
     OWN = "own"  # who proposed it can't decide it
@@ -93,8 +94,8 @@ def propose(ctx: Context, points: AdjustmentSettings, wanted: NewAdjustment, by:
     def work(session: Session) -> int:
         subject = _subject(session, wanted)
         row = _add(session, points, wanted.kind, subject, wanted.reason, by, now)
-        for file in wanted.files:
-            store_evidence(session, f"adjustment:{row.id}", file.name, file.content, by, now)
+        refused = BadAdjustment(AdjustmentFault.FILE)
+        store_files(session, f"adjustment:{row.id}", wanted.files, by, now, refused)
         return row.id
 
     return ctx.run(work)
@@ -225,6 +226,17 @@ def add_once(session: Session, row: object, otherwise: Exception) -> None:
         with session.begin_nested():
             session.add(row)
     except IntegrityError as error:
+        raise otherwise from error
+
+
+def store_files(
+    session: Session, subject: str, files: Sequence[File], by: str, now: datetime, otherwise: Exception
+) -> None:
+    """Keeps what was attached; `otherwise` is raised where a file isn't taken."""
+    try:
+        for file in files:
+            store_evidence(session, subject, file.name, file.content, by, now)
+    except BadEvidence as error:
         raise otherwise from error
 
 

@@ -14,9 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.service.core import Context, audit
-from scoring.adjustments import LONGEST_REASON, File, add_once
+from scoring.adjustments import LONGEST_REASON, File, add_once, store_files
 from scoring.decisions import Decision, ObjectionKind, verdict
-from scoring.evidence import store_evidence
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Objection, ObjectionDecision
 from scoring.months import counting_month
@@ -36,6 +35,7 @@ class ObjectionFault(StrEnum):
     FINE = "fine"  # it counts as on time already
     LATE = "late"  # the days for objections are over and the month isn't published yet
     REASON = "reason"
+    FILE = "file"  # of no kind that is taken, or too large
     TWICE = "twice"  # it's objected to already
     AGAIN = "again"  # this decider has spoken
 
@@ -79,8 +79,8 @@ def object_to(ctx: Context, wanted: NewObjection, units: Collection[int], by: st
             at=now,
         )
         add_once(session, row, BadObjection(ObjectionFault.TWICE))
-        for file in wanted.files:
-            store_evidence(session, f"objection:{row.id}", file.name, file.content, by, now)
+        refused = BadObjection(ObjectionFault.FILE)
+        store_files(session, f"objection:{row.id}", wanted.files, by, now, refused)
         audit(session, now, by, "object", f"objection:{row.id}", kind=row.kind.value, of=row.subject)
         return row.id
 

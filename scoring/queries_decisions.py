@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from callbacks.models import Case, Unit
-from scoring.decisions import ObjectionKind
+from scoring.decisions import Decision, ObjectionKind
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Accountability, Adjustment, Objection, ObjectionDecision
 from scoring.models_items import Evidence
@@ -24,13 +24,17 @@ _MOST_LINES = 500  # of one unit and month
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a month that takes something from a unit; `case` None for a deduction."""
+    """A line of a month that takes something from a unit; `case` None for a deduction.
+
+    `objection` is the one that was raised against it and wasn't rejected.
+    """
 
     kind: ObjectionKind
     source: str
     case: str | None
     points: str
     at: datetime
+    objection: int | None
 
 
 def read_adjustments(
@@ -100,12 +104,25 @@ def lines_of(session: Session, scope: Scope, unit_id: int, month: str) -> tuple[
         (kind, entry) for entry in session.scalars(query) for kind in ObjectionKind if is_wrong(kind, entry)
     ][:_MOST_LINES]
     numbers = case_numbers(session, [entry.source for _, entry in found])
+    raised = _raised(session, unit_id, month)
     return tuple(
         Line(
-            kind, entry.source, numbers.get(entry.source), str(entry.changes.get("deductions", "")), entry.at
+            kind,
+            entry.source,
+            numbers.get(entry.source),
+            str(entry.changes.get("deductions", "")),
+            entry.at,
+            raised.get((kind, entry.source)),
         )
         for kind, entry in found
     )
+
+
+def _raised(session: Session, unit_id: int, month: str) -> dict[tuple[ObjectionKind, str], int]:
+    query = select(Objection.kind, Objection.subject, Objection.id)
+    query = query.where(Objection.unit_id == unit_id, Objection.month == month)
+    rows = session.execute(query.where(Objection.state != Decision.REJECTED))
+    return {(kind, subject): id_ for kind, subject, id_ in rows}
 
 
 def case_numbers(session: Session, sources: Sequence[str]) -> dict[str, str]:

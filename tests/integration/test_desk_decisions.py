@@ -8,9 +8,11 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
+from callbacks.models import Audit
 from scoring.models import ScoreEntry
 from tests.integration.desk_data import MONTH, NOW, Town
 from tests.integration.desk_pages import SignIn, sign_in_to, token
@@ -110,6 +112,7 @@ def test_an_objection_from_line_to_correction(
     assert send(sign_in("county"), "/objections/new", **line).status_code == 404
     assert send(unit, "/objections/new", **{**line, "kind": "signed"}).status_code == 400
     page = send(unit, "/objections/new", **line).location
+    assert page in unit.get("/objections/lines").text  # raised: the line leads to it
     assert send(unit, page, answer="uphold", reason="x", seen="0").status_code == 403
     assert send(supervisor, page, answer="uphold", reason="属实", seen="0").status_code == 303
     stale = send(head, page, answer="reject", reason="请再核实", seen="0")
@@ -133,3 +136,20 @@ def test_nothing_is_posted_without_its_token(sign_in: SignIn) -> None:
     head = sign_in("head")
     for path in ("/adjustments/new", "/adjustments/1", "/objections/1", "/accountability", "/remarks"):
         assert head.post(path, data={"reason": "x"}).status_code == 400
+
+
+def test_evidence_is_saved_by_who_may_see_what_it_stands_behind(
+    sign_in: SignIn, sessions: sessionmaker[Session]
+) -> None:
+    supervisor = sign_in("supervisor")
+    form = {**FALSE, "csrf_token": token(supervisor, "/"), "files": (io.BytesIO(b"MZ\x00"), "x.exe")}
+    refused = supervisor.post("/adjustments/new", data=form, content_type="multipart/form-data")
+    assert refused.status_code == 400 and "附件须为" in refused.text and FALSE["reason"] in refused.text
+    page = send(supervisor, "/adjustments/new", file=True, **FALSE).location
+    [link] = re.findall(r'href="(/evidence/\d+)"', supervisor.get(page).text)
+    saved = sign_in("city").get(link)
+    assert saved.data == b"x" * 200_000 and "attachment" in saved.headers["Content-Disposition"]
+    assert sign_in("county").get(link).status_code == 404
+    with sessions() as session:
+        taken = session.scalars(select(Audit.actor).where(Audit.action == "evidence")).all()
+    assert taken == ["city"]
