@@ -46,6 +46,7 @@ from scoring.item_states import ItemState, ItemTrigger
 from scoring.models_items import Appeal, AppealDecision, DissatisfactionItem, HardCaseMeeting, ItemStep
 from scoring.web.context import DeskDeps
 from tests.integration.desk_data import USERS, Town, add_users, build
+from tests.integration.desk_decisions import decide_things
 
 TARGETS = {
     "desk-1": TargetSettings(number="8001", logins=("agent",)),
@@ -81,6 +82,7 @@ def take_proofs(deps: DeskDeps) -> None:
 def build_office(sessions: sessionmaker[Session], deps: DeskDeps) -> None:
     with sessions.begin() as session:
         furnish(session, build(session, deps.privacy))
+    decide_things(deps)
     take_proofs(deps)
 
 
