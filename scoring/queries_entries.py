@@ -53,6 +53,11 @@ class EntryRow:
     why: str
     objections: tuple[ObjectionKind, ...]
 
+    @property
+    def number(self) -> int:
+        """The adjustment's or objection's own."""
+        return int(self.source.rpartition(":")[2])
+
 
 def read_entries(
     session: Session, scope: Scope, unit_id: int, month: str, part: Part | None, cursor: Cursor | None

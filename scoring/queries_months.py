@@ -93,7 +93,7 @@ def in_the_way(session: Session, month: str, timezone: str, now: datetime) -> In
         0 if row is not None else session.scalar(callbacks) or 0,
         0 if over else session.scalar(adjustments) or 0,
         session.scalar(objections) or 0,
-        session.scalar(unlinked) or 0,
+        0 if over else session.scalar(unlinked) or 0,
     )
 
 

@@ -2,7 +2,8 @@
 
 红榜 is each group's first places, 黑榜 the last ones of all ranked units by score. Equals are never cut
 through: who shares the last place is named too, so a list may be longer than its number. Who is on the
-red list isn't on the black one, which matters where there are few units.
+red list isn't on the black one, and no list takes more than half of those it's chosen from: both matter where
+there are few units.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ class Lists:
 
 
 def red_and_black(standings: Sequence[Standing], red: int, black: int) -> Lists:
-    """The first `red` places of each group, the last `black` of all."""
+    """The first `red` places of each group, the last `black` of all; of a group of three, two are praised."""
     groups = dict.fromkeys(each.group for each in standings)
+    half = {group: (sum(each.group == group for each in standings) + 1) // 2 for group in groups}
     first = {
         group: tuple(
             sorted(
-                (each for each in standings if each.group == group and each.rank <= red),
+                (each for each in standings if each.group == group and each.rank <= min(red, half[group])),
                 key=lambda each: each.rank,
             )
         )
@@ -45,5 +47,7 @@ def red_and_black(standings: Sequence[Standing], red: int, black: int) -> Lists:
     praised = {each.unit for named in first.values() for each in named}
     rest = [each for each in standings if each.unit not in praised]
     places = [(1 + sum(other.score < each.score for other in rest), each) for each in rest]
-    last = sorted((place for place in places if place[0] <= black), key=lambda place: place[0])
+    last = sorted(
+        (place for place in places if place[0] <= min(black, len(standings) // 2)), key=lambda place: place[0]
+    )
     return Lists(first, tuple(last))

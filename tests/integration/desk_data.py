@@ -564,17 +564,17 @@ def _others(town: Town) -> None:
 
 def _records(town: Town) -> None:
     """Two departments share the first rank; one has too few ratings, one none."""
-    _month(town, "D01", 1, rated=8, positive=7)
-    _month(town, "D02", 1, rated=8, positive=7)
-    _month(town, "D03", 3, rated=9, positive=6, late=3)
-    _month(town, "D04", None, rated=3, positive=3)
-    _month(town, "C01", 1, rated=7, positive=7)
-    _month(town, "C02", 2, rated=6, positive=5, late=1)
-    _month(town, "C03", None, rated=0, positive=0)
-    _month(town, "D03", 2, "2026-10", rated=9, positive=8)
+    month_of_unit(town, "D01", 1, rated=8, positive=7)
+    month_of_unit(town, "D02", 1, rated=8, positive=7)
+    month_of_unit(town, "D03", 3, rated=9, positive=6, late=3)
+    month_of_unit(town, "D04", None, rated=3, positive=3)
+    month_of_unit(town, "C01", 1, rated=7, positive=7)
+    month_of_unit(town, "C02", 2, rated=6, positive=5, late=1)
+    month_of_unit(town, "C03", None, rated=0, positive=0)
+    month_of_unit(town, "D03", 2, "2026-10", rated=9, positive=8)
 
 
-def _month(
+def month_of_unit(
     town: Town, unit: str, rank: int | None, month: str = MONTH, *, rated: int, positive: int, late: int = 0
 ) -> None:
     """Ten closings; half of the positive ratings are a 2."""
@@ -584,6 +584,8 @@ def _month(
         signed_on_time=Fraction(10),
         due=Fraction(10),
         ended=Fraction(10),
+        contacted=Fraction(max(rated, 8)),
+        unreached=Fraction(10 - max(rated, 8)),
         rated_raw=Fraction(rated),
         rated=Fraction(rated),
         positive=Fraction(positive),

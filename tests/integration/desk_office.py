@@ -36,6 +36,8 @@ from callbacks.models_office import (
 )
 from callbacks.numbers import mask
 from callbacks.policy_toml import write_policy
+from callbacks.service.audit_links import link_all
+from callbacks.service.core import audit
 from callbacks.service.proofs import take_proof
 from callbacks.settings import PolicySettings
 from callbacks.states import State, Trigger
@@ -47,6 +49,7 @@ from scoring.models_items import Appeal, AppealDecision, DissatisfactionItem, Ha
 from scoring.web.context import DeskDeps
 from tests.integration.desk_data import USERS, Town, add_users, build
 from tests.integration.desk_decisions import decide_things
+from tests.integration.desk_months import close_months
 
 TARGETS = {
     "desk-1": TargetSettings(number="8001", logins=("agent",)),
@@ -70,6 +73,8 @@ def furnish(session: Session, town: Town) -> None:
     _alarms(session, town)
     _pauses(town)
     _changed(town)
+    close_months(session, town)
+    _audited(session, town)
 
 
 def take_proofs(deps: DeskDeps) -> None:
@@ -300,6 +305,7 @@ def _alarms(session: Session, town: Town) -> None:
     town.alarm(AlarmKind.INTAKE_FILE, "cases-20261122.csv", at, bad_rows=2, fault="")
     town.alarm(AlarmKind.SPOOL, "sms", at, played=4, refused=True)
     town.alarm(AlarmKind.WEBHOOK_GIVEN_UP, "city-platform", at, case_id=case.id, status=410)
+    town.alarm(AlarmKind.AUDIT_BROKEN, "audit", at, fault="altered", line=17, link=12)
     seen = town.alarm(AlarmKind.GATEWAY_DOWN, "smsc", at - timedelta(days=1), reason="no bind", seconds=60)
     seen.acknowledged_at, seen.acknowledged_by = at, "admin"
     _gap(town, "forum", GapKind.MISSING_NUMBERS, "F0000012", "F0000014", 3, 0)
@@ -349,3 +355,17 @@ def _changed(town: Town) -> None:
     policy = stock.model_copy(update={"two_day_rule": not stock.two_day_rule})
     reason = "办公会11月20日决定"
     town.add(PolicyVersion(id=1, body=write_policy(policy), by="head", reason=reason, at=at))
+
+
+def _audited(session: Session, town: Town) -> None:
+    """Deeds on a user and a unit, linked and verified in the night; one since, which waits for the clock."""
+    at, night_at = town.now - timedelta(days=3), town.now - timedelta(hours=34)
+    was = {"name": ["市水务公司", "市水务集团"], "valid_to": [None, "2027-12-31T16:00:00+00:00"]}
+    audit(session, at, "admin", "change_unit", "unit:D03", **was)
+    audit(session, at, "admin", "change_user", "user:city", role=["agent", "unit_user"], unit=[None, "D01"])
+    audit(session, at, "head", "pause", "pause:1", reason="供水系统切换，统一答复后再回访")
+    head = link_all(session, at + timedelta(seconds=3))
+    night = {"whole": True, "verified": 3, "waiting": 0, "head": head}
+    audit(session, night_at, "clock", "verify_audit", "audit", **night)
+    link_all(session, night_at)
+    audit(session, night_at + timedelta(hours=1), "agent", "reveal_number", "callback:3", phone=3)

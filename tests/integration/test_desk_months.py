@@ -149,7 +149,7 @@ def test_the_unit_s_page_works_its_score_out_and_has_the_lines_behind_it(office:
     assert "得分 = 1346/7 − 0 + 0 = 1346/7 ≈ 192.29" in page
     assert "折算分 = 1346/7 ÷ 200 × 50 = 673/14 ≈ 48.07" in page
     second = words(supervisor.get("/ranking/B?month=2026-11&part=q").text)
-    assert "得分的依据 1条" in second and "二次回访 不满意" in second
+    assert "得分的依据 共1条" in second and "二次回访 不满意" in second
     points = words(supervisor.get("/ranking/B?month=2026-11&part=points").text)
     assert "扣分 +2" in points
     lines = supervisor.get("/ranking/B?month=2026-11&part=t").text
@@ -161,7 +161,7 @@ def test_the_lines_of_a_unit_turn_their_pages_without_losing_one(office: Office)
         office.city.case("C", at("2026-11-11"))
     supervisor = sign_in_to(office.app, "supervisor")
     first = supervisor.get("/ranking/C?month=2026-11").text
-    total = int(re.search(r"(\d+)条", first)[1])
+    total = int(re.search(r"共(\d+)条", first)[1])
     following = re.search(r'rel="next" href="([^"]+)"', first)[1].replace("&amp;", "&")
     rest = supervisor.get(following).text
     assert [html.count('data-label="计入"') for html in (first, rest)] == [50, total - 50]

@@ -25,7 +25,8 @@ def standings(group: str, *scores: int, first: int = 1) -> list[Standing]:
         ((190, 180, 170, 160), 2, [1, 2]),
         ((190, 180, 180, 160), 2, [1, 2, 3]),  # two share the second place: three are named
         ((190, 190, 180, 160), 2, [1, 2]),  # the third is third (1, 1, 3)
-        ((190, 180), 5, [1, 2]),  # fewer than places
+        ((190, 180, 170), 5, [1, 2]),  # of three no more than two
+        ((190,), 5, [1]),
         ((190, 180), 0, []),  # no red list
         ((), 5, []),
     ],
@@ -37,7 +38,7 @@ def test_the_red_list_is_the_first_places_with_all_who_share_them(scores, number
 
 def test_each_group_has_its_own_red_list_and_the_black_one_is_of_all() -> None:
     units = standings("county", 190, 150, 140) + standings("dept", 195, 170, 120, first=11)
-    lists = red_and_black(units, 1, 3)
+    lists = red_and_black(units, 1, 3)  # of six, three may be named
     assert {group: [each.unit for each in named] for group, named in lists.red.items()} == {
         "county": [1],
         "dept": [11],
