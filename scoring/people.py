@@ -96,9 +96,10 @@ def change_person(
 
     def work(session: Session, user: User) -> None:
         found = _unit(session, role, unit)
-        was = {"name": user.name, "role": user.role.value, "unit": user.unit_id}
+        before = None if user.unit_id is None else session.get_one(Unit, user.unit_id).code
+        was = {"name": user.name, "role": user.role.value, "unit": before}
         user.name, user.role, user.unit_id = _name(name), role, None if found is None else found.id
-        now_is = {"name": user.name, "role": role.value, "unit": user.unit_id}
+        now_is = {"name": user.name, "role": role.value, "unit": None if found is None else found.code}
         changed = {key: [was[key], now_is[key]] for key in was if was[key] != now_is[key]}
         if changed:
             audit(session, now, by, "change_user", subject_of(login), **changed)

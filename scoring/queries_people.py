@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Unit
@@ -31,17 +31,22 @@ class PersonRow:
     unit_en: str
 
 
+_UNIT = (func.coalesce(column, "") for column in (Unit.code, Unit.name, Unit.name_en))
+_COLUMNS: tuple[Any, ...] = (
+    User.created_at,
+    User.id,
+    User.login,
+    User.name,
+    User.role,
+    User.active,
+    *_UNIT,
+)
+
+
 def read_people(session: Session, chosen: Filter) -> Page[PersonRow]:
     """One page, the newest first."""
     narrowed = _narrowed(chosen)
-    query: Select[Any] = (
-        select(
-            User.created_at, User.id, User.login, User.name, User.role, User.active,
-            func.coalesce(Unit.code, ""), func.coalesce(Unit.name, ""), func.coalesce(Unit.name_en, ""),
-        )
-        .outerjoin(Unit, Unit.id == User.unit_id)
-        .where(*narrowed)
-    )  # fmt: skip
+    query = select(*_COLUMNS).outerjoin(Unit, Unit.id == User.unit_id).where(*narrowed)
     rows, before, after = one_page(session, query, (User.created_at, User.id), chosen.page, newest_first=True)
     counted = select(func.count()).select_from(User).outerjoin(Unit, Unit.id == User.unit_id)
     total = session.scalar(counted.where(*narrowed)) or 0

@@ -100,7 +100,7 @@ def change_unit(ctx: Context, code: str, made_from: str, words: UnitWords, by: s
 
 def _fill(
     ctx: Context, session: Session, unit: Unit, words: UnitWords, now: datetime
-) -> dict[str, list[str | int | None]]:
+) -> dict[str, list[str | None]]:
     """What changed: before and after, by its name."""
     name, name_en = words.name.strip(), words.name_en.strip()
     if not name or len(name) > _NAME or not name.isprintable():
@@ -112,16 +112,17 @@ def _fill(
         other = session.scalar(select(Unit.code).where(Unit.name == name, Unit.code != unit.code))
     if other is not None:
         raise BadUnit(UnitFault.NAME_TAKEN)
-    was = _facts(unit)
+    was = _facts(session, unit)
     unit.name, unit.name_en, unit.parent_id = name, name_en, parent
     unit.valid_to = _valid_to(unit, words.last_day, ctx.policy.windows.timezone)
-    facts = _facts(unit)
+    facts = _facts(session, unit)
     return {key: [was[key], facts[key]] for key in facts if was[key] != facts[key]}
 
 
-def _facts(unit: Unit) -> dict[str, str | int | None]:
+def _facts(session: Session, unit: Unit) -> dict[str, str | None]:
     until = None if unit.valid_to is None else unit.valid_to.isoformat()
-    return {"name": unit.name, "name_en": unit.name_en, "parent": unit.parent_id, "valid_to": until}
+    parent = None if unit.parent_id is None else session.get_one(Unit, unit.parent_id).code
+    return {"name": unit.name, "name_en": unit.name_en, "parent": parent, "valid_to": until}
 
 
 def _parent(session: Session, unit: Unit, code: str) -> int | None:

@@ -7,9 +7,10 @@ from dataclasses import fields
 from enum import StrEnum
 
 from scoring.queries_filter import Cursor, Filter, Part
-from scoring.web import words, words_audit, words_scores
+from scoring.web import words, words_scores
 from scoring.web.language import lazy_gettext as _l
 from scoring.web.templating import category
+from scoring.web.words_audit import action as deed
 
 # Every field of the filter but the place in the list, which an export doesn't have.
 HEADS: Mapping[str, object] = {
@@ -64,7 +65,7 @@ def _said(name: str, value: object) -> str:
         case "category", str():
             return category(value)
         case "action", str():
-            return words_audit.action(value)
+            return deed(value)
         case "phone", _:
             return str(_l("按一个号码"))
         case _, True:

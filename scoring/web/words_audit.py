@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scoring.web import words
+from scoring.web import item_words, words
 from scoring.web.language import lazy_gettext as _l
 
 # By their stored words: a deed that isn't here shows as it is stored.
@@ -29,6 +29,9 @@ ACTIONS: Mapping[str, object] = {
     "close_month": _l("关闭月份"),
     "publish_month": _l("公布月份"),
     "propose_adjustment": _l("提出扣分或加分"),
+    "adjustment_approved": _l("批准扣分或加分"),
+    "adjustment_rejected": _l("否决扣分或加分"),
+    "phones_differ": _l("来件号码与原先不同"),
     "object": _l("提出异议"),
     "decide_objection": _l("裁定异议"),
     "decide_appeal": _l("裁定申诉"),
@@ -51,8 +54,10 @@ FAULTS: Mapping[str, object] = {
     "inserted": _l("被插入"),
     "moved": _l("被移位"),
 }
+_ITEM_TRIGGERS = {f"item_{trigger.value}": trigger for trigger in item_words.TRIGGERS}
 
 
 def action(stored: str) -> str:
     """What was done, in words."""
-    return words.among(ACTIONS, stored)
+    trigger = _ITEM_TRIGGERS.get(stored)
+    return words.among(ACTIONS, stored) if trigger is None else str(item_words.TRIGGERS[trigger])
