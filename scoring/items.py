@@ -40,7 +40,7 @@ from scoring.item_settings import ItemSettings
 from scoring.item_states import ENDED, ItemState, ItemTrigger, next_item_state
 from scoring.item_texts import tell_removed
 from scoring.models_items import DissatisfactionItem, ItemStep
-from scoring.moving import move_rating
+from scoring.moving import move_rating, unit_of_rating
 from scoring.removal import remove_rating
 from scoring.settings import AdjustmentSettings
 from scoring.working_days import worked_before, worked_between
@@ -327,7 +327,9 @@ def _effects(
         case _T.SUBMIT:
             cancel_reminders(session, case_id, now)
         case _T.ACCEPT:
-            callback = open_round(ctx, session, item.callback, item.unit_id, now)
+            # What the second answer changes belongs with the first one's, whoever mended it.
+            holder = unit_of_rating(session, session.get_one(Rating, item.rating_id))
+            callback = open_round(ctx, session, item.callback, holder, now)
             item.round, item.due_at = callback.round, callback.deadline
         case _T.DISSATISFIED | _T.DISSATISFIED_AGAIN:
             _propose(session, rules, AdjustmentKind.SECOND_DISSATISFIED, item, "二次回访仍不满意", now)

@@ -13,6 +13,13 @@ from scoring.months import counting_month
 from scoring.removal import as_texts, is_removed, sums
 
 
+def unit_of_rating(session: Session, rating: Rating) -> int:
+    """The unit in whose scores the rating counts."""
+    query = select(ScoreEntry.unit_id).where(ScoreEntry.rating_id == rating.id)
+    found = session.scalar(query.order_by(ScoreEntry.id.desc()).limit(1))
+    return rating.callback.unit_id if found is None else found
+
+
 def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: datetime) -> None:
     """Takes what the rating brought from the unit that has it, and gives it to `unit_id`.
 

@@ -13,7 +13,7 @@ from callbacks.states import State
 
 
 def open_round(ctx: Context, session: Session, first: Callback, unit_id: int, now: datetime) -> Callback:
-    """The next round of a closing's callback, for the unit that mended it.
+    """The next round of a closing's callback; its answer counts for `unit_id`.
 
     It counts as closed now: the first step's delay, the wait for another open text and its place in the
     queue run from here, as if the case had been closed again.

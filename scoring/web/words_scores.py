@@ -18,6 +18,8 @@ MONTH_STATES: dict[str, object] = {
 ENTRIES: dict[str, object] = {
     **words.ENTRIES,
     "removed": _l("评价剔除"),
+    "moved_away": _l("评价转出"),
+    "moved_in": _l("评价转入"),
     "closed": _l("办结"),
     "due": _l("应回访"),
     "ended": _l("回访结束"),

@@ -301,6 +301,15 @@ def test_reassigned_the_rating_moves_only_if_the_office_confirms_it(listed: List
     assert has == ({"A": 0, "B": 1} if confirmed else {"A": 1, "B": 0})
     listed.office(T.REASSIGN, "还是 A", unit="A", confirmed=confirmed)  # and back again
     assert listed.counts()["rated"] == 1
+    listed.office(T.REASSIGN, "仍归 B", unit="B", confirmed=confirmed)
+    listed.unit(T.SIGN)
+    asked_again(listed)
+    listed.second(1)
+    with listed.city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.rating_id.is_not(None))).all()
+    holder = listed.city.units["B" if confirmed else "A"]
+    of_holder = sums([entry for entry in entries if entry.unit_id == holder])
+    assert (of_holder["rated"], of_holder["weight_delta"]) == (1, 1)  # both in one unit's index
 
 
 def test_the_citizen_is_asked_again_by_the_ordinary_clock(sessions, privacy: Privacy) -> None:
