@@ -240,7 +240,7 @@ def test_the_audit_is_narrowed_paged_exported_and_verified(
     with sessions.begin() as session:
         link_all(session, NOW)
     first = head.get("/audit?action=pause&month=2026-10").text
-    assert "60条" in first
+    assert "60条记录" in first
     assert first.index("pause:59") < first.index("pause:10")
     assert "13803790009" not in first
     following = re.search(r'rel="next" href="([^"]+)"', first)
@@ -248,7 +248,7 @@ def test_the_audit_is_narrowed_paged_exported_and_verified(
     assert "pause:9" in head.get(following.group(1).replace("&amp;", "&")).text
     assert "没有这样的记录" in head.get("/audit?actor=nobody").text
     assert head.get("/audit?day=2026-13-01").status_code == 400
-    assert "1条" in head.get("/audit?subject=pause:33&day=2026-10-14").text
+    assert "1条记录" in head.get("/audit?subject=pause:33&day=2026-10-14").text
     exported = head.get("/audit.csv?action=pause&month=2026-10").text
     assert exported.count("pause:") == 60
     assert "还没有核对过" in first
