@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from tempfile import TemporaryFile
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
@@ -35,6 +37,7 @@ from scoring.web.permissions import Permission, needs
 pages = Blueprint("months", __name__)
 
 OBJECTION_DAYS, MOST_DAYS = 5, 60
+_CHUNK = 64 * 1024
 
 
 @pages.get("/months")
@@ -121,11 +124,18 @@ def inputs(month: str) -> Response:
         if scope(session).units is not None:
             abort(403)
         writer = inputs_writer(session, month)
-        body = "".join(inputs_text(session, month, writer))
+        file = TemporaryFile()  # noqa: SIM115 (the response closes it); a month has a million lines
+        for piece in inputs_text(session, month, writer):
+            file.write(piece.encode())
     with deps().sessions.begin() as writing:
         detail = {"kind": "csv", "rows": writer.entries, "sha256": writer.digest}
         audit(writing, deps().now(), current_user.login, "export", f"inputs:{month}", **detail)
-    return _download(body, f"inputs-{month}.csv", "text/csv")
+    size = file.tell()
+    file.seek(0)
+    response = _download(iter(lambda: file.read(_CHUNK), b""), f"inputs-{month}.csv", "text/csv")
+    response.content_length = size
+    response.call_on_close(file.close)
+    return response
 
 
 @pages.get("/months/<month>/settings.toml")
@@ -137,7 +147,7 @@ def settings(month: str) -> Response:
     return _download(text, f"settings-{month}.toml", "application/toml")
 
 
-def _download(body: str, name: str, mimetype: str) -> Response:
+def _download(body: str | Iterator[bytes], name: str, mimetype: str) -> Response:
     response = Response(body, mimetype=mimetype)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

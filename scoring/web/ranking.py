@@ -90,7 +90,7 @@ def unit(code: str) -> str:
         period = read_period(session, month, deps().scoring)
         record = next((found for found in of_unit if found.month == month), None)
         weight = period.settings.item_points[row.group]
-        twelve = last_twelve(of_unit, month)
+        twelve = last_twelve(of_unit, max([month, *(each.month for each in of_unit)]))
         return render_template(
             "unit.html",
             unit=row,

@@ -20,8 +20,8 @@ def close_months(session: Session, town: Town) -> None:
         month_of_unit(town, "C01", 1, month, rated=8, positive=8)
         month_of_unit(town, "C02", 2, month, rated=7, positive=5, late=2)
         month_of_unit(town, "C03", 3, month, rated=6, positive=3, late=4)
-        month_of_unit(town, "D01", 1, month, rated=9, positive=8)
-        month_of_unit(town, "D02", 2, month, rated=8, positive=6)
+        month_of_unit(town, "D01", 1, month, rated=9, positive=9)
+        month_of_unit(town, "D02", 2 if d03 else 3, month, rated=8, positive=6)
         if d03 is not None:
             month_of_unit(town, "D03", 3, month, rated=8, positive=4, late=5)
         month_of_unit(town, "D04", None, month, rated=2, positive=2)

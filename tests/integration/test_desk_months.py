@@ -224,7 +224,8 @@ def test_a_head_closes_and_publishes_and_everybody_can_compute_it_again(office: 
         row = session.get_one(ScoreMonth, "2026-11")
         assert row.state is MonthState.PUBLISHED
         assert row.inputs_hash in page and row.audit_head in page
-    inputs = supervisor.get("/months/2026-11/inputs.csv").data
+    with supervisor.get("/months/2026-11/inputs.csv") as response:
+        inputs = response.data
     assert hashlib.sha256(inputs).hexdigest() == row.inputs_hash
     settings = read_scoring(city.get("/months/2026-11/settings.toml").text)
     assert settings.version == row.settings_version
