@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -17,15 +17,16 @@ from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
 from scoring.queries_ledger import without_number
 from scoring.queries_ranking import RankingRow, read_months_of, read_period, read_table
+from scoring.rules import Component
 from scoring.web import words, words_scores
 from scoring.web.context import deps, scope, unit_or_404
 from scoring.web.export import Listing, every, listed
-from scoring.web.export_cells import Column, points, share
+from scoring.web.export_cells import Cell, Column, points, share
 from scoring.web.export_columns import rate
 from scoring.web.export_columns import unit as unit_column
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission
-from scoring.web.present import mask_text
+from scoring.web.present import amount, mask_text
 from scoring.web.templating import unit_name
 
 pages = Blueprint("score_exports", __name__)
@@ -51,11 +52,16 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
         Column(_("承办单位"), lambda row: unit_name(row.unit)),
         Column(_("得分（满分200）"), lambda row: points(row.score)),
         Column(_("折算分"), lambda row: points(row.item_points)),
+        Column(_("等次"), lambda row: words.among(words.BANDS, row.band) if row.rank and row.band else None),
+        *(column for place, name in enumerate(words.COMPONENTS) for column in _component(place, name)),
         *rate(_("满意率"), lambda row: row.satisfaction),
         Column(_("满意率置信区间·下限"), lambda row: _of(row.interval, 0)),
         Column(_("满意率置信区间·上限"), lambda row: _of(row.interval, 1)),
+        Column(_("满意率上下限·下限"), lambda row: _of(row.bounds, 0)),
+        Column(_("满意率上下限·上限"), lambda row: _of(row.bounds, 1)),
         *rate(_("参评率"), lambda row: row.response),
         *rate(_("回访率"), lambda row: row.callback),
+        *rate(_("接通率"), lambda row: row.contact),
         *rate(_("无号码"), lambda row: without.get(row.unit.id)),
         Column(_("办结"), lambda row: row.closed),
         Column(
@@ -64,6 +70,30 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
         ),
     ]
     return Listing("ranking", _("排名"), columns, rows(), chosen, month)
+
+
+def _component(place: int, name: str) -> list[Column[RankingRow]]:
+    """A part of the score: its rate, and what it stands on, as the page has them."""
+    head = f"{name} {words.among(words.COMPONENTS, name)}"
+
+    def whole(row: RankingRow) -> Cell:
+        part = row.components[place]
+        return share(part.rate) if part.denominator > 0 or part.rate is None else _("按1计")
+
+    def over(row: RankingRow, of: Callable[[Component], Fraction]) -> Cell:
+        part = row.components[place]
+        return _amount(of(part)) if part.denominator > 0 else None
+
+    return [
+        Column(head, whole),
+        Column(_("%(rate)s·分子", rate=head), partial(over, of=lambda part: part.numerator)),
+        Column(_("%(rate)s·分母", rate=head), partial(over, of=lambda part: part.denominator)),
+    ]
+
+
+def _amount(value: Fraction) -> int | Decimal:
+    """A count, or a sum of weights to the hundredth."""
+    return int(value) if value.denominator == 1 else Decimal(amount(value))
 
 
 def _of(interval: tuple[Fraction, Fraction] | None, at: int) -> Any:

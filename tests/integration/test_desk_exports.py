@@ -133,13 +133,18 @@ def as_page(row: dict[str, str]) -> Counter[str]:
     return tokens([_MOMENT.sub(r"\1", value).removeprefix("'") for value in cells])
 
 
-_HEADINGS = ("组别", "Group", "不参与排名的原因", "Why not ranked")
+_HEADINGS = ("组别", "Group")
+_RATINGS = "Satisfaction rate: of"
 
 
 def repeated(page: str, row: dict[str, str]) -> Counter[str]:
     """Heads that a page says in its rows: the node monitor's, and before a time that was agreed on."""
     if page.startswith("/agents"):
         return tokens([head for head in ("约定", "Agreed on") if _MOMENT.fullmatch(row.get(head, ""))])
+    if page.startswith("/ranking"):  # the n beside an interval, and beside a Q without second callbacks
+        known = row.get("满意率·分母") or row.get(_RATINGS)
+        counted = [f"n={known}"] if known else []
+        return tokens(counted + ["n=0" for value in row.values() if value in ("按1计", "Counts as 1")])
     if not page.startswith("/nodes"):
         return Counter()
     heads = [head for head in row if f"{head}·" in " ".join(row)]

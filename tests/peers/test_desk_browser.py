@@ -140,7 +140,7 @@ def test_from_the_list_to_a_story_and_from_the_ranking_to_one_in_three_clicks(vi
     page.get_by_role("navigation", name="主导航").get_by_role("link", name="排名").click()
     page.get_by_role("link", name="市直部门").click()  # 1
     page.get_by_role("link", name="市城市管理局").click()  # 2
-    page.get_by_role("link", name=STORY).click()  # 3
+    page.get_by_role("link", name=STORY).first.click()  # 3
     assert "根本没人来管" in page.locator(".said.citizen").inner_text()
     page.go_back()
     assert page.locator("h1").inner_text().startswith("市城市管理局")
