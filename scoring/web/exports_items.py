@@ -7,7 +7,7 @@ from datetime import datetime
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
-from scoring.queries_dissatisfaction import ItemRow, read_items
+from scoring.queries_dissatisfaction import ItemRow, read_items, supervisors
 from scoring.queries_filter import Filter
 from scoring.web import words
 from scoring.web.context import deps, may, scope
@@ -25,6 +25,7 @@ pages = Blueprint("item_exports", __name__)
 @listed(pages, "/dissatisfaction", Permission.EXPORT_DISSATISFACTION, "dissatisfaction")
 def dissatisfaction(session: Session, chosen: Filter) -> Listing[ItemRow]:
     bounds, now = scope(session), deps().now()
+    names = {person.login: person.name for person in supervisors(session)}
     columns: list[Column[ItemRow]] = [
         Column(_("案件编号"), lambda row: row.case),
         enterprise(),
@@ -40,7 +41,11 @@ def dissatisfaction(session: Session, chosen: Filter) -> Listing[ItemRow]:
         Column(_("整改"), lambda row: _("整改%(n)s次", n=row.reworks) if row.reworks else None),
         Column(_("时限"), lambda row: row.due_at),
         Column(_("超期"), lambda row: _clock(row, now)),
-        *([Column(_("经办人"), _supervisor)] if may(Permission.WORK_ITEMS) else []),
+        *(
+            [Column(_("经办人"), lambda row: names.get(row.supervisor or "", row.supervisor))]
+            if may(Permission.WORK_ITEMS)
+            else []
+        ),
     ]
     rows = every(lambda at: read_items(session, bounds, at, now, 0), chosen)
     return Listing("dissatisfaction", _("不满意清单"), columns, rows, chosen)
@@ -52,10 +57,6 @@ def _clock(row: ItemRow, now: datetime) -> str | None:
     late = row.due_at < now
     length = age(now - row.due_at if late else row.due_at - now)
     return _("超期%(age)s", age=length) if late else _("还剩%(age)s", age=length)
-
-
-def _supervisor(row: ItemRow) -> str | None:
-    return row.supervisor
 
 
 def _reason(row: ItemRow) -> str | None:

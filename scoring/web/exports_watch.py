@@ -78,6 +78,9 @@ def _parts(row: AlarmRow) -> tuple[str, ...]:
             return row.number, mask_text(row.words)
         case "ledger_broken":
             return row.day, _("涉及%(n)s件", n=detail.get("number"))
+        case "audit_broken":
+            line = detail.get("line")
+            return _("审计"), _("编号%(n)s", n=line) if line else ""
         case "intake_gap":
             missing = detail.get("missing")
             came = _("曾缺%(n)s件，现已补齐", n=missing) if row.came else _("缺%(n)s件", n=missing)
