@@ -372,10 +372,14 @@ def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.service.proofs import take_due_proofs
     from callbacks.service.reminders import Walk, remind_due
     from callbacks.webhook_sender import sending
+    from scoring.item_clock import run_item_clocks
+    from scoring.items import ItemRules
     from scoring.month_heads import published_heads
 
     serve, settings, walk = office.settings.serve, office.settings, Walk()
     reading = make_read_sessions(office.engine)
+    timezone = office.context.policy.windows.timezone
+    rules = ItemRules(settings.dissatisfaction, settings.scoring.adjustments, timezone)
 
     def number(now: datetime) -> None:
         while number_outcomes(office.context, now, _OUTCOMES, settings.webhooks) == _OUTCOMES:
@@ -397,6 +401,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
             serve.remind_seconds,
             lambda now: remind_due(office.context, now, settings=settings.reminders, walk=walk),
         ),
+        "item_clocks": (serve.clock_seconds, lambda now: run_item_clocks(office.context, rules, now)),
         "number_outcomes": (serve.clock_seconds, number),
         "find_gaps": (
             _GAP_TURNS * serve.watch_seconds,

@@ -23,11 +23,11 @@ from scoring.item_rules import Party
 from scoring.item_states import ItemState, ItemTrigger
 from scoring.items import SYSTEM, Act, ItemRules, act_within, locked
 from scoring.models_items import DissatisfactionItem
-from scoring.working_days import working_day_before
+from scoring.working_days import working_days_before
 
 _BATCH = 100
 _URGED, _SUPERVISED = 1, 2
-_FAR = timedelta(days=12)  # a working day before may be that long before: the longest holidays
+_FAR = timedelta(days=12)  # a working day before is at most that long before: the longest holidays
 Item = DissatisfactionItem
 Step = tuple[ItemTrigger, dict[str, Any]] | None
 Look = Callable[[Session, DissatisfactionItem, datetime], Step]
@@ -40,7 +40,7 @@ def run_item_clocks(ctx: Context, rules: ItemRules, now: datetime) -> int:
         _each(ctx, rules, now, _listed(ctx), _begin)
         + _each(ctx, rules, now, _overdue(ctx, ItemState.ASSIGNED, now), _sign)
         + _each(ctx, rules, now, _overdue(ctx, ItemState.REWORKING, now), _supervise)
-        + _each(ctx, rules, now, _to_urge(ctx, now), _urge)
+        + _each(ctx, rules, now, _to_urge(ctx, rules.settings.urge_before_days, now), _urge)
         + _each(ctx, rules, now, _answered(ctx), _answer)
     )
 
@@ -86,14 +86,19 @@ def _overdue(ctx: Context, state: ItemState, now: datetime) -> list[int]:
     return _ids(ctx, Item.state == state, Item.due_at <= now, Item.clock_step < _SUPERVISED)
 
 
-def _to_urge(ctx: Context, now: datetime) -> list[int]:
-    """Whose rework ends within a working day, and who weren't urged."""
-    conditions = (Item.state == ItemState.REWORKING, Item.clock_step == 0)
-    query = select(Item.id, Item.due_at).where(*conditions, Item.due_at > now, Item.due_at <= now + _FAR)
+def _to_urge(ctx: Context, days: int, now: datetime) -> list[int]:
+    """Whose rework ends within so many working days, and who weren't urged."""
+    query = (
+        select(Item.id, Item.due_at)
+        .where(Item.state == ItemState.REWORKING, Item.clock_step == 0)
+        .where(Item.due_at > now, Item.due_at <= now + days * _FAR)
+        .order_by(Item.due_at, Item.id)
+        .limit(_BATCH)
+    )
     with ctx.sessions() as session:
-        rows = session.execute(query.order_by(Item.due_at, Item.id).limit(_BATCH)).all()
+        rows = session.execute(query).all()
     windows = ctx.policy.windows
-    return [id_ for id_, due in rows if due is not None and working_day_before(due, windows) <= now]
+    return [id_ for id_, due in rows if due is not None and working_days_before(due, days, windows) <= now]
 
 
 def _begin(_session: Session, item: DissatisfactionItem, _now: datetime) -> Step:

@@ -28,13 +28,15 @@ def add_working_days(at: datetime, days: int, windows: WindowSettings) -> dateti
     return datetime.combine(day, of_day, zone).astimezone(UTC)
 
 
-def working_day_before(at: datetime, windows: WindowSettings) -> datetime:
-    """The same hour on the last working day before `at`: when it's time to urge."""
+def working_days_before(at: datetime, days: int, windows: WindowSettings) -> datetime:
+    """The same hour so many working days before `at`: when it's time to urge."""
     zone = ZoneInfo(windows.timezone)
     local = at.astimezone(zone)
-    day = local.date() - _DAY
-    while is_rest_day(day, windows):
+    day = local.date()
+    for _ in range(days):
         day -= _DAY
+        while is_rest_day(day, windows):
+            day -= _DAY
     return datetime.combine(day, local.time(), zone).astimezone(UTC)
 
 

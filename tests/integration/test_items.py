@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -260,6 +260,16 @@ def test_unsigned_it_is_urged_and_signed_by_default(listed: Listed) -> None:
     assert listed.clock(hours=1) == 1
     assert listed.state is S.REWORKING
     assert listed.steps()[-2:] == [T.URGE, T.SIGN_BY_DEFAULT]
+
+
+def test_a_rework_is_urged_as_many_days_before_as_the_city_sets(listed: Listed) -> None:
+    reworking(listed)
+    early = replace(RULES, settings=ItemSettings(urge_before_days=3))
+    due = listed.row.due_at
+    assert due is not None
+    assert run_item_clocks(listed.city.ctx, RULES, due - timedelta(days=5)) == 0
+    assert run_item_clocks(listed.city.ctx, early, due - timedelta(days=5)) == 1  # over a weekend
+    assert listed.steps()[-1] is T.URGE
 
 
 def test_a_rework_is_urged_a_day_before_and_supervised_when_overdue(listed: Listed) -> None:

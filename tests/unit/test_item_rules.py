@@ -26,7 +26,7 @@ from scoring.working_days import (
     add_working_days,
     worked_before,
     worked_between,
-    working_day_before,
+    working_days_before,
 )
 
 WINDOWS, SETTINGS = WindowSettings(), ItemSettings()
@@ -55,15 +55,16 @@ def test_working_days(begun: str, days: int, ends: str) -> None:
 
 
 BEFORE = [
-    ("2026-11-25 10:15", "2026-11-24 10:15"),
-    ("2026-11-30 17:00", "2026-11-27 17:00"),  # over the weekend
-    ("2026-10-08 09:00", "2026-09-30 09:00"),  # over the holidays
+    ("2026-11-25 10:15", 1, "2026-11-24 10:15"),
+    ("2026-11-30 17:00", 1, "2026-11-27 17:00"),  # over the weekend
+    ("2026-10-08 09:00", 1, "2026-09-30 09:00"),  # over the holidays
+    ("2026-12-01 17:00", 3, "2026-11-26 17:00"),  # as many as the city sets
 ]
 
 
-@pytest.mark.parametrize(("at", "before"), BEFORE)
-def test_the_working_day_before(at: str, before: str) -> None:
-    assert working_day_before(local(at), WINDOWS) == local(before)
+@pytest.mark.parametrize(("at", "days", "before"), BEFORE)
+def test_the_working_days_before(at: str, days: int, before: str) -> None:
+    assert working_days_before(local(at), days, WINDOWS) == local(before)
 
 
 WORKED = [

@@ -1,0 +1,58 @@
+"""The clock role as `serve` starts it: what only the clock moves is moved."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import app
+from callbacks.models import AuditLink
+from callbacks.stopping import Stop
+from callbacks.vocabulary import UnitGroup
+from scoring.item_states import ItemState
+from scoring.models_items import DissatisfactionItem, ItemStep
+from tests.integration.months_city import Months
+from tests.integration.test_cli import OFFICE
+
+FAST = "[serve]\nclock_seconds = 0.1\nwatch_seconds = 0.1\n"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[app.Office]:
+    path = tmp_path / "city.toml"
+    database = f'[database]\nurl = "sqlite:///{tmp_path}/data/h.db"\nkey_file = "{tmp_path}/data/h.key"\n'
+    path.write_text(OFFICE + database + FAST, encoding="utf-8")
+    office = app.open_office(app.load_settings(path))
+    yield office
+    office.close()
+
+
+def test_a_listed_item_is_verified_at_once_and_the_audit_is_linked(office: app.Office) -> None:
+    months = Months(office.context)
+    months.unit("A", UnitGroup.COUNTY)
+    now = datetime.now(UTC)
+    months.rate(months.case("A", now - timedelta(days=1)), 3, now)
+    stop = Stop()
+    clock = threading.Thread(target=app.run_role, args=(office, "clock", stop))
+    clock.start()
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with office.context.sessions() as session:
+                state = session.scalars(select(DissatisfactionItem.state)).one()
+                steps = session.scalars(select(ItemStep.seq)).all()
+                links = session.scalars(select(AuditLink.seq)).all()
+            if state is ItemState.VERIFYING and links:
+                break
+            assert time.monotonic() < deadline, (state, links)
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        clock.join(20)
+    assert list(steps) == [1]
