@@ -27,7 +27,7 @@ from scoring.assessment import (
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment, Decision, Objection
 from scoring.month_inputs import InputLine, InputsWriter
-from scoring.months import forget_closed
+from scoring.months import forget_closed, month_after
 from scoring.posting import entry_of_callback, post_missing
 from scoring.settings import ScoringSettings
 from scoring.tree import assess_units
@@ -183,14 +183,12 @@ def _wait_for_writers(session: Session) -> None:
 def _check_order(session: Session, month: str) -> None:
     if session.get(ScoreMonth, month) is not None:
         raise MonthRefused(Refusal.CLOSED, f"{month} is closed already")
-    query = (
-        select(func.min(ScoreEntry.month))
-        .where(ScoreEntry.month < month)
-        .where(~exists().where(ScoreMonth.month == ScoreEntry.month))
-    )
-    earlier = session.scalar(query)
-    if earlier is not None:
-        raise MonthRefused(Refusal.EARLIER_OPEN, f"{earlier} is still open; close it first")
+    earlier = session.scalar(select(func.min(ScoreEntry.month))) or month
+    closed = set(session.scalars(select(ScoreMonth.month)))
+    while earlier < month:  # month by month: the database needn't read all that was ever entered
+        if earlier not in closed and session.scalar(select(exists().where(ScoreEntry.month == earlier))):
+            raise MonthRefused(Refusal.EARLIER_OPEN, f"{earlier} is still open; close it first")
+        earlier = month_after(earlier)
 
 
 def _check_publishable(session: Session, month: str, now: datetime, leave_undecided: bool) -> ScoreMonth:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, insert, select, tuple_
+from sqlalchemy import Select, Text, cast, exists, insert, literal, select, tuple_
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
@@ -148,76 +149,57 @@ def post_missing(
 
     Returns how many. Slice by slice, each its own transaction; run again, it finds nothing.
     """
-    return _walk(
-        sessions, _closings_after, lambda s, rows: _post_closings(s, rows, settings, timezone, now)
-    ) + _walk(sessions, _ended_after, lambda s, rows: _post_ended(s, rows, timezone, now))
+
+    def closings(session: Session, rows: Sequence[Any]) -> None:
+        enter_closings(session, [ClosedCase(*row) for row in rows], settings, timezone, now)
+
+    def ended(session: Session, rows: Sequence[Any]) -> None:
+        for (callback,) in rows:
+            enter_ended(session, callback, timezone, now)
+
+    return _walk(sessions, _closings_after, closings) + _walk(sessions, _ended_after, ended)
 
 
 def _walk(
     sessions: sessionmaker[Session],
     after: Callable[[Any], Select[Any]],
-    post: Callable[[Session, Sequence[Any]], int],
+    post: Callable[[Session, Sequence[Any]], None],
 ) -> int:
+    """Slices of what `after` the last row has no entry, so that no slice looks again at those before it."""
     posted, last = 0, None
     while True:
 
-        def work(session: Session, last: Any = last) -> tuple[int, Any]:
-            rows = session.scalars(after(last).limit(_SLICE)).all()
-            return (post(session, rows), rows[-1]) if rows else (0, None)
+        def work(session: Session, last: Any = last) -> Sequence[Any]:
+            rows = session.execute(after(last).limit(_SLICE)).all()
+            post(session, rows)
+            return rows
 
-        number, last_row = in_transaction(sessions, work)
-        posted += number
-        if last_row is None:
+        rows = in_transaction(sessions, work)
+        if not rows:
             return posted
-        last = last_row
+        posted, last = posted + len(rows), rows[-1]
 
 
-def _closings_after(last: Closing | None) -> Select[Any]:
-    query = select(Closing).order_by(Closing.case_id, Closing.closing_no)
+def _closings_after(last: Any) -> Select[Any]:
+    source = literal("closing:") + cast(Closing.case_id, Text) + ":" + cast(Closing.closing_no, Text)
+    entry = exists().where(ScoreEntry.source == source, ScoreEntry.kind == "closed")
+    query = select(*_OF_CLOSED_CASE).where(~entry).order_by(Closing.case_id, Closing.closing_no)
     if last is None:
         return query
     return query.where(tuple_(Closing.case_id, Closing.closing_no) > (last.case_id, last.closing_no))
 
 
-def _ended_after(last: Callback | None) -> Select[Any]:
-    query = select(Callback).where(Callback.round == 1, Callback.state.in_(DONE)).order_by(Callback.id)
-    return query if last is None else query.where(Callback.id > last.id)
+_OF_CLOSED_CASE: tuple[Any, ...] = tuple(getattr(Closing, field.name) for field in fields(ClosedCase))
 
 
-def _post_closings(
-    session: Session, rows: Sequence[Closing], settings: ScoringSettings, timezone: str, now: datetime
-) -> int:
-    known = _known(session, [closing_source(row.case_id, row.closing_no) for row in rows])
-    missing = [
-        ClosedCase(
-            row.case_id,
-            row.closing_no,
-            row.unit_id,
-            row.accepted_at,
-            row.signed_at,
-            row.due_at,
-            row.closed_at,
-        )
-        for row in rows
-        if closing_source(row.case_id, row.closing_no) not in known
-    ]
-    enter_closings(session, missing, settings, timezone, now)
-    return len(missing)
-
-
-def _post_ended(session: Session, rows: Sequence[Callback], timezone: str, now: datetime) -> int:
-    ended = _known(session, [f"callback:{row.id}" for row in rows])
-    missing = [row for row in rows if f"callback:{row.id}" not in ended]
-    for callback in missing:
-        enter_ended(session, callback, timezone, now)
-    return len(missing)
-
-
-def _known(session: Session, sources: Sequence[str]) -> frozenset[str]:
-    """The sources that have ended or were closed, as entries say."""
-    found: Sequence[Row[Any]] = session.execute(
-        select(ScoreEntry.source, ScoreEntry.changes).where(
-            ScoreEntry.source.in_(sources), ScoreEntry.kind.in_(("closed", "due", "ended"))
-        )
-    ).all()
-    return frozenset(row.source for row in found if "ended" in row.changes or "closed" in row.changes)
+def _ended_after(last: Any) -> Select[Any]:
+    """An entry of a month's close says that it was due, not that it ended."""
+    entry = exists().where(
+        ScoreEntry.source == literal("callback:") + cast(Callback.id, Text),
+        ScoreEntry.kind.in_(("due", "ended")),
+        cast(ScoreEntry.changes, Text).contains('"ended"', autoescape=True),
+    )
+    query = (
+        select(Callback).where(Callback.round == 1, Callback.state.in_(DONE), ~entry).order_by(Callback.id)
+    )
+    return query if last is None else query.where(Callback.id > last.Callback.id)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from callbacks.models import Audit
 from callbacks.privacy import Privacy
 from callbacks.vocabulary import UnitGroup
+from scoring import posting
 from scoring.assessment import compute_month
 from scoring.commands import assess_command
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
@@ -268,20 +269,38 @@ def test_a_removed_rating_is_as_one_that_never_came(city: Months) -> None:
     assert found == {"due": 1, "ended": 1, "contacted": 1, "rated_raw": 1, "removed": 1}
 
 
-def test_what_an_earlier_version_left_without_an_entry_is_posted_once(city: Months) -> None:
+def test_what_an_earlier_version_left_without_an_entry_is_posted_once(
+    city: Months, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "_SLICE", 1)
     quiet = Months(make_desk(city.ctx.sessions, city.ctx.privacy).ctx)  # nobody keeps its scores
     quiet.unit("A", UnitGroup.COUNTY)
     rated, waiting = quiet.case("A", at("2026-11-10")), quiet.case("A", at("2026-11-10"), late=True)
     quiet.rate(rated, 1, at("2026-11-12"))
     assert waiting != rated
     now = at("2026-11-20")
-    assert post_missing(city.ctx.sessions, city.settings, ZONE, now) == 3
+    quiet.rate(quiet.case("A", at("2026-11-10")), 1, at("2026-11-12"))
+    assert post_missing(city.ctx.sessions, city.settings, ZONE, now) == 5
     assert post_missing(city.ctx.sessions, city.settings, ZONE, now) == 0
     with city.ctx.sessions() as session:
         found = sums(session.scalars(select(ScoreEntry)).all())
     assert found == {
-        "closed": 2, "closed_on_time": 1, "signed_on_time": 2, "due": 1, "ended": 1, "contacted": 1,
+        "closed": 3, "closed_on_time": 2, "signed_on_time": 3, "due": 2, "ended": 2, "contacted": 2,
     }  # fmt: skip
+
+
+def test_what_a_close_entered_as_due_is_posted_as_ended(city: Months) -> None:
+    quiet = Months(make_desk(city.ctx.sessions, city.ctx.privacy).ctx)
+    quiet.unit("A", UnitGroup.COUNTY)
+    callback = quiet.case("A", at("2026-11-10"))
+    with city.ctx.sessions.begin() as session:
+        session.execute(text("UPDATE callback SET deadline = :at"), {"at": "2026-11-20 02:00:00+00:00"})
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    quiet.unreached(callback, at("2026-12-04"))
+    assert post_missing(city.ctx.sessions, city.settings, ZONE, at("2026-12-05")) == 1
+    with city.ctx.sessions() as session:
+        kinds = session.scalars(select(ScoreEntry.kind).where(ScoreEntry.source == f"callback:{callback}"))
+        assert sorted(kinds) == ["due", "ended"]
 
 
 def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> None:
