@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Rating
 from scoring.models import ScoreEntry
 from scoring.months import counting_month
-from scoring.removal import as_texts, is_removed, sums
+from scoring.removal import as_texts, entries_of, is_removed, sums
 
 
 def unit_of_rating(session: Session, rating: Rating) -> int:
     """The unit in whose scores the rating counts."""
-    query = select(ScoreEntry.unit_id).where(ScoreEntry.rating_id == rating.id)
-    found = session.scalar(query.order_by(ScoreEntry.id.desc()).limit(1))
-    return rating.callback.unit_id if found is None else found
+    entries = entries_of(session, rating)
+    return entries[-1].unit_id if entries else rating.callback.unit_id
 
 
 def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: datetime) -> None:
@@ -28,10 +26,7 @@ def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: dat
     """
     if is_removed(session, rating.id):
         return
-    of = select(Rating.id).where(Rating.callback_id == rating.callback_id)
-    entries = session.scalars(
-        select(ScoreEntry).where(ScoreEntry.rating_id.in_(of)).order_by(ScoreEntry.id)
-    ).all()
+    entries = entries_of(session, rating)
     if not entries or entries[-1].unit_id == unit_id:
         return
     brought = sums(entries)

@@ -107,10 +107,11 @@ def _removed(session: Session, month: str) -> list[Correction]:
     earlier = aliased(ScoreEntry)
     query = (
         select(ScoreEntry.at, func.max(earlier.month), Case.number)
-        .join(earlier, earlier.rating_id == ScoreEntry.rating_id)
+        .join(earlier, earlier.callback_id == ScoreEntry.callback_id)
         .join(Callback, Callback.id == ScoreEntry.callback_id)
         .join(Case, Case.id == Callback.case_id)
         .where(ScoreEntry.month == month, ScoreEntry.kind == "removed", earlier.month < month)
+        .where(earlier.rating_id.is_not(None))
         .group_by(ScoreEntry.id, ScoreEntry.at, Case.number)
         .order_by(ScoreEntry.at.desc())
         .limit(CORRECTIONS_SHOWN)

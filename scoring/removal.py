@@ -7,7 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Rating
@@ -24,26 +24,25 @@ def remove_rating(session: Session, rating: Rating, why: str, by: str, at: datet
     `why` is misrated, wrong_unit, malicious, no_legal_basis or test. The entry counts in the month of what
     it takes back, or in the first open one after it. False where it was removed before.
     """
-    if _entry_of(session, rating.id, "removed") is not None:
+    if is_removed(session, rating.id):
         return False
     first = rating.callback.round == 1
     _take_back(session, rating, why, by, at, {"removed": Fraction(1)} if first else {})
     for later in _later_ratings(session, rating.callback):
-        if _entry_of(session, later.id, "removed") is None:
+        if not is_removed(session, later.id):
             _take_back(session, later, why, by, at, {})
     return True
 
 
 def is_removed(session: Session, rating_id: int) -> bool:
-    return _entry_of(session, rating_id, "removed") is not None
+    removed = exists().where(ScoreEntry.source == f"rating:{rating_id}", ScoreEntry.kind == "removed")
+    return bool(session.scalar(select(removed)))
 
 
 def _take_back(
     session: Session, rating: Rating, why: str, by: str, at: datetime, more: Mapping[str, Fraction]
 ) -> None:
-    entries = session.scalars(
-        select(ScoreEntry).where(ScoreEntry.rating_id.in_(_chain(session, rating))).order_by(ScoreEntry.id)
-    ).all()
+    entries = entries_of(session, rating)
     if not entries:
         return
     changes = {name: -value for name, value in sums(entries).items() if name != _STAYS}
@@ -63,9 +62,12 @@ def _take_back(
     session.flush()
 
 
-def _chain(session: Session, rating: Rating) -> Sequence[int]:
-    """The callback's ratings that ever counted: the rating, and the one that it changed."""
-    return session.scalars(select(Rating.id).where(Rating.callback_id == rating.callback_id)).all()
+def entries_of(session: Session, rating: Rating) -> Sequence[ScoreEntry]:
+    """What the callback's ratings brought, in their order: the rating, and the one that it changed."""
+    query = select(ScoreEntry).where(
+        ScoreEntry.callback_id == rating.callback_id, ScoreEntry.rating_id.is_not(None)
+    )
+    return session.scalars(query.order_by(ScoreEntry.id)).all()
 
 
 def _later_ratings(session: Session, callback: Callback) -> Sequence[Rating]:
@@ -78,11 +80,6 @@ def _later_ratings(session: Session, callback: Callback) -> Sequence[Rating]:
         .order_by(Callback.round)
     )
     return session.scalars(query).all()
-
-
-def _entry_of(session: Session, rating_id: int, kind: str) -> ScoreEntry | None:
-    query = select(ScoreEntry).where(ScoreEntry.source == f"rating:{rating_id}", ScoreEntry.kind == kind)
-    return session.scalar(query)
 
 
 def sums(entries: Sequence[ScoreEntry]) -> dict[str, Fraction]:
