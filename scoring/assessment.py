@@ -88,11 +88,6 @@ def months_with_entries(session: Session, timezone: str, now: datetime) -> list[
     return [month for month in months if month not in published]
 
 
-def last_entry(session: Session, month: str) -> int | None:
-    """The id of the month's newest entry: while it's the same, so are the sums."""
-    return session.scalar(select(func.max(ScoreEntry.id)).where(ScoreEntry.month == month))
-
-
 def month_counts(
     session: Session, month: str, settings: ScoringSettings, timezone: str, now: datetime
 ) -> dict[int, Counts]:

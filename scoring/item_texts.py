@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.models import ASKING, Case, CasePhone, Rating, TextKind, TextMessage
+from callbacks.models import ASKING, Case, CasePhone, TextKind, TextMessage
 from callbacks.numbers import NumberKind
 from callbacks.service.core import Context, is_suppressed
 from callbacks.service.texts import queue_notice
@@ -15,9 +15,7 @@ from callbacks.vocabulary import Channel
 from scoring.models_items import DissatisfactionItem
 
 
-def tell_removed(
-    ctx: Context, session: Session, item: DissatisfactionItem, rating: Rating, now: datetime
-) -> None:
+def tell_removed(ctx: Context, session: Session, item: DissatisfactionItem, now: datetime) -> None:
     """To the number that was asked, else to the case's first mobile; in the window, and not who opted out."""
     to = _asked_number(session, item) or _first_mobile(session, item)
     if to is not None and not is_suppressed(session, to.number_index, Channel.SMS):

@@ -312,7 +312,7 @@ def _effects(
         rating = session.get_one(Rating, item.rating_id)
         why = "no_legal_basis" if trigger is _T.EXPLAIN else wanted.why
         if remove_rating(session, rating, why, wanted.by, now):
-            tell_removed(ctx, session, item, rating, now)
+            tell_removed(ctx, session, item, now)
         cancel_reminders(session, case_id, now)
     match trigger:
         case _T.UPHOLD | _T.NOT_REACHED:

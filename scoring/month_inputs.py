@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
@@ -175,10 +175,3 @@ def _tree(tree: Mapping[str, tuple[str, str]]) -> dict[int, UnitOf]:
             raise BadInputs(f"unit {code}: no group {group!r}; there are {groups}") from None
         found[ids[code]] = UnitOf(ids[code], code, ids[parent] if parent else None, of)
     return found
-
-
-def iter_text(writer: InputsWriter, batches: Iterable[list[InputLine]]) -> Iterator[str]:
-    """The whole file, piece by piece."""
-    yield writer.heading
-    for batch in batches:
-        yield writer.lines(batch)

@@ -107,11 +107,6 @@ def _settings_of(row: ScoreMonth | None, today: ScoringSettings) -> ScoringSetti
     return today if row is None else ScoringSettings.model_validate(row.settings)
 
 
-def read_ranking(session: Session, scope: Scope, group: UnitGroup, month: str) -> Ranking:
-    """A month's table of one group; see `read_table`."""
-    return read_table(session, scope, group, read_period(session, month, ScoringSettings()))
-
-
 def read_table(session: Session, scope: Scope, group: UnitGroup, period: Period) -> Ranking:
     """Units without one above them, by rank; equal ranks, and those listed apart, by the unit's code."""
     of_group = [row for row in read_roots(session, period) if row.unit.group is group]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from scoring.queries_ranking import Rate
+from scoring.web import words
 from scoring.web.export_cells import Column, share
 from scoring.web.language import gettext as _
 from scoring.web.templating import category, unit_name
@@ -26,6 +27,15 @@ def matter() -> Column[Any]:
 
 def number_of_round() -> Column[Any]:
     return Column(_("轮次"), lambda row: _("第%(n)s轮", n=row.round) if row.round > 1 else None)
+
+
+def rated() -> Column[Any]:
+    """The rating in words, where there is one."""
+
+    def said(row: Any) -> str | None:
+        return words.rating(row.scale, row.value) if row.scale and row.value else None
+
+    return Column(_("评价"), said)
 
 
 def number(shown: bool) -> list[Column[Any]]:

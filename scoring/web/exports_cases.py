@@ -18,7 +18,7 @@ from scoring.web import words
 from scoring.web.context import deps, scope, times
 from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Column
-from scoring.web.export_columns import enterprise, matter, number, number_of_round, unit
+from scoring.web.export_columns import enterprise, matter, number, number_of_round, rated, unit
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission
 from scoring.web.templating import age
@@ -57,16 +57,10 @@ def callback_columns() -> list[Column[CallbackRow]]:
         Column(_("办结"), lambda row: row.closed_at),
         Column(_("回访状态"), lambda row: words.word(row.state)),
         Column(_("不纳入的原因"), lambda row: words.word(row.exclusion) if row.exclusion else None),
-        Column(
-            _("评价"), lambda row: words.rating(row.scale, row.value) if row.scale and row.value else None
-        ),
+        rated(),
         Column(_("评价渠道"), lambda row: words.word(row.channel) if row.channel else None),
         Column(_("期限"), lambda row: row.deadline),
     ]
-
-
-def _rating(row: CallbackRow) -> str | None:
-    return words.rating(row.scale, row.value) if row.scale and row.value else None
 
 
 @listed(pages, "/callbacks", Permission.SEE_CASES, "callbacks")

@@ -22,7 +22,7 @@ from scoring.web import words, words_scores
 from scoring.web.context import deps, scope, unit_or_404
 from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Cell, Column, points, share
-from scoring.web.export_columns import rate
+from scoring.web.export_columns import rate, rated
 from scoring.web.export_columns import unit as unit_column
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission
@@ -112,9 +112,7 @@ def unit(session: Session, chosen: Filter, code: str) -> Listing[EntryRow]:
         Column(_("项目"), lambda row: words.among(words_scores.ENTRIES, row.kind)),
         Column(_("案件编号"), lambda row: row.case),
         unit_column(),
-        Column(
-            _("评价"), lambda row: words.rating(row.scale, row.value) if row.scale and row.value else None
-        ),
+        rated(),
         Column(_("原因"), _why),
         *(
             Column(words.among(words_scores.COUNTS, name), partial(_change, name))
@@ -123,10 +121,6 @@ def unit(session: Session, chosen: Filter, code: str) -> Listing[EntryRow]:
     ]
     rows = every(lambda at: read_entries(session, bounds, row.id, month, narrowed.part, at.page), narrowed)
     return Listing(f"unit-{row.code}", unit_name(row), columns, rows, narrowed, month)
-
-
-def _rating(row: EntryRow) -> str | None:
-    return words.rating(row.scale, row.value) if row.scale and row.value else None
 
 
 def _why(row: EntryRow) -> str | None:

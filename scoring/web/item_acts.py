@@ -77,10 +77,7 @@ def _do(item_id: int, party: Party) -> Response | tuple[str, int]:
         status = 409 if error.fault is Fault.STATE else 400
         return item_page(item_id, fault=str(item_words.FAULTS[error.fault])), status
     except ItemConflict:
-        said = _(
-            "此件在您打开之后有人办理过，您的内容没有保存，仍在下面。请看有人做了什么，再决定。附件须重新选择。"
-        )
-        return item_page(item_id, fault=said, seen=_seen()), 409
+        return item_page(item_id, fault=str(item_words.CONFLICT), seen=_seen()), 409
     flash(_("已登记：%(what)s", what=item_words.trigger(trigger)))
     return redirect(url_for("items.show", item_id=item_id), 303)
 

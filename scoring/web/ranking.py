@@ -8,7 +8,6 @@ from flask import Blueprint, abort, render_template
 from sqlalchemy.orm import Session
 
 from callbacks.vocabulary import UnitGroup
-from scoring.models import MonthState
 from scoring.queries import Scope, months, units
 from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
@@ -132,11 +131,6 @@ def _objections(period: Period) -> object:
         ]
 
     return links
-
-
-def state_of(period: Period) -> str:
-    """The month's state as a word of MONTH_STATES."""
-    return "open" if period.closed is None else MonthState(period.closed.state).value
 
 
 def _timezone() -> str:
