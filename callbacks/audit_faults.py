@@ -25,10 +25,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from callbacks.audit_chain import GENESIS, AuditLine, link
+from callbacks.vocabulary import SYSTEM
 
 LATE = timedelta(hours=1)
 WINDOW = 10_000
-SYSTEM = "system"
 
 
 class FaultKind(StrEnum):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+SYSTEM = "system"  # the actor of what no person did
+
 
 class Channel(StrEnum):
     """The way by which an attempt is made or an answer arrives."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.models import Unit
-from callbacks.service.core import Context, audit
-from scoring.adjustments import LONGEST_REASON, File, find_case, newest_item, store_files
+from callbacks.service.core import Context, audit, find_unit
+from scoring.adjustments import find_case, newest_item
 from scoring.decisions import Measure
+from scoring.evidence import File, store_files
 from scoring.models_decisions import Accountability
+from scoring.reasons import checked_reason
 
 
 class RecordFault(StrEnum):
@@ -54,7 +54,7 @@ def record(ctx: Context, wanted: NewRecord, by: str, now: datetime, today: date)
             unit_id=_unit_id(session, wanted.unit),
             item_id=_item_id(session, wanted.case) if wanted.case else None,
             on_day=_day(wanted.on_day, today),
-            reason=_reason(wanted.reason),
+            reason=checked_reason(wanted.reason, BadRecord(RecordFault.REASON)),
             by=by,
             at=now,
         )
@@ -71,10 +71,10 @@ def record(ctx: Context, wanted: NewRecord, by: str, now: datetime, today: date)
 
 
 def _unit_id(session: Session, code: str) -> int:
-    found = session.scalar(select(Unit.id).where(Unit.code == code)) if code.isprintable() else None
-    if found is None:
+    unit = find_unit(session, code)
+    if unit is None:
         raise BadRecord(RecordFault.UNIT)
-    return found
+    return unit.id
 
 
 def _item_id(session: Session, number: str) -> int:
@@ -89,10 +89,3 @@ def _day(given: date | None, today: date) -> date:
     if given is None or given > today:
         raise BadRecord(RecordFault.DAY)
     return given
-
-
-def _reason(given: str) -> str:
-    reason = given.replace("\r\n", "\n").strip()
-    if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", "").isprintable():
-        raise BadRecord(RecordFault.REASON)
-    return reason

@@ -12,19 +12,18 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callbacks.models import Callback, Case, Unit
-from callbacks.service.core import Context, audit
+from callbacks.models import Callback, Case
+from callbacks.service.core import Context, audit, find_unit
+from callbacks.vocabulary import SYSTEM
 from scoring.decisions import OF_ITEMS, AdjustmentKind, Decision, adds, is_covered
-from scoring.evidence import BadEvidence, store_evidence
+from scoring.evidence import File, store_files
 from scoring.item_states import ItemTrigger
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Adjustment
 from scoring.models_items import DissatisfactionItem, ItemStep
 from scoring.months import counting_month, month_of
+from scoring.reasons import checked_reason
 from scoring.settings import AdjustmentSettings
-
-SYSTEM = "system"
-LONGEST_REASON = 1000
 
 
 class AdjustmentFault(StrEnum):
@@ -55,14 +54,6 @@ class AdjustmentDecided(Exception):
     def __init__(self, found: Adjustment) -> None:
         super().__init__(f"adjustment {found.id} is {found.state.value} by {found.decided_by}")
         self.state, self.by, self.at = found.state, found.decided_by, found.decided_at
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What somebody attaches."""
-
-    name: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +124,7 @@ def decide(
             raise AdjustmentDecided(row)
         if row.proposed_by == by:
             raise BadAdjustment(AdjustmentFault.OWN)
-        row.decision_reason = checked_reason(reason)
+        row.decision_reason = checked_reason(reason, BadAdjustment(AdjustmentFault.REASON))
         row.state = Decision.APPROVED if approve else Decision.REJECTED
         row.decided_by, row.decided_at = by, now
         audit(session, now, by, f"adjustment_{row.state.value}", f"adjustment:{row.id}", kind=row.kind.value)
@@ -143,21 +134,16 @@ def decide(
     ctx.run(work)
 
 
-def checked_reason(given: str) -> str:
-    """The reason without what surrounds it; BadAdjustment where there is none or it's a novel."""
-    reason = given.replace("\r\n", "\n").strip()
-    if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", "").isprintable():
-        raise BadAdjustment(AdjustmentFault.REASON)
-    return reason
-
-
 def _subject(session: Session, wanted: NewAdjustment) -> Subject:
     if not wanted.case:
         if not adds(wanted.kind):
             raise BadAdjustment(AdjustmentFault.CASE)
         # The document itself, so that one letter of thanks is counted once.
         digest = sha256(wanted.files[0].content).hexdigest()
-        return Subject(f"commendation:{digest[:32]}", _unit_id(session, wanted.unit))
+        unit = find_unit(session, wanted.unit)
+        if unit is None:
+            raise BadAdjustment(AdjustmentFault.UNIT)
+        return Subject(f"commendation:{digest[:32]}", unit.id)
     case = find_case(session, wanted.case)
     if case is None:
         raise BadAdjustment(AdjustmentFault.CASE)
@@ -169,13 +155,6 @@ def _subject(session: Session, wanted: NewAdjustment) -> Subject:
     if item is None:
         raise BadAdjustment(AdjustmentFault.ITEM)
     return Subject(f"item:{item.id}", item.unit_id, item.id, case.id)
-
-
-def _unit_id(session: Session, code: str) -> int:
-    found = session.scalar(select(Unit.id).where(Unit.code == code)) if code.isprintable() else None
-    if found is None:
-        raise BadAdjustment(AdjustmentFault.UNIT)
-    return found
 
 
 def find_case(session: Session, number: str) -> Case | None:
@@ -211,7 +190,7 @@ def _add(
         item_id=subject.item_id,
         case_id=subject.case_id,
         points=str(points.of(kind)),
-        reason=checked_reason(reason),
+        reason=checked_reason(reason, BadAdjustment(AdjustmentFault.REASON)),
         proposed_by=by,
         proposed_at=now,
     )
@@ -226,17 +205,6 @@ def add_once(session: Session, row: object, otherwise: Exception) -> None:
         with session.begin_nested():
             session.add(row)
     except IntegrityError as error:
-        raise otherwise from error
-
-
-def store_files(
-    session: Session, subject: str, files: Sequence[File], by: str, now: datetime, otherwise: Exception
-) -> None:
-    """Keeps what was attached; `otherwise` is raised where a file isn't taken."""
-    try:
-        for file in files:
-            store_evidence(session, subject, file.name, file.content, by, now)
-    except BadEvidence as error:
         raise otherwise from error
 
 

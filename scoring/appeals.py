@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.service.core import Context, audit
-from scoring.adjustments import File
 from scoring.decisions import verdict
+from scoring.evidence import File
 from scoring.item_rules import LONGEST_REASON, Fault, Grounds, Party
 from scoring.item_states import ItemState, ItemTrigger
 from scoring.items import Act, BadAct, ItemRules, act_within, locked

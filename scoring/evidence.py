@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -23,6 +25,24 @@ _MP3_SYNC = 0xE0  # the frame header's next three bits, after eight ones
 
 class BadEvidence(ValueError):
     """The file is empty, over 10 MB, or of no kind that is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What somebody attaches."""
+
+    name: str
+    content: bytes
+
+
+def store_files(
+    session: Session, subject: str, files: Sequence[File], by: str, at: datetime, otherwise: Exception
+) -> list[Evidence]:
+    """Keeps what was attached to a subject; `otherwise` is raised where a file isn't taken."""
+    try:
+        return [store_evidence(session, subject, file.name, file.content, by, at) for file in files]
+    except BadEvidence as error:
+        raise otherwise from error
 
 
 def store_evidence(

@@ -19,9 +19,10 @@ from callbacks.models import Callback, Rating
 from callbacks.rating import SCALES
 from callbacks.service.core import Context
 from callbacks.states import TERMINAL, State
+from callbacks.vocabulary import SYSTEM
 from scoring.item_rules import Party
 from scoring.item_states import ItemState, ItemTrigger
-from scoring.items import SYSTEM, Act, ItemRules, act_within, locked
+from scoring.items import Act, ItemRules, act_within, locked
 from scoring.models_items import DissatisfactionItem
 from scoring.working_days import working_days_before
 

@@ -14,15 +14,15 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from callbacks.models import Case, Rating, Unit
+from callbacks.models import Case, Rating
 from callbacks.reminders import Stage
-from callbacks.service.core import Context, audit
+from callbacks.service.core import Context, audit, find_unit
 from callbacks.service.reminders import cancel_reminders, remind
 from callbacks.service.rounds import open_round
 from callbacks.settings import WindowSettings
-from scoring.adjustments import File, propose_for_item
+from scoring.adjustments import propose_for_item
 from scoring.decisions import AdjustmentKind
-from scoring.evidence import BadEvidence, store_evidence
+from scoring.evidence import File, store_files
 from scoring.item_rules import (
     ASSIGNS,
     BEGINS_REWORK,
@@ -45,7 +45,6 @@ from scoring.removal import remove_rating
 from scoring.settings import AdjustmentSettings
 from scoring.working_days import worked_before, worked_between
 
-SYSTEM = "system"
 _T = ItemTrigger
 
 
@@ -191,7 +190,7 @@ def act_within(
     if to in ENDED:
         item.ended_at = now
     _add_step(session, item, trigger, before, wanted, detail, now)
-    _effects(ctx, session, rules, item, trigger, wanted, now)
+    _effects(ctx, session, rules, item, trigger, wanted, detail, now)
     session.flush()
     return item
 
@@ -229,16 +228,10 @@ def _before(
     """What the act brings with it, checked and kept: files, another unit, how it's escalated."""
     detail: dict[str, Any] = dict(wanted.detail)
     if wanted.files:
-        try:
-            files = [
-                store_evidence(session, f"item:{item.id}", f.name, f.content, wanted.by, now)
-                for f in wanted.files
-            ]
-        except BadEvidence:
-            raise BadAct(Fault.FILE) from None
+        files = store_files(session, f"item:{item.id}", wanted.files, wanted.by, now, BadAct(Fault.FILE))
         detail["evidence"] = [file.sha256 for file in files]
     if trigger is _T.REASSIGN:
-        unit = session.scalar(select(Unit).where(Unit.code == wanted.unit)) if wanted.unit else None
+        unit = find_unit(session, wanted.unit)
         if unit is None or unit.id == item.unit_id:
             raise BadAct(Fault.UNIT)
         detail |= {"unit": unit.code, "unit_id": unit.id, "confirmed": wanted.confirmed}
@@ -305,6 +298,7 @@ def _effects(
     item: DissatisfactionItem,
     trigger: ItemTrigger,
     wanted: Act,
+    detail: dict[str, Any],
     now: datetime,
 ) -> None:
     case_id = item.callback.case_id
@@ -321,9 +315,10 @@ def _effects(
             _remind(ctx, session, item, Stage.URGE, now)
         case _T.SUPERVISE:
             _remind(ctx, session, item, Stage.SUPERVISE, now)
-            _propose(session, rules, AdjustmentKind.REWORK_OVERDUE, item, wanted.reason or "整改超期", now)
+            why = wanted.reason or "整改超期"
+            propose_for_item(session, rules.points, AdjustmentKind.REWORK_OVERDUE, item, why, now)
         case _T.REASSIGN:
-            _reassign(session, item, wanted, now)
+            _reassign(session, item, wanted, detail["unit_id"], now)
         case _T.SUBMIT:
             cancel_reminders(session, case_id, now)
         case _T.ACCEPT:
@@ -332,22 +327,12 @@ def _effects(
             callback = open_round(ctx, session, item.callback, holder, now)
             item.round, item.due_at = callback.round, callback.deadline
         case _T.DISSATISFIED | _T.DISSATISFIED_AGAIN:
-            _propose(session, rules, AdjustmentKind.SECOND_DISSATISFIED, item, "二次回访仍不满意", now)
+            why = "二次回访仍不满意"
+            propose_for_item(session, rules.points, AdjustmentKind.SECOND_DISSATISFIED, item, why, now)
         case _T.REWORK if wanted.method is not None:
             item.escalation = wanted.method.value
         case _T.PERSIST:
             item.published_reason = wanted.reason.strip()
-
-
-def _propose(
-    session: Session,
-    rules: ItemRules,
-    kind: AdjustmentKind,
-    item: DissatisfactionItem,
-    reason: str,
-    now: datetime,
-) -> None:
-    propose_for_item(session, rules.points, kind, item, reason, now)
 
 
 def _remind(ctx: Context, session: Session, item: DissatisfactionItem, stage: Stage, now: datetime) -> None:
@@ -357,8 +342,7 @@ def _remind(ctx: Context, session: Session, item: DissatisfactionItem, stage: St
         remind(ctx, session, case.id, stage, item.due_at, now, ctx.reminders, occasion=item.seq)
 
 
-def _reassign(session: Session, item: DissatisfactionItem, wanted: Act, now: datetime) -> None:
-    unit_id = session.scalars(select(Unit.id).where(Unit.code == wanted.unit)).one()
+def _reassign(session: Session, item: DissatisfactionItem, wanted: Act, unit_id: int, now: datetime) -> None:
     if wanted.confirmed:
         move_rating(session, session.get_one(Rating, item.rating_id), unit_id, wanted.by, now)
-    item.unit_id, item.assigned_at = unit_id, now
+    item.unit_id = unit_id

@@ -14,11 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.service.core import Context, audit
-from scoring.adjustments import LONGEST_REASON, File, add_once, store_files
+from scoring.adjustments import add_once
 from scoring.decisions import Decision, ObjectionKind, verdict
+from scoring.evidence import File, store_files
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Objection, ObjectionDecision
 from scoring.months import counting_month
+from scoring.reasons import checked_reason
 
 # The kind of entry that is objected to, and the count that an upheld objection sets right.
 _LINES: dict[ObjectionKind, tuple[str, str]] = {
@@ -74,7 +76,7 @@ def object_to(ctx: Context, wanted: NewObjection, units: Collection[int], by: st
             month=line.month,
             kind=wanted.kind,
             subject=wanted.subject,
-            reason=_reason(wanted.reason),
+            reason=checked_reason(wanted.reason, BadObjection(ObjectionFault.REASON)),
             by=by,
             at=now,
         )
@@ -120,7 +122,8 @@ def decide_objection(
             raise ObjectionMoved
         if by in (word.by for word in said):
             raise BadObjection(ObjectionFault.AGAIN)
-        word = ObjectionDecision(objection_id=row.id, by=by, at=now, uphold=uphold, reason=_reason(reason))
+        why = checked_reason(reason, BadObjection(ObjectionFault.REASON))
+        word = ObjectionDecision(objection_id=row.id, by=by, at=now, uphold=uphold, reason=why)
         session.add(word)
         audit(session, now, by, "decide_objection", f"objection:{row.id}", uphold=uphold)
         found = verdict([each.uphold for each in said] + [uphold])
@@ -168,10 +171,3 @@ def _correct(session: Session, row: Objection, words: list[ObjectionDecision], n
             at=now,
         )
     )
-
-
-def _reason(given: str) -> str:
-    reason = given.replace("\r\n", "\n").strip()
-    if not reason or len(reason) > LONGEST_REASON or not reason.replace("\n", "").isprintable():
-        raise BadObjection(ObjectionFault.REASON)
-    return reason

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from callbacks.models import Unit
-from callbacks.service.core import Context, audit
+from callbacks.service.core import Context, audit, find_unit
 from callbacks.vocabulary import Role
 from scoring.models import User
 from scoring.users import MIN_PASSWORD, PASSWORD_METHOD, BadUser, add_user, random_password
@@ -180,7 +180,7 @@ def _unit(session: Session, role: Role, code: str) -> Unit | None:
     """A unit user's unit; whoever isn't one has none."""
     if role is not Role.UNIT_USER:
         return None
-    unit = session.scalar(select(Unit).where(Unit.code == code)) if code.isprintable() else None
+    unit = find_unit(session, code)
     if unit is None:
         raise BadPerson(PersonFault.UNIT)
     return unit

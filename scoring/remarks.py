@@ -13,8 +13,7 @@ from callbacks.models import Base, Case, Unit
 from callbacks.service.core import Context, audit
 from scoring.models_decisions import Accountability, Adjustment, Objection, Remark
 from scoring.models_items import DissatisfactionItem
-
-LONGEST = 1000
+from scoring.reasons import checked_reason
 
 _ROWS: dict[str, type[Base]] = {
     "item": DissatisfactionItem,
@@ -33,9 +32,7 @@ class BadRemark(ValueError):
 
 def sign_remark(ctx: Context, subject: str, body: str, by: str, now: datetime) -> int:
     """Keeps the remark under the inspector's login; returns its id."""
-    words = body.replace("\r\n", "\n").strip()
-    if not words or len(words) > LONGEST or not words.replace("\n", "").isprintable():
-        raise BadRemark("words")
+    words = checked_reason(body, BadRemark("words"))
 
     def work(session: Session) -> int:
         if not _exists(session, subject):

@@ -16,7 +16,7 @@ from callbacks.service.answers import Answer, change, counted_rating, give_resol
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
 from callbacks.states import ON_THE_LINE, State, Trigger
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import SYSTEM, Disposition
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +142,7 @@ def finish(
     end_attempt(session, attempt, now)
     session.flush()
     if disposition is Disposition.UNKNOWN:
-        audit(session, now, "system", "attempt_unknown", f"attempt:{attempt.id}")
+        audit(session, now, SYSTEM, "attempt_unknown", f"attempt:{attempt.id}")
         raise_alarm(session, AlarmKind.ATTEMPT_UNKNOWN, attempt.trunk, now, attempt=attempt.id)
     for callback in callbacks:
         if callback.state in ON_THE_LINE:
@@ -218,5 +218,5 @@ def _count_network_fail(
     detail = {"trunk": attempt.trunk, "sip_status": attempt.sip_status, "q850": attempt.q850}
     log.warning("network_fail", attempt=attempt.id, fails=callback.network_fails, **detail)
     if callback.network_fails % alarm_at == 0:
-        audit(session, now, "system", "network_fail_alarm", f"callback:{callback.id}", **detail)
+        audit(session, now, SYSTEM, "network_fail_alarm", f"callback:{callback.id}", **detail)
         raise_alarm(session, AlarmKind.NETWORK_FAIL, attempt.trunk, now, callback=callback.id, **detail)

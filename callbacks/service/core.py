@@ -358,6 +358,11 @@ def _pause_rule(session: Session, pause: Pause) -> PauseRule:
     return PauseRule(pause.reason, pause.until, units, pause.category, pause.number_index)
 
 
+def find_unit(session: Session, code: str) -> Unit | None:
+    """The unit of a code as somebody typed it."""
+    return session.scalar(select(Unit).where(Unit.code == code)) if code.isprintable() else None
+
+
 def subtree(session: Session, unit_id: int) -> frozenset[int]:
     """The unit and all below it."""
     found, level = {unit_id}, {unit_id}

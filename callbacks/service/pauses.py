@@ -10,10 +10,10 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from callbacks.models import Attempt, AttemptCallback, Callback, Case, CasePhone, TextMessage, TextState, Unit
+from callbacks.models import Attempt, AttemptCallback, Callback, Case, CasePhone, TextMessage, TextState
 from callbacks.models_office import Pause, PauseScope
 from callbacks.numbers import LANDLINE, MOBILE, mask, normalise
-from callbacks.service.core import Context, audit, subtree
+from callbacks.service.core import Context, audit, find_unit, subtree
 from callbacks.states import ON_THE_LINE, OPEN, State
 from callbacks.vocabulary import Channel
 
@@ -122,10 +122,10 @@ def _checked(ctx: Context, session: Session, wanted: NewPause, by: str, now: dat
 
 
 def _unit_id(session: Session, code: str) -> int:
-    found = session.scalar(select(Unit.id).where(Unit.code == code)) if code.isprintable() else None
-    if found is None:
+    unit = find_unit(session, code)
+    if unit is None:
         raise BadPause(PauseFault.UNIT)
-    return found
+    return unit.id
 
 
 def _category(given: str) -> str:

@@ -36,7 +36,7 @@ from callbacks.service.closing import cancel_queued_text
 from callbacks.service.core import Context, audit, close_question, is_suppressed, lock_callbacks, move
 from callbacks.service.texts import queue_answer
 from callbacks.states import ON_THE_LINE, OPEN, TAKES_LATE_ANSWER, State, Trigger
-from callbacks.vocabulary import Channel
+from callbacks.vocabulary import SYSTEM, Channel
 
 log = structlog.get_logger(__name__)
 _AT_ONCE = 20  # in one transaction: more would make the first ones wait
@@ -201,7 +201,7 @@ def _callbacks_of(session: Session, questions: Iterable[TextMessage | None]) -> 
 
 
 def _alarm(ctx: Context, session: Session, reply: Reply, question: TextMessage | None, now: datetime) -> None:
-    audit(session, now, "system", "emergency_reply", f"reply:{reply.id}")
+    audit(session, now, SYSTEM, "emergency_reply", f"reply:{reply.id}")
     raise_alarm(session, AlarmKind.EMERGENCY_REPLY, f"reply:{reply.id}", now, number=reply.number_masked)
     to = reply if question is None else question  # danger is answered, whether or not we ever asked
     if question is not None or kind_of(ctx.privacy.decrypt(reply.number_encrypted)) is NumberKind.MOBILE:

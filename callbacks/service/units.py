@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.days import day_begins, day_of
 from callbacks.models import Unit
-from callbacks.service.core import Context, audit, subtree
+from callbacks.service.core import Context, audit, find_unit, subtree
 from callbacks.vocabulary import UnitGroup, UnitLevel
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")  # it stands in addresses
@@ -128,12 +128,12 @@ def _facts(session: Session, unit: Unit) -> dict[str, str | None]:
 def _parent(session: Session, unit: Unit, code: str) -> int | None:
     if not code:
         return None
-    found = session.scalar(select(Unit.id).where(Unit.code == code)) if code.isprintable() else None
+    found = find_unit(session, code)
     if found is None:
         raise BadUnit(UnitFault.PARENT)
-    if unit.id is not None and found in subtree(session, unit.id):
+    if unit.id is not None and found.id in subtree(session, unit.id):
         raise BadUnit(UnitFault.CYCLE)
-    return found
+    return found.id
 
 
 def _valid_to(unit: Unit, last_day: date | None, timezone: str) -> datetime | None:

@@ -10,7 +10,7 @@ from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models import Callback, Rating
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.core import Context, audit, lock_callbacks
-from callbacks.vocabulary import Channel
+from callbacks.vocabulary import SYSTEM, Channel
 
 _MOST_WORDS = 2000  # characters beside one rating, however often somebody adds to them
 
@@ -52,7 +52,7 @@ def alarm_if_urgent(ctx: Context, session: Session, callback: Callback, words: s
     if not words or not ctx.urgent(words):
         return
     subject = f"callback:{callback.id}"
-    audit(session, now, "system", "emergency_reply", subject)
+    audit(session, now, SYSTEM, "emergency_reply", subject)
     raise_alarm(
         session, AlarmKind.EMERGENCY_REPLY, subject, now, case=callback.case.number, channel=Channel.WEB.value
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from callbacks.vocabulary import SYSTEM
 from scoring.item_rules import Escalation, Fault, Grounds, lacking
 from scoring.item_states import ItemTrigger
 from scoring.web import words
@@ -131,7 +132,7 @@ def clock(due: datetime | None, now: datetime) -> str:
 
 def who(by: str) -> str:
     """A login as it is; what no person did, in words."""
-    return _("系统") if by == "system" else by
+    return _("系统") if by == SYSTEM else by
 
 
 def details(detail: Mapping[str, Any]) -> list[str]:

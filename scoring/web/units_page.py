@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from callbacks.models import Unit
+from callbacks.service.core import find_unit
 from callbacks.service.units import (
     BadUnit,
     StaleUnit,
@@ -113,7 +113,7 @@ def _one(
     code: str, given: Given | None = None, fault: UnitFault | None = None, *, stale: bool = False
 ) -> str:
     with deps().read_sessions() as session:
-        unit = session.scalar(select(Unit).where(Unit.code == code)) if code.isprintable() else None
+        unit = find_unit(session, code)
         if unit is None:
             abort(404)
         every = units(session, Scope())

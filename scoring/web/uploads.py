@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app, request
 from flask_login import current_user
 
-from scoring.adjustments import File
+from scoring.evidence import File
 from scoring.web.permissions import View
 
 LARGEST_REQUEST = 12 * 1024 * 1024

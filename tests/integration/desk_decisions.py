@@ -10,8 +10,9 @@ from callbacks.intake_phones import PHONES_DIFFER
 from callbacks.models import Case, Unit
 from callbacks.service.core import audit
 from scoring.accountability import NewRecord, record
-from scoring.adjustments import File, NewAdjustment, decide, propose
+from scoring.adjustments import NewAdjustment, decide, propose
 from scoring.decisions import AdjustmentKind, Measure, ObjectionKind
+from scoring.evidence import File
 from scoring.models import ScoreEntry
 from scoring.objections import NewObjection, decide_objection, object_to
 from scoring.remarks import sign_remark

@@ -18,13 +18,13 @@ from scoring.adjustments import (
     AdjustmentDecided,
     AdjustmentFault,
     BadAdjustment,
-    File,
     NewAdjustment,
     decide,
     propose,
     propose_for_item,
 )
 from scoring.decisions import AdjustmentKind, Measure, ObjectionKind
+from scoring.evidence import File
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment
 from scoring.models_items import DissatisfactionItem, Evidence

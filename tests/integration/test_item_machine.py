@@ -21,8 +21,8 @@ from callbacks.service.core import lock_callbacks, move
 from callbacks.states import OPEN as CALLBACK_OPEN
 from callbacks.states import Trigger
 from callbacks.vocabulary import UnitGroup
-from scoring.adjustments import File
 from scoring.appeals import Word, appeal, decide_appeal
+from scoring.evidence import File
 from scoring.hard_cases import Meeting, close_hard_case, meet
 from scoring.item_clock import run_item_clocks
 from scoring.item_rules import Escalation, Grounds, Party

@@ -18,8 +18,8 @@ from callbacks.service.planning import plan_due, settle_due
 from callbacks.service.texts import claim_texts
 from callbacks.states import State
 from callbacks.vocabulary import Channel, UnitGroup
-from scoring.adjustments import File
 from scoring.appeals import Word, appeal, decide_appeal
+from scoring.evidence import File
 from scoring.item_clock import run_item_clocks
 from scoring.item_rules import Escalation, Grounds, Party
 from scoring.item_settings import ItemSettings

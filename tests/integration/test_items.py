@@ -19,9 +19,9 @@ from callbacks.service.core import lock_callbacks, move
 from callbacks.service.planning import plan_due
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import UnitGroup
-from scoring.adjustments import File
 from scoring.appeals import Word, appeal, decide_appeal
 from scoring.decisions import AdjustmentKind
+from scoring.evidence import File
 from scoring.hard_cases import Meeting, close_hard_case, meet
 from scoring.item_clock import run_item_clocks
 from scoring.item_rules import Escalation, Fault, Grounds, Party
