@@ -27,6 +27,7 @@ from scoring.rules import (
     callback_rate,
     closing_rate,
     contact_rate,
+    exact,
     nonresponse_bounds,
     response_rate,
     satisfaction_rate,
@@ -194,8 +195,8 @@ def _values(each: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
     return {
         "counts": of.counts.as_texts(),
         "components": _shown(each, settings),
-        "score": _text(of.score),
-        "item_points": _text(each.item_points),
+        "score": exact(of.score),
+        "item_points": exact(each.item_points),
         "rank": each.rank,
         "listed_apart": of.listed_apart,
         "settings_version": settings.version,
@@ -207,29 +208,15 @@ def _shown(of_unit: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]
     each, c = of_unit.assessment, of_unit.assessment.counts
     bounds, interval = nonresponse_bounds(c), wilson(c.positive, c.rated)
     return {
-        "parts": [
-            {
-                "name": part.name,
-                "numerator": str(part.numerator),
-                "denominator": str(part.denominator),
-                "rate": _text(part.rate),
-                "points": str(part.points),
-                "value": str(part.value),
-            }
-            for part in each.components
-        ],
-        "callback_rate": _text(callback_rate(c)),
-        "response_rate": _text(response_rate(c)),
-        "satisfaction_rate": _text(satisfaction_rate(c)),
-        "contact_rate": _text(contact_rate(c)),
-        "closing_rate": _text(closing_rate(c)),
+        "parts": [{"name": part.name, **part.as_texts()} for part in each.components],
+        "callback_rate": exact(callback_rate(c)),
+        "response_rate": exact(response_rate(c)),
+        "satisfaction_rate": exact(satisfaction_rate(c)),
+        "contact_rate": exact(contact_rate(c)),
+        "closing_rate": exact(closing_rate(c)),
         "wilson": None if interval is None else list(interval),
         "nonresponse_bounds": None if bounds is None else [str(bound) for bound in bounds],
-        "shrunk": _text(of_unit.shrunk),
+        "shrunk": exact(of_unit.shrunk),
         "unreached_policy": settings.unreached_policy,
         "band": None if each.score is None else band(each.score),
     }
-
-
-def _text(value: Fraction | None) -> str | None:
-    return None if value is None else str(value)

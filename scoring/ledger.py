@@ -25,7 +25,7 @@ from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
 from scoring.months import counting_month, month_of
 from scoring.posting import enter_closings, enter_ended, reached_late
-from scoring.removal import is_removed
+from scoring.removal import as_texts, is_removed
 from scoring.settings import ScoringSettings
 
 
@@ -89,7 +89,7 @@ class ScoreLedger:
                 source=f"rating:{rating.id}",
                 callback_id=rating.callback_id,
                 rating_id=rating.id,
-                changes={name: str(value) for name, value in changes.items() if value},
+                changes=as_texts(changes),
                 provenance=_provenance(rating),
                 at=at,
             )
@@ -123,26 +123,24 @@ def _worth(session: Session, rating: Rating) -> dict[str, Fraction]:
 
 
 def _first_weight(session: Session, callback: Callback) -> Fraction:
-    """The weight of the first round's counted rating of the same closing; 0 where it was removed."""
+    first = _first_rating(session, callback)
+    return Fraction(0) if first is None else SCALES[first.scale].weight(first.value)
+
+
+def _is_first_removed(session: Session, callback: Callback) -> bool:
+    first = _first_rating(session, callback)
+    return first is not None and is_removed(session, first.id)
+
+
+def _first_rating(session: Session, callback: Callback) -> Rating | None:
+    """The first round's counted rating of the same closing."""
     query = (
         select(Rating)
         .join(Callback, Callback.id == Rating.callback_id)
         .where(Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
         .where(Callback.round == 1, Rating.counted)
     )
-    first = session.scalar(query)
-    return Fraction(0) if first is None else SCALES[first.scale].weight(first.value)
-
-
-def _is_first_removed(session: Session, callback: Callback) -> bool:
-    query = (
-        select(Rating.id)
-        .join(Callback, Callback.id == Rating.callback_id)
-        .where(Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
-        .where(Callback.round == 1, Rating.counted)
-    )
-    first = session.scalar(query)
-    return first is not None and is_removed(session, first)
+    return session.scalar(query)
 
 
 def _difference(new: dict[str, Fraction], old: dict[str, Fraction]) -> dict[str, Fraction]:

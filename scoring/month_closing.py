@@ -204,19 +204,30 @@ def _check_publishable(session: Session, month: str, now: datetime, leave_undeci
     earlier = select(ScoreMonth.month).where(ScoreMonth.month < month, ScoreMonth.state == MonthState.DRAFT)
     if (found := session.scalar(earlier.order_by(ScoreMonth.month).limit(1))) is not None:
         raise MonthRefused(Refusal.EARLIER_DRAFT, f"{found} is still a draft; publish it first")
-    waiting = undecided(session, month, row.frozen_at)
+    left = undecided(session, month, row.frozen_at)
+    waiting = left.objections + left.adjustments
     if waiting and not leave_undecided:
         raise MonthRefused(Refusal.UNDECIDED, f"{month}: {waiting} objections or adjustments aren't decided")
     return row
 
 
-def undecided(session: Session, month: str, frozen_at: datetime) -> int:
-    """How many objections to a month, and adjustments proposed before it was closed, wait for a decision."""
-    objections = select(func.count()).where(Objection.month == month, Objection.state == Decision.PROPOSED)
-    adjustments = select(func.count()).where(
-        Adjustment.state == Decision.PROPOSED, Adjustment.proposed_at <= frozen_at
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """What waits for a decision: objections to a month, adjustments proposed before it was closed."""
+
+    objections: int
+    adjustments: int
+
+
+def undecided(session: Session, month: str, proposed_by: datetime) -> Undecided:
+    """What would be left undecided; `proposed_by` is when the month was closed, or would be."""
+    objections = select(func.count(Objection.id)).where(
+        Objection.month == month, Objection.state == Decision.PROPOSED
     )
-    return (session.scalar(objections) or 0) + (session.scalar(adjustments) or 0)
+    adjustments = select(func.count(Adjustment.id)).where(
+        Adjustment.state == Decision.PROPOSED, Adjustment.proposed_at <= proposed_by
+    )
+    return Undecided(session.scalar(objections) or 0, session.scalar(adjustments) or 0)
 
 
 def _last(session: Session, month: str) -> tuple[int, int]:

@@ -14,7 +14,6 @@ from callbacks.models import Case, Unit
 from scoring.decisions import Decision, ObjectionKind
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Accountability, Adjustment, Objection, ObjectionDecision
-from scoring.models_items import Evidence
 from scoring.objections import is_wrong
 from scoring.queries import Page, Scope, one_page
 from scoring.queries_filter import Filter
@@ -137,7 +136,3 @@ def words_on(session: Session, objection_id: int) -> Sequence[ObjectionDecision]
     """The deciders' words, in their order."""
     query = select(ObjectionDecision).where(ObjectionDecision.objection_id == objection_id)
     return session.scalars(query.order_by(ObjectionDecision.at)).all()
-
-
-def files_of(session: Session, subject: str) -> Sequence[Evidence]:
-    return session.scalars(select(Evidence).where(Evidence.subject == subject).order_by(Evidence.id)).all()

@@ -125,7 +125,7 @@ def count_items(session: Session, scope: Scope, chosen: Filter, now: datetime, l
     """Counts for the filter; each part's is of the filter without its own part, so that its link says it."""
 
     def count(**changes: object) -> Count:
-        return _count(session, scope, replace(chosen, **changes), now)  # type: ignore[arg-type]
+        return count_one(session, scope, replace(chosen, **changes), now)  # type: ignore[arg-type]
 
     return Counts(
         total=count(),
@@ -137,7 +137,13 @@ def count_items(session: Session, scope: Scope, chosen: Filter, now: datetime, l
 
 def count_one(session: Session, scope: Scope, chosen: Filter, now: datetime) -> Count:
     """How many items a filter leaves, bounded."""
-    return _count(session, scope, chosen, now)
+    return bounded(session, _joined(select(literal(1)), chosen).where(*conditions_of(scope, chosen, now)))
+
+
+def bounded(session: Session, query: Any) -> Count:
+    """How many rows a query has, as far as anybody counts."""
+    found = session.scalar(select(func.count()).select_from(query.limit(COUNTED_TO + 1).subquery())) or 0
+    return Count(min(found, COUNTED_TO), found > COUNTED_TO)
 
 
 def chosen_items(
@@ -202,12 +208,6 @@ def conditions_of(scope: Scope, chosen: Filter, now: datetime) -> list[ColumnEle
     if chosen.age is not None:
         found += _aged(chosen.age, now)
     return found
-
-
-def _count(session: Session, scope: Scope, chosen: Filter, now: datetime) -> Count:
-    some = _joined(select(literal(1)), chosen).where(*conditions_of(scope, chosen, now))
-    found = session.scalar(select(func.count()).select_from(some.limit(COUNTED_TO + 1).subquery())) or 0
-    return Count(min(found, COUNTED_TO), found > COUNTED_TO)
 
 
 def _aged(age: Age, now: datetime) -> list[ColumnElement[bool]]:

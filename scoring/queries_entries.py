@@ -17,6 +17,7 @@ from scoring.decisions import ObjectionKind
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Adjustment, Objection
 from scoring.models_items import DissatisfactionItem
+from scoring.objections import is_wrong
 from scoring.queries import Page, Scope, one_page, subtree
 from scoring.queries_filter import Cursor, Part
 
@@ -160,20 +161,8 @@ def _row(entry: ScoreEntry, unit: Unit, about: _About) -> EntryRow:
         second=about.callbacks.get(entry.callback_id or 0, (1, ""))[0] > 1,
         kind_of="" if of is None else of.kind.value,
         why=str(entry.provenance.get("why", "")) if of is None else of.reason,
-        objections=_may_object(entry, dict(changes)),
+        objections=tuple(kind for kind in ObjectionKind if is_wrong(kind, entry)),
     )
-
-
-def _may_object(entry: ScoreEntry, changes: Mapping[str, Fraction]) -> tuple[ObjectionKind, ...]:
-    """To what went against the unit: a closing's T and A, and a deduction."""
-    found = []
-    if entry.kind == "closed" and "closed_on_time" not in changes:
-        found.append(ObjectionKind.ON_TIME)
-    if entry.kind == "closed" and "signed_on_time" not in changes:
-        found.append(ObjectionKind.SIGNED)
-    if entry.kind == "adjustment" and changes.get("deductions", 0) > 0:
-        found.append(ObjectionKind.DEDUCTION)
-    return tuple(found)
 
 
 def _text(provenance: Mapping[str, Any], name: str) -> str | None:

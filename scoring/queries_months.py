@@ -13,7 +13,8 @@ from callbacks.models import Audit, AuditLink, Callback, Case
 from callbacks.states import OPEN
 from scoring.assessment import month_bounds
 from scoring.models import AssessmentRecord, MonthState, ScoreEntry, ScoreMonth
-from scoring.models_decisions import Adjustment, Decision, Objection
+from scoring.models_decisions import Objection
+from scoring.month_closing import undecided
 from scoring.queries import months as assessed_months
 
 _OBJECTION = re.compile(r"objection:(\d+)")
@@ -80,19 +81,13 @@ def in_the_way(session: Session, month: str, timezone: str, now: datetime) -> In
     callbacks = select(func.count(Callback.id)).where(
         Callback.round == 1, Callback.deadline >= start, Callback.deadline < until, Callback.state.in_(OPEN)
     )
-    adjustments = select(func.count(Adjustment.id)).where(
-        Adjustment.state == Decision.PROPOSED,
-        Adjustment.proposed_at <= (min(end, now) if row is None else row.frozen_at),
-    )
-    objections = select(func.count(Objection.id)).where(
-        Objection.month == month, Objection.state == Decision.PROPOSED
-    )
+    left = undecided(session, month, until if row is None else row.frozen_at)
     unlinked = select(func.count(Audit.id)).where(~exists().where(AuditLink.audit_id == Audit.id))
     over = row is not None and row.state is MonthState.PUBLISHED
     return InTheWay(
         0 if row is not None else session.scalar(callbacks) or 0,
-        0 if over else session.scalar(adjustments) or 0,
-        session.scalar(objections) or 0,
+        0 if over else left.adjustments,
+        left.objections,
         0 if over else session.scalar(unlinked) or 0,
     )
 

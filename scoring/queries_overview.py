@@ -15,7 +15,7 @@ from scoring import item_states
 from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, running_out
 from scoring.queries_alarms import AlarmRow, read_emergencies
-from scoring.queries_dissatisfaction import COUNTED_TO, Count, count_one
+from scoring.queries_dissatisfaction import Count, bounded, count_one
 from scoring.queries_filter import SOON, Filter
 
 _SHORT = 8
@@ -85,9 +85,7 @@ def _over_a_day(session: Session, scope: Scope, now: datetime) -> Count:
         DissatisfactionItem.opened_at <= now - timedelta(days=1),
         *scope.limit(DissatisfactionItem.unit_id),
     )
-    counted = select(func.count()).select_from(query.limit(COUNTED_TO + 1).subquery())
-    number = session.scalar(counted) or 0
-    return Count(min(number, COUNTED_TO), number > COUNTED_TO)
+    return bounded(session, query)
 
 
 def _unknown_calls(session: Session, scope: Scope, since: datetime) -> int:

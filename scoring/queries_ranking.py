@@ -18,9 +18,9 @@ from scoring.assessment import units_from
 from scoring.models import AssessmentRecord, ScoreMonth
 from scoring.months import month_after
 from scoring.queries import Scope, UnitRow, unit_row
-from scoring.rules import Component, Counts, assess, band, nonresponse_bounds, ranks, wilson
+from scoring.rules import Component, Counts, band, nonresponse_bounds, wilson
 from scoring.settings import ScoringSettings
-from scoring.tree import UnitOf
+from scoring.tree import UnitOf, assess_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +157,22 @@ def _year_rows(session: Session, period: Period) -> list[RankingRow]:
     for record, unit in session.execute(query):
         sums[unit.id] += Counts.of(record.counts)
         units[unit.id] = unit
-    found = []
-    for group in UnitGroup:
-        of_group = {id_: counts for id_, counts in sums.items() if units[id_].group is group}
-        rows = {str(id_): assess(counts, period.settings) for id_, counts in of_group.items()}
-        places = ranks(rows, period.settings)
-        for id_, each in rows.items():
-            found.append(
-                _of(
-                    unit_row(units[int(id_)]),
-                    period.name,
-                    each.counts,
-                    components=each.components,
-                    score=each.score,
-                    item_points=each.item_points(period.settings.item_points[group]),
-                    listed_apart=each.listed_apart,
-                    rank=places.get(id_),
-                    settings_version=period.settings.version,
-                    computed_at=None,
-                )
-            )
-    return found
+    roots = {id_: UnitOf(id_, unit.code, None, unit.group) for id_, unit in units.items()}
+    return [
+        _of(
+            unit_row(units[each.unit_id]),
+            period.name,
+            each.assessment.counts,
+            components=each.assessment.components,
+            score=each.assessment.score,
+            item_points=each.item_points,
+            listed_apart=each.assessment.listed_apart,
+            rank=each.rank,
+            settings_version=period.settings.version,
+            computed_at=None,
+        )
+        for each in assess_units(sums, roots, period.settings)
+    ]
 
 
 def _records() -> Any:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from scoring.month_inputs import MonthInputs
-from scoring.rules import band, show
+from scoring.rules import band, exact, show
 from scoring.settings import ScoringSettings
 from scoring.tree import UnitAssessment, UnitOf, assess_units
 
@@ -42,34 +42,20 @@ def as_json(of: Recomputed) -> dict[str, Any]:
 
 def _unit(of: Recomputed, each: UnitAssessment) -> dict[str, Any]:
     unit, assessment = of.unit(each), each.assessment
-    parents = {other.id: other.code for other in of.inputs.units.values()}
     return {
         "unit": unit.code,
-        "parent": None if unit.parent is None else parents[unit.parent],
+        "parent": None if unit.parent is None else of.inputs.units[unit.parent].code,
         "group": unit.group.value,
         "rank": each.rank,
         "listed_apart": assessment.listed_apart,
-        "score": _exact(assessment.score),
+        "score": exact(assessment.score),
         "score_shown": _shown(assessment.score),
-        "item_points": _exact(each.item_points),
+        "item_points": exact(each.item_points),
         "item_points_shown": _shown(each.item_points),
         "band": None if assessment.score is None else band(assessment.score),
-        "components": {
-            part.name: {
-                "numerator": str(part.numerator),
-                "denominator": str(part.denominator),
-                "rate": _exact(part.rate),
-                "points": str(part.points),
-                "value": str(part.value),
-            }
-            for part in assessment.components
-        },
+        "components": {part.name: part.as_texts() for part in assessment.components},
         "counts": assessment.counts.as_texts(),
     }
-
-
-def _exact(value: Fraction | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _shown(value: Fraction | None) -> str:

@@ -75,6 +75,16 @@ class Component:
     points: Fraction
     value: Fraction
 
+    def as_texts(self) -> dict[str, str | None]:
+        """Exact, without the name."""
+        return {
+            "numerator": str(self.numerator),
+            "denominator": str(self.denominator),
+            "rate": exact(self.rate),
+            "points": str(self.points),
+            "value": str(self.value),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
@@ -251,6 +261,11 @@ def _rank_key(a: Assessment, group: Sequence[Counts], settings: ScoringSettings)
     if settings.rank_by == "shrunk":
         return shrunk(a.counts, group, settings) or Fraction(0)
     return a.score or Fraction(0)
+
+
+def exact(value: Fraction | None) -> str | None:
+    """ "2692/14"; None where there is none."""
+    return None if value is None else str(value)
 
 
 def show(value: Fraction, places: int = 2) -> str:

@@ -14,7 +14,7 @@ from callbacks.service.answers import settle_ratings
 from callbacks.service.claims import hand_over
 from callbacks.service.closing import cancel_queued_text
 from callbacks.service.core import Context, move, view_of
-from callbacks.service.texts import queue_answer, queue_question
+from callbacks.service.texts import newest_question, queue_answer, queue_question
 from callbacks.states import ON_THE_LINE, OPEN, State, Trigger
 from callbacks.vocabulary import Channel
 
@@ -119,8 +119,7 @@ def settle_due(ctx: Context, now: datetime, limit: int = 200) -> int:
 
 def _tell_verifying(ctx: Context, session: Session, callback_id: int, texted_at: datetime) -> None:
     """Queued as of the citizen's own text: ten minutes after that the window holds for it."""
-    query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.kind.in_(ASKING))
-    question = session.scalar(query.order_by(TextMessage.id.desc()).limit(1))
+    question = newest_question(session, callback_id)
     callback = session.get_one(Callback, callback_id)
     if question is not None and callback.round == 1:  # after a second one nobody verifies: it's escalated
         queue_answer(ctx, session, TextKind.VERIFYING, callback, question, texted_at)

@@ -103,6 +103,12 @@ def queue_answer(
     session.add(text)
 
 
+def newest_question(session: Session, callback_id: int) -> TextMessage | None:
+    """The text that asked about a callback, the newest: whoever answers it has its number."""
+    query = select(TextMessage).where(TextMessage.callback_id == callback_id, TextMessage.kind.in_(ASKING))
+    return session.scalar(query.order_by(TextMessage.id.desc()).limit(1))
+
+
 def queue_notice(
     ctx: Context,
     session: Session,

@@ -12,7 +12,8 @@ from scoring.accountability import BadRecord, NewRecord, RecordFault, record
 from scoring.decisions import Measure
 from scoring.models_decisions import Accountability
 from scoring.queries import Scope, units
-from scoring.queries_decisions import files_of, read_records
+from scoring.queries_decisions import read_records
+from scoring.queries_item import read_evidence
 from scoring.web import words_decisions
 from scoring.web.context import chosen, deps, scope
 from scoring.web.language import gettext as _
@@ -63,7 +64,7 @@ def one(record_id: int) -> str:
             abort(404)
         subject = f"accountability:{row.id}"
         return render_template(
-            "accountability_one.html", row=row, files=files_of(session, subject), subject=subject
+            "accountability_one.html", row=row, files=read_evidence(session, subject), subject=subject
         )
 
 

@@ -18,7 +18,8 @@ from scoring.adjustments import (
 from scoring.decisions import AdjustmentKind
 from scoring.models_decisions import Adjustment
 from scoring.queries import Scope, units
-from scoring.queries_decisions import files_of, read_adjustments
+from scoring.queries_decisions import read_adjustments
+from scoring.queries_item import read_evidence
 from scoring.web import words_decisions
 from scoring.web.context import chosen, deps, scope
 from scoring.web.language import gettext as _
@@ -118,7 +119,7 @@ def _one(adjustment_id: int, fault: str) -> str:
         return render_template(
             "adjustment.html",
             row=row,
-            files=files_of(session, subject),
+            files=read_evidence(session, subject),
             subject=subject,
             fault=fault,
             given=request.form,

@@ -20,7 +20,8 @@ from scoring.objections import (
     object_to,
 )
 from scoring.queries import subtree, units
-from scoring.queries_decisions import case_numbers, files_of, lines_of, read_objections, words_on
+from scoring.queries_decisions import case_numbers, lines_of, read_objections, words_on
+from scoring.queries_item import read_evidence
 from scoring.web import words_decisions
 from scoring.web.context import chosen, deps, may, scope
 from scoring.web.language import gettext as _
@@ -146,7 +147,7 @@ def _one(objection_id: int, fault: str) -> str:
             row=row,
             said=said,
             number=_number(session, row.subject),
-            files=files_of(session, subject),
+            files=read_evidence(session, subject),
             subject=subject,
             decides=may(Permission.DECIDE) and row.state is Decision.PROPOSED and not spoken,
             fault=fault,
