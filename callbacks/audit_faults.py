@@ -178,11 +178,18 @@ def verify(
     chain: Iterable[Linked], unlinked: Iterable[AuditLine] = (), heads: Mapping[str, str] | None = None
 ) -> Verdict:
     """A whole chain, at once in memory: `heads` are what for → a head that was kept elsewhere."""
-    rows, walk = list(chain), Walk(wanted=dict(heads or {}))
-    for of, line in rows:
+    rows = list(chain)
+    return follow(Walk(wanted=dict(heads or {})), rows, unlinked, rows)
+
+
+def follow(
+    walk: Walk, chain: Iterable[Linked], unlinked: Iterable[AuditLine], whole: Iterable[Linked]
+) -> Verdict:
+    """Goes along to the first fault. `unlinked` is read after the chain, `whole` only to name a break."""
+    for of, line in chain:
         found = walk.take(of, line)
         if found is not None:
-            return walk.verdict(name(found, rows) if isinstance(found, Break) else found)
+            return walk.verdict(name(found, whole) if isinstance(found, Break) else found)
     for waiting in unlinked:
         fault = walk.take_unlinked(waiting)
         if fault is not None:

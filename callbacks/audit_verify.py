@@ -8,7 +8,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from callbacks.audit_chain import GENESIS, AuditLine
-from callbacks.audit_faults import WINDOW, Break, Fault, Link, Linked, Verdict, Walk, name
+from callbacks.audit_faults import WINDOW, Link, Linked, Verdict, Walk, follow
 from callbacks.models import Audit, AuditLink
 
 _BATCH = 2_000
@@ -21,16 +21,11 @@ def verify_audit(
     last = last_link(session)
     walk = _walk_from(session, 0 if newest is None else max(0, last[0] - newest))
     walk.wanted = dict(heads or {}) if newest is None else {}
-    for of, line in _links(session, walk.seq, last[0]):
-        found = walk.take(of, line)
-        if found is not None:
-            return walk.verdict(name(found, _links(session, 0)) if isinstance(found, Break) else found)
-    lowest = 0 if newest is None else walk.highest - WINDOW
-    for waiting in _unlinked(session, lowest):
-        fault: Fault | None = walk.take_unlinked(waiting)
-        if fault is not None:
-            return walk.verdict(fault)
-    return walk.verdict()
+
+    def unlinked() -> Iterator[AuditLine]:
+        yield from _unlinked(session, 0 if newest is None else walk.highest - WINDOW)
+
+    return follow(walk, _links(session, walk.seq, last[0]), unlinked(), _links(session, 0))
 
 
 def last_link(session: Session) -> tuple[int, str]:

@@ -1,10 +1,13 @@
-"""Local days of the office: their names (2026-11-23), and where one ends."""
+"""Local days and months of the office: their names (2026-11-23, 2026-11), and where a day ends."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")  # a month's name
 
 
 def read_day(text: str) -> date:

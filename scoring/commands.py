@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from callbacks.days import MONTH
 from callbacks.service.core import Context
 from scoring.month_closing import MonthRefused, freeze_month, publish_month
 from scoring.month_inputs import BadInputs, read_inputs
@@ -19,12 +19,11 @@ from scoring.recompute import as_json, as_lines, recompute
 from scoring.settings import ScoringSettings
 from scoring.settings_toml import BadSettings, read_scoring
 
-_MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 Office = Callable[[click.Context, Callable[[Context, ScoringSettings], Any]], Any]
 
 
 def _month(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    if not _MONTH.fullmatch(value):
+    if not MONTH.fullmatch(value):
         raise click.BadParameter(f"{value!r} is no month; write it like 2026-11")
     return value
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from callbacks.days import MONTH
 from callbacks.states import State
 from callbacks.vocabulary import Role, UnitGroup
 from scoring.decisions import AdjustmentKind, Decision
 
-_MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"[12]\d{3}")
 _CURSOR = re.compile(r"([ab])(\d{1,17})-(\d{1,18})")  # till the year 5138
 _ROUND = re.compile(r"[1-9]")
@@ -168,7 +168,7 @@ def parse(args: Mapping[str, str]) -> Filter:
         round=int(_matched(_ROUND, "round", args) or 0) or None,
         only=_word(Only, "only", args),
         item=_text("item", args),
-        month=_matched(_MONTH, "month", args),
+        month=_matched(MONTH, "month", args),
         year=_matched(_YEAR, "year", args),
         part=_word(Part, "part", args),
         q=_text("q", args),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callbacks.days import MONTH
 from callbacks.models import Base, Case, Unit
 from callbacks.service.core import Context, audit
 from scoring.models_decisions import Accountability, Adjustment, Objection, Remark
@@ -23,7 +23,6 @@ _ROWS: dict[str, type[Base]] = {
     "accountability": Accountability,
     "unit": Unit,
 }
-_MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
 
 
 class BadRemark(ValueError):
@@ -55,6 +54,6 @@ def _exists(session: Session, subject: str) -> bool:
     """Rows by their id; a month by its name."""
     kind, _, name = subject.partition(":")
     if kind == "month":
-        return _MONTH.fullmatch(name) is not None
+        return MONTH.fullmatch(name) is not None
     plain = name.isascii() and name.isdigit() and len(name) < 10
     return kind in _ROWS and plain and session.get(_ROWS[kind], int(name)) is not None

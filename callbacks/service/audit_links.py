@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
-from callbacks.audit_chain import GENESIS, AuditLine, link
+from callbacks.audit_chain import AuditLine, link
 from callbacks.audit_faults import WINDOW
+from callbacks.audit_verify import last_link
 from callbacks.models import Audit, AuditLink
 from callbacks.service.core import Context
 
@@ -26,22 +27,13 @@ def link_all(session: Session, now: datetime) -> str:
     session.flush()
     while _link(session, now, _BATCH) == _BATCH:
         pass
-    return head(session)
-
-
-def head(session: Session) -> str:
-    """The newest link's hash; GENESIS before the first."""
-    found = session.scalar(select(AuditLink.hash).order_by(AuditLink.seq.desc()).limit(1))
-    return GENESIS if found is None else found
+    return last_link(session)[1]
 
 
 def _link(session: Session, now: datetime, limit: int) -> int:
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-    last = session.execute(
-        select(AuditLink.seq, AuditLink.hash).order_by(AuditLink.seq.desc()).limit(1)
-    ).one_or_none()
-    seq, previous = (0, GENESIS) if last is None else last
+    seq, previous = last_link(session)
     highest = session.scalar(select(func.max(AuditLink.audit_id))) or 0
     unlinked = select(Audit).where(
         Audit.id > highest - WINDOW,  # so far back a line's commit may be late (callbacks.audit_faults)

@@ -22,6 +22,7 @@ from scoring.item_settings import ItemSettings
 from scoring.items import ItemRules
 from scoring.ledger import ScoreLedger
 from scoring.models import User
+from scoring.months import month_of
 from scoring.queries import Scope, UnitRow, subtree, unit_by_code
 from scoring.queries_cases import Times
 from scoring.queries_filter import Filter, parse
@@ -125,6 +126,11 @@ def times(month: str) -> Times:
     """The moments of this request, in the office's time zone."""
     now, zone = deps().now(), deps().zone
     return Times(now, day_start(now, zone), month_span(month, zone) if month else None)
+
+
+def this_month() -> str:
+    """The office's month that is going on: "2026-11"."""
+    return month_of(deps().now(), deps().policy.windows.timezone)
 
 
 def unit_or_404(session: Session, code: str) -> UnitRow:

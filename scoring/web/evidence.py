@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, abort
-from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.service.core import audit
 from scoring.models_decisions import Accountability, Adjustment, Objection
 from scoring.models_items import Evidence
 from scoring.web.context import deps, scope
+from scoring.web.downloads import send_evidence
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("evidence", __name__)
@@ -25,16 +24,11 @@ _UNITS = {
 @pages.get("/evidence/<int:evidence_id>")
 @needs(Permission.SEE_ADJUSTMENTS)
 def save(evidence_id: int) -> Response:
-    """Always to be saved and never shown: what was uploaded isn't ours."""
     with deps().sessions.begin() as session:
         file = session.get(Evidence, evidence_id) if evidence_id < 2**31 else None
         if file is None or not _may_see(session, file.subject):
             abort(404)
-        detail = {"sha256": file.sha256, "name": file.name}
-        audit(session, deps().now(), current_user.login, "evidence", file.subject, **detail)
-        response = Response(file.content, mimetype="application/octet-stream")
-        response.headers.set("Content-Disposition", "attachment", filename=file.name)
-    return response
+        return send_evidence(session, file)
 
 
 def _may_see(session: Session, subject: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import wraps
-from typing import IO, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from flask import Blueprint, Response
 from flask_login import current_user
@@ -21,6 +21,7 @@ from callbacks.service.core import audit
 from scoring.queries import PAGE_SIZE_KEY, Page, unit_by_code
 from scoring.queries_filter import Filter
 from scoring.web.context import chosen, deps, may, scope
+from scoring.web.downloads import send_written
 from scoring.web.export_cells import Column, Row
 from scoring.web.export_files import Facts, write_csv, write_xlsx
 from scoring.web.filter_words import in_words
@@ -30,7 +31,6 @@ from scoring.web.templating import unit_name
 
 KINDS = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "csv": "text/csv"}
 _PAGE = 1000
-_CHUNK = 64 * 1024
 
 Read = TypeVar("Read")
 
@@ -106,23 +106,7 @@ def _send(session: Session, listing: Listing[Any], kind: str) -> Response:
     except BaseException:
         file.close()
         raise
-    return _response(file, f"{listing.name}-{now.astimezone(zone):%Y%m%d-%H%M}.{kind}", KINDS[kind])
-
-
-def _response(file: IO[bytes], name: str, mimetype: str) -> Response:
-    size = file.tell()
-    file.seek(0)
-    response = Response(_chunks(file), mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.content_length = size
-    response.call_on_close(file.close)
-    return response
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    return send_written(file, f"{listing.name}-{now.astimezone(zone):%Y%m%d-%H%M}.{kind}", KINDS[kind])
 
 
 def _about(

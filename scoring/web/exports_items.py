@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from scoring.queries_dissatisfaction import ItemRow, read_items, supervisors
 from scoring.queries_filter import Filter
-from scoring.web import words
+from scoring.web import item_words, words
 from scoring.web.context import deps, may, scope
 from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Column
@@ -40,7 +38,7 @@ def dissatisfaction(session: Session, chosen: Filter) -> Listing[ItemRow]:
         Column(_("状态"), lambda row: words.among(words.ITEM_STATES, row.state)),
         Column(_("整改"), lambda row: _("整改%(n)s次", n=row.reworks) if row.reworks else None),
         Column(_("时限"), lambda row: row.due_at),
-        Column(_("超期"), lambda row: _clock(row, now)),
+        Column(_("超期"), lambda row: item_words.clock(row.due_at, now) or None),
         *(
             [Column(_("经办人"), lambda row: names.get(row.supervisor or "", row.supervisor))]
             if may(Permission.WORK_ITEMS)
@@ -49,14 +47,6 @@ def dissatisfaction(session: Session, chosen: Filter) -> Listing[ItemRow]:
     ]
     rows = every(lambda at: read_items(session, bounds, at, now, 0), chosen)
     return Listing("dissatisfaction", _("不满意清单"), columns, rows, chosen)
-
-
-def _clock(row: ItemRow, now: datetime) -> str | None:
-    if row.due_at is None:
-        return None
-    late = row.due_at < now
-    length = age(now - row.due_at if late else row.due_at - now)
-    return _("超期%(age)s", age=length) if late else _("还剩%(age)s", age=length)
 
 
 def _reason(row: ItemRow) -> str | None:

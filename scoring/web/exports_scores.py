@@ -19,7 +19,7 @@ from scoring.queries_ledger import without_number
 from scoring.queries_ranking import RankingRow, read_months_of, read_period, read_table
 from scoring.rules import Component
 from scoring.web import words, words_scores
-from scoring.web.context import deps, scope, unit_or_404
+from scoring.web.context import deps, scope, this_month, unit_or_404
 from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Cell, Column, points, share
 from scoring.web.export_columns import rate, rated
@@ -36,7 +36,7 @@ pages = Blueprint("score_exports", __name__)
 def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
     """One group where the filter names one, else both, each in its own order: they're never one ranking."""
     bounds = scope(session)
-    month = chosen.year or chosen.month or next(iter(months(session)), _this_month())
+    month = chosen.year or chosen.month or next(iter(months(session)), this_month())
     period = read_period(session, month, deps().scoring)
     timezone = deps().policy.windows.timezone
     without = {} if period.is_year else without_number(session, month, timezone)
@@ -105,7 +105,7 @@ def unit(session: Session, chosen: Filter, code: str) -> Listing[EntryRow]:
     """The lines behind a unit's month: each change of its counts."""
     bounds, row = scope(session), unit_or_404(session, code)
     of_unit = read_months_of(session, row.id)
-    month = chosen.month or (of_unit[0].month if of_unit else _this_month())
+    month = chosen.month or (of_unit[0].month if of_unit else this_month())
     narrowed = Filter(unit=code, month=month, part=chosen.part)
     columns: list[Column[EntryRow]] = [
         Column(_("时间"), lambda row: row.at),
@@ -132,7 +132,3 @@ def _change(name: str, row: EntryRow) -> Decimal | None:
     """What the line adds to a count, to the hundredth."""
     found = dict(row.changes).get(name)
     return None if found is None else points(found)
-
-
-def _this_month() -> str:
-    return f"{deps().now().astimezone(deps().zone):%Y-%m}"

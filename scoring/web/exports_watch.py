@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, request
+from flask import Blueprint
 from sqlalchemy.orm import Session
 
-from callbacks.days import day_of, read_day
+from callbacks.days import day_of
 from scoring.queries_alarms import AlarmRow, read_open, read_seen
 from scoring.queries_filter import Filter
 from scoring.queries_ledger import LedgerRow, read_ledger_page
@@ -15,6 +15,7 @@ from scoring.web.export import Listing, listed
 from scoring.web.export_cells import Column
 from scoring.web.export_columns import rate
 from scoring.web.language import gettext as _
+from scoring.web.ledger import chosen_day
 from scoring.web.permissions import Permission
 from scoring.web.present import mask_text
 from scoring.web.templating import unit_name
@@ -26,14 +27,7 @@ pages = Blueprint("watch_exports", __name__)
 def ledger(session: Session, chosen: Filter) -> Listing[LedgerRow]:
     """The units' sums and the city's, of the day that the page shows."""
     timezone = deps().policy.windows.timezone
-    today, given = day_of(deps().now(), timezone), request.args.get("day", "")
-    try:
-        day = read_day(given) if given else None
-    except ValueError:
-        abort(404)
-    if day is not None and (day > today or day.year < 2000):
-        abort(404)
-    found = read_ledger_page(session, None if day == today else day, timezone)
+    found = read_ledger_page(session, chosen_day(day_of(deps().now(), timezone)), timezone)
     columns: list[Column[LedgerRow]] = [
         Column(_("承办单位"), lambda row: unit_name(row.unit) if row.unit else _("合计")),
         Column(_("办结"), lambda row: row.closed),

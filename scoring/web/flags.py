@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 
 from scoring import queries_flags as flags
-from scoring.months import month_of
 from scoring.prompt_lengths import prompt_seconds
-from scoring.web.context import chosen, deps
+from scoring.web.context import chosen, deps, this_month
 from scoring.web.permissions import Permission, needs
 from scoring.web.present import month_span
 
@@ -18,7 +17,7 @@ pages = Blueprint("flags", __name__)
 @needs(Permission.SEE_FLAGS)
 def show() -> str:
     wanted = chosen()
-    month = wanted.month or month_of(deps().now(), deps().policy.windows.timezone)
+    month = wanted.month or this_month()
     span = month_span(month, deps().zone)
     with deps().read_sessions() as session:
         return render_template(

@@ -7,7 +7,6 @@ from itertools import groupby
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask_login import current_user
 
-from callbacks.service.core import audit
 from scoring.item_rules import LONGEST_REASON, Party, acts_of
 from scoring.item_states import ItemTrigger
 from scoring.items import view_of_item
@@ -17,6 +16,7 @@ from scoring.queries_dissatisfaction import these_items
 from scoring.queries_item import ItemStory, StepRow, read_item_story
 from scoring.web import item_words
 from scoring.web.context import deps, may, scope
+from scoring.web.downloads import send_evidence
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("items", __name__)
@@ -43,17 +43,12 @@ def notice(item_id: int, kind: str) -> str:
 @pages.get("/dissatisfaction/<int:item_id>/evidence/<int:evidence_id>")
 @needs(Permission.SEE_DISSATISFACTION)
 def evidence(item_id: int, evidence_id: int) -> Response:
-    """A file of the item, always to be saved and never shown: what was uploaded isn't ours. In the audit."""
     _story_or_404(item_id)
     with deps().sessions.begin() as session:
         file = session.get(Evidence, evidence_id) if evidence_id < _LARGEST else None
         if file is None or file.subject != f"item:{item_id}":
             abort(404)
-        detail = {"sha256": file.sha256, "name": file.name}
-        audit(session, deps().now(), current_user.login, "evidence", file.subject, **detail)
-        response = Response(file.content, mimetype="application/octet-stream")
-        response.headers.set("Content-Disposition", "attachment", filename=file.name)
-    return response
+        return send_evidence(session, file)
 
 
 def item_page(item_id: int, *, fault: str = "", seen: int | None = None) -> str:

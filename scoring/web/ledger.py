@@ -19,11 +19,11 @@ pages = Blueprint("ledger", __name__)
 def show() -> str:
     timezone, now = deps().policy.windows.timezone, deps().now()
     with deps().read_sessions() as session:
-        found = read_ledger_page(session, _chosen(day_of(now, timezone)), timezone)
+        found = read_ledger_page(session, chosen_day(day_of(now, timezone)), timezone)
     return render_template("ledger.html", found=found, at=now, today=day_of(now, timezone))
 
 
-def _chosen(today: date) -> date | None:
+def chosen_day(today: date) -> date | None:
     """The day of the query string; today's isn't over, so it's shown as it stands."""
     given = request.args.get("day", "")
     if not given:

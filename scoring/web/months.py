@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from tempfile import TemporaryFile
 
@@ -31,13 +30,13 @@ from scoring.settings import ScoringSettings
 from scoring.settings_toml import write_scoring
 from scoring.web import score_charts, words_scores
 from scoring.web.context import deps, scope
+from scoring.web.downloads import send_written
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("months", __name__)
 
 OBJECTION_DAYS, MOST_DAYS = 5, 60
-_CHUNK = 64 * 1024
 
 
 @pages.get("/months")
@@ -130,12 +129,7 @@ def inputs(month: str) -> Response:
     with deps().sessions.begin() as writing:
         detail = {"kind": "csv", "rows": writer.entries, "sha256": writer.digest}
         audit(writing, deps().now(), current_user.login, "export", f"inputs:{month}", **detail)
-    size = file.tell()
-    file.seek(0)
-    response = _download(iter(lambda: file.read(_CHUNK), b""), f"inputs-{month}.csv", "text/csv")
-    response.content_length = size
-    response.call_on_close(file.close)
-    return response
+    return send_written(file, f"inputs-{month}.csv", "text/csv")
 
 
 @pages.get("/months/<month>/settings.toml")
@@ -144,12 +138,8 @@ def settings(month: str) -> Response:
     with deps().read_sessions() as session:
         row = _closed_or_404(session, month)
         text = write_scoring(ScoringSettings.model_validate(row.settings))
-    return _download(text, f"settings-{month}.toml", "application/toml")
-
-
-def _download(body: str | Iterator[bytes], name: str, mimetype: str) -> Response:
-    response = Response(body, mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = Response(text, mimetype="application/toml")
+    response.headers["Content-Disposition"] = f'attachment; filename="settings-{month}.toml"'
     return response
 
 

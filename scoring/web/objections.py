@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response
 
 from scoring.decisions import Decision, ObjectionKind
 from scoring.models_decisions import Objection
-from scoring.months import month_of
 from scoring.objections import (
     BadObjection,
     NewObjection,
@@ -23,7 +22,7 @@ from scoring.queries import subtree, units
 from scoring.queries_decisions import case_numbers, lines_of, read_objections, words_on
 from scoring.queries_item import read_evidence
 from scoring.web import words_decisions
-from scoring.web.context import chosen, deps, may, scope
+from scoring.web.context import chosen, deps, may, scope, this_month
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 from scoring.web.uploads import sent_files, takes_files
@@ -49,7 +48,7 @@ def show() -> str:
 def lines() -> str:
     """The lines of a month that took something from the reader's unit."""
     now = deps().now()
-    month = chosen().month or month_of(now, deps().policy.windows.timezone)
+    month = chosen().month or this_month()
     with deps().read_sessions() as session:
         found = lines_of(session, scope(session), current_user.unit_id or 0, month)
         heard = may_object(session, month, now)

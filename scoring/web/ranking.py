@@ -23,7 +23,7 @@ from scoring.queries_ranking import (
     years,
 )
 from scoring.web import score_charts, words_scores
-from scoring.web.context import chosen, deps, may, scope, unit_or_404
+from scoring.web.context import chosen, deps, may, scope, this_month, unit_or_404
 from scoring.web.permissions import Permission, needs
 from scoring.worked import work_out
 
@@ -135,7 +135,3 @@ def _objections(period: Period) -> object:
 
 def _timezone() -> str:
     return deps().policy.windows.timezone
-
-
-def this_month() -> str:
-    return f"{deps().now().astimezone(deps().zone):%Y-%m}"

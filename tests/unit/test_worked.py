@@ -11,25 +11,7 @@ from hypothesis import strategies as st
 from scoring.rules import Counts, assess
 from scoring.settings import ScoringSettings
 from scoring.worked import exact, work_out
-
-
-def counts(**of: str | int) -> Counts:
-    return Counts.of({name: str(value) for name, value in of.items()})
-
-
-A = counts(
-    closed=10, closed_on_time=9, signed_on_time=9, due=9, ended=9, rated_raw=8, rated=8, positive=7,
-    weight_first="13/2", weight_delta=1, resolved=7, resolved_answered=8,
-    second_answered=1, second_not_dissatisfied=1,
-)  # fmt: skip
-B = counts(
-    closed=10, closed_on_time=8, signed_on_time=10, due=10, ended=10, rated_raw=9, removed=1, rated=8,
-    positive=7, weight_first=6, resolved=6, resolved_answered=8, second_answered=1, deductions=2,
-)  # fmt: skip
-C = counts(
-    closed=10, closed_on_time=10, signed_on_time=9, due=9, ended=9, rated_raw=7, rated=7, positive=7,
-    weight_first="13/2", resolved=7, resolved_answered=7,
-)  # fmt: skip
+from tests.unit.test_scoring_rules import A, B, C, counts
 
 
 def steps(c: Counts, weight: int, **settings: object) -> dict[str, tuple[str, str]]:
