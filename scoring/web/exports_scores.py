@@ -109,15 +109,12 @@ def unit(session: Session, chosen: Filter, code: str) -> Listing[EntryRow]:
     narrowed = Filter(unit=code, month=month, part=chosen.part)
     columns: list[Column[EntryRow]] = [
         Column(_("时间"), lambda row: row.at),
-        Column(_("项目"), lambda row: words.among(words_scores.ENTRIES, row.kind)),
+        Column(_("项目"), lambda row: words.among(words.ENTRIES, row.kind)),
         Column(_("案件编号"), lambda row: row.case),
         unit_column(),
         rated(),
         Column(_("原因"), _why),
-        *(
-            Column(words.among(words_scores.COUNTS, name), partial(_change, name))
-            for name in words_scores.COUNTS
-        ),
+        *(Column(words.among(words.COUNTS, name), partial(_change, name)) for name in words.COUNTS),
     ]
     rows = every(lambda at: read_entries(session, bounds, row.id, month, narrowed.part, at.page), narrowed)
     return Listing(f"unit-{row.code}", unit_name(row), columns, rows, narrowed, month)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from datetime import datetime
 
 from flask import Blueprint, Response, abort, render_template, request, url_for
 from flask_login import current_user
 
+from callbacks.days import day_of
 from scoring.item_rules import LONGEST_REASON, Party, acts_of
 from scoring.item_states import ItemTrigger
 from scoring.items import view_of_item
@@ -69,7 +70,7 @@ def item_page(item_id: int, *, fault: str = "", seen: int | None = None) -> str:
         "item.html",
         story=story,
         unit=unit,
-        days=_by_day(story.steps),
+        days=_by_day(story.row.opened_at, story.steps),
         acts=acts,
         action=_action(item_id, party),
         decides=decides and may(Permission.DECIDE),
@@ -110,7 +111,13 @@ def _story_or_404(item_id: int) -> tuple[ItemStory, UnitRow]:
         return story, unit_row(story.item.unit)
 
 
-def _by_day(steps: tuple[StepRow, ...]) -> list[tuple[str, list[StepRow]]]:
-    """The steps by the office's days."""
-    days = groupby(steps, key=lambda step: f"{step.at.astimezone(deps().zone):%Y-%m-%d}")
-    return [(day, list(found)) for day, found in days]
+def _by_day(listed: datetime, steps: tuple[StepRow, ...]) -> list[tuple[str, list[StepRow]]]:
+    """The steps by the office's days; the first day is that on which it was listed."""
+    found: dict[str, list[StepRow]] = {_day(listed): []}
+    for step in steps:
+        found.setdefault(_day(step.at), []).append(step)
+    return list(found.items())
+
+
+def _day(at: datetime) -> str:
+    return day_of(at, deps().policy.windows.timezone).isoformat()

@@ -236,6 +236,15 @@ ENTRIES: dict[str, object] = {
     "rated": _l("评价计入"),
     "changed": _l("评价更改"),
     "resolution": _l("是否解决"),
+    "removed": _l("评价剔除"),
+    "moved_away": _l("评价转出"),
+    "moved_in": _l("评价转入"),
+    "closed": _l("办结"),
+    "due": _l("应回访"),
+    "ended": _l("回访结束"),
+    "open": _l("月末未办结"),
+    "adjustment": _l("扣分或加分"),
+    "objection": _l("异议成立，更正"),
 }
 COUNTS: dict[str, object] = {
     "rated_raw": _l("收到的评价"),
@@ -248,6 +257,17 @@ COUNTS: dict[str, object] = {
     "resolved": _l("已解决"),
     "second_answered": _l("二次回访有答复"),
     "second_not_dissatisfied": _l("二次回访非不满意"),
+    "closed": _l("办结"),
+    "overdue_open": _l("超期未办结"),
+    "open": _l("未办结"),
+    "closed_on_time": _l("按时办结"),
+    "signed_on_time": _l("按时签收"),
+    "due": _l("应回访"),
+    "ended": _l("回访已结束"),
+    "contacted": _l("已接通"),
+    "unreached": _l("未接通"),
+    "deductions": _l("扣分"),
+    "bonus": _l("加分"),
 }
 # domain.md §4.1, §4.2
 COMPONENTS: dict[str, object] = {

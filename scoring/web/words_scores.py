@@ -15,32 +15,6 @@ MONTH_STATES: dict[str, object] = {
     "draft": _l("草稿，异议期"),
     "published": _l("已公布"),
 }
-ENTRIES: dict[str, object] = {
-    **words.ENTRIES,
-    "removed": _l("评价剔除"),
-    "moved_away": _l("评价转出"),
-    "moved_in": _l("评价转入"),
-    "closed": _l("办结"),
-    "due": _l("应回访"),
-    "ended": _l("回访结束"),
-    "open": _l("月末未办结"),
-    "adjustment": _l("扣分或加分"),
-    "objection": _l("异议成立，更正"),
-}
-COUNTS: dict[str, object] = {
-    **words.COUNTS,
-    "closed": _l("办结"),
-    "overdue_open": _l("超期未办结"),
-    "open": _l("未办结"),
-    "closed_on_time": _l("按时办结"),
-    "signed_on_time": _l("按时签收"),
-    "due": _l("应回访"),
-    "ended": _l("回访已结束"),
-    "contacted": _l("已接通"),
-    "unreached": _l("未接通"),
-    "deductions": _l("扣分"),
-    "bonus": _l("加分"),
-}
 PARTS: Mapping[Part, object] = {
     Part.SATISFACTION: words.COMPONENTS["S"],
     Part.RESOLUTION: words.COMPONENTS["RES"],

@@ -18,6 +18,7 @@ from callbacks.states import State
 from scoring.evidence import store_evidence
 from scoring.item_rules import Escalation, Fault, Grounds
 from scoring.item_states import ItemState, ItemTrigger
+from scoring.models import ScoreEntry
 from scoring.models_items import Appeal, DissatisfactionItem, HardCaseMeeting, ItemStep
 from scoring.web import item_words
 from tests.integration.desk_data import NOW, USERS, Town
@@ -51,6 +52,25 @@ def item(town: Town, sessions: sessionmaker[Session]) -> int:
             )
         )
         return found.id
+
+
+@pytest.fixture
+def due(item: int, sessions: sessionmaker[Session]) -> None:
+    """The callback's own line of the score: due, ended, reached."""
+    with sessions.begin() as session:
+        callback = session.get_one(DissatisfactionItem, item).callback
+        session.add(
+            ScoreEntry(
+                unit_id=callback.unit_id,
+                month="2026-11",
+                kind="due",
+                source=f"callback:{callback.id}",
+                callback_id=callback.id,
+                changes={"due": "1", "ended": "1", "contacted": "1"},
+                provenance={"state": "rated"},
+                at=NOW,
+            )
+        )
 
 
 @pytest.fixture
@@ -416,3 +436,22 @@ def test_pages_by_the_clock_go_there_and_back_over_items_with_and_without_one(
     assert numbers[70:] == [f"LD-CLOCK-{n:04d}" for n in range(70, 120)]
     back = walk(supervisor, forward[-1][1], "prev")
     assert [page for page, _ in back] == [page for page, _ in reversed(forward)]
+
+
+@pytest.mark.usefixtures("due")
+@pytest.mark.parametrize("page", ["/dissatisfaction/{item}", "/cases/LD20261117-0002"])
+def test_each_line_of_the_score_is_told_in_words(supervisor: FlaskClient, item: int, page: str) -> None:
+    text = re.sub(r"<[^>]+>", " ", supervisor.get(page.format(item=item)).get_data(as_text=True))
+    assert "应回访" in text
+    assert "回访已结束" in text
+    assert re.search(r"\b(due|ended|contacted)\b", text) is None
+
+
+def test_what_was_listed_and_begun_on_one_day_stands_under_one_heading(
+    supervisor: FlaskClient, item: int, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        session.get_one(DissatisfactionItem, item).opened_at = NOW - timedelta(days=3, hours=1)
+    page = supervisor.get(f"/dissatisfaction/{item}").get_data(as_text=True)
+    days = re.findall(r'<li class="day"><h3>(.*?)</h3>', page)
+    assert [re.sub(r"<[^>]+>", "", day) for day in days] == [f"{NOW - timedelta(days=3):%Y-%m-%d}"]
