@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -32,6 +33,8 @@ def run_clock(ctx: Context, stop: Stop, every: float, more: Mapping[str, tuple[f
         "expire_questions": (every, lambda now: expire_questions(ctx, now)),
         **more,
     }
+    # One job at a time, and none begun again while it runs: that one waits for its turn is no news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     for name, (seconds, job) in jobs.items():
         scheduler.add_job(

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 import app
+from callbacks.clock import run_clock
 from callbacks.models import AuditLink
 from callbacks.stopping import Stop
 from callbacks.vocabulary import UnitGroup
@@ -56,3 +57,19 @@ def test_a_listed_item_is_verified_at_once_and_the_audit_is_linked(office: app.O
         stop.set()
         clock.join(20)
     assert list(steps) == [1]
+
+
+def test_a_job_that_takes_longer_than_its_turn_is_no_news(
+    office: app.Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, turns = Stop(), []
+
+    def slow(now: datetime) -> None:
+        turns.append(now)
+        time.sleep(0.3)
+        if len(turns) == 3:
+            stop.set()
+
+    run_clock(office.context, stop, 0.1, {"slow": (0.05, slow)})
+    assert len(turns) >= 3
+    assert [record.getMessage() for record in caplog.records] == []
