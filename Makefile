@@ -44,7 +44,8 @@ chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make 
 	  HUIFANG_CHAOS_REPORT=benchmarks/results/chaos.json $(BIN)/python -m pytest -q -s tests/peers/test_chaos.py
 
 screenshots: $(VENV)/.installed-dev  ## docs/screenshots anew: every page in eight forms (needs Chromium)
-	@HUIFANG_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/peers/test_screenshots.py
+	@HUIFANG_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/peers/test_screenshots.py tests/peers/test_desk_browser.py \
+	  tests/peers/test_citizen_browser.py
 
 prompts: $(VENV)/.installed-dev  ## renders the spoken prompts whose text changed
 	@$(BIN)/python -m prompts.render

@@ -27,6 +27,12 @@ _AUDIT = r"""
     wrong.push(`wider than the window: ${wide.slice(0, 3).map(name).join(" | ")}`)
   }
 
+  // 1.4.12: a card's label has room for all its lines, else it lies on the next one's.
+  for (const node of shown("td[data-label]")) {
+    const label = parseFloat(getComputedStyle(node, "::before").height)
+    if (label > node.getBoundingClientRect().height + 1) wrong.push(`label without room: ${name(node)}`)
+  }
+
   // 2.5.8: targets of 24 px; links within a sentence or cell are excepted there.
   for (const node of shown("button, select, textarea, input:not([type=hidden]), nav a, .button, summary")) {
     const box = node.getBoundingClientRect()
