@@ -12,7 +12,7 @@ from callbacks.models import Callback, Case, Unit
 from scoring.item_states import ItemState
 from scoring.models_items import Appeal, AppealDecision, DissatisfactionItem, HardCaseMeeting
 from scoring.queries import Scope
-from scoring.queries_item import decisions_of
+from scoring.queries_item import decisions_on
 
 _MOST = 500  # open ones of either list; a city has dozens
 
@@ -110,6 +110,8 @@ def read_appeals(
         query = query.where(Appeal.upheld.is_not(None)).order_by(Appeal.decided_at.desc(), Appeal.id.desc())
     else:
         query = query.where(Appeal.upheld.is_(None)).order_by(Item.due_at, Appeal.id)
+    rows = session.execute(query.limit(_MOST)).all()
+    said = decisions_on(session, (row.Appeal.id for row in rows))
     return tuple(
         AppealRow(
             id=appeal.id,
@@ -125,9 +127,9 @@ def read_appeals(
             due_at=item.due_at if appeal.upheld is None else None,
             upheld=appeal.upheld,
             decided_at=appeal.decided_at,
-            decisions=decisions_of(session, appeal.id),
+            decisions=said[appeal.id],
         )
-        for appeal, item, number, unit, unit_en in session.execute(query.limit(_MOST))
+        for appeal, item, number, unit, unit_en in rows
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -153,7 +154,7 @@ def read_item_story(session: Session, scope: Scope, item_id: int) -> ItemStory |
         evidence=files,
         rounds=tuple(Round(row.round, row.state, row.deadline, row.ended_at) for row in callbacks),
         appeal=appeal,
-        decisions=() if appeal is None else decisions_of(session, appeal.id),
+        decisions=() if appeal is None else decisions_on(session, (appeal.id,))[appeal.id],
         meetings=tuple(
             session.scalars(
                 select(HardCaseMeeting)
@@ -172,9 +173,13 @@ def read_evidence(session: Session, subject: str) -> tuple[EvidenceRow, ...]:
     return tuple(EvidenceRow(*row) for row in session.execute(query.order_by(Evidence.id)))
 
 
-def decisions_of(session: Session, appeal_id: int) -> tuple[AppealDecision, ...]:
-    query = select(AppealDecision).where(AppealDecision.appeal_id == appeal_id)
-    return tuple(session.scalars(query.order_by(AppealDecision.at)))
+def decisions_on(session: Session, appeals: Iterable[int]) -> dict[int, tuple[AppealDecision, ...]]:
+    """Appeal → what its deciders said so far, the first first."""
+    found: dict[int, list[AppealDecision]] = {appeal: [] for appeal in appeals}
+    query = select(AppealDecision).where(AppealDecision.appeal_id.in_(found)).order_by(AppealDecision.at)
+    for decision in session.scalars(query):
+        found[decision.appeal_id].append(decision)
+    return {appeal: tuple(said) for appeal, said in found.items()}
 
 
 def _callbacks(session: Session, first: Callback) -> list[Callback]:

@@ -11,7 +11,6 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from scoring.evidence import BadEvidence
 from scoring.queries_filter import BadFilter
 from scoring.web.language import gettext
 from scoring.web.language import lazy_gettext as _l
@@ -32,7 +31,6 @@ _TEXTS = {
 
 def set_up(app: Flask) -> None:
     app.register_error_handler(BadFilter, _bad_filter)
-    app.register_error_handler(BadEvidence, _bad_evidence)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _fault)
@@ -46,10 +44,6 @@ def _page(status: int, detail: str = "") -> tuple[str, int]:
 def _bad_filter(error: BadFilter) -> tuple[str, int]:
     detail = gettext("查询条件 %(field)s 的值“%(value)s”无法识别。", field=error.field, value=error.value)
     return _page(400, detail)
-
-
-def _bad_evidence(_error: BadEvidence) -> tuple[str, int]:
-    return _page(400, gettext("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过10MB。"))
 
 
 def _csrf(error: CSRFError) -> tuple[str, int]:

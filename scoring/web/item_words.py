@@ -73,7 +73,7 @@ FAULTS: Mapping[Fault, object] = {
     Fault.UNIT: _l("请选择另一个承办单位。"),
     Fault.MEETING: _l("请写明联席会议的日期和牵头领导；疑难件须经联席会议才能办结。"),
     Fault.OWN_UNIT: _l("您是本单位的人，不能决定此申诉。"),
-    Fault.FILE: _l("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过10MB。"),
+    Fault.FILE: words.FILE_KINDS,
     Fault.TWICE: _l("您已经决定过，须由另一人决定。"),
 }
 CONFLICT = _l(

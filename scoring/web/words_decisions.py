@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from scoring.accountability import RecordFault
 from scoring.adjustments import AdjustmentFault
 from scoring.objections import ObjectionFault
+from scoring.web import words
 from scoring.web.language import lazy_gettext as _l
 
-_FILE = _l("附件须为pdf、png、jpg、docx、xlsx、mp3、wav或txt，每个不超过10MB。")
 _REASON = _l("请写明理由，不超过1000字。")
 
 ADJUSTMENT_FAULTS: Mapping[AdjustmentFault, object] = {
@@ -18,7 +18,7 @@ ADJUSTMENT_FAULTS: Mapping[AdjustmentFault, object] = {
     AdjustmentFault.ITEM: _l("这个案件没有不满意件，不能用这个事由。"),
     AdjustmentFault.REASON: _REASON,
     AdjustmentFault.EVIDENCE: _l("请附上证据文件。"),
-    AdjustmentFault.FILE: _FILE,
+    AdjustmentFault.FILE: words.FILE_KINDS,
     AdjustmentFault.TWICE: _l("同一件、同一事由已经提出过，只计一次。"),
     AdjustmentFault.COVERED: _l("二次回访仍不满意的扣分已包含提级督办，不再另扣。"),
     AdjustmentFault.OWN: _l("提出人不能自己决定，请由另一个人决定。"),
@@ -28,7 +28,7 @@ OBJECTION_FAULTS: Mapping[ObjectionFault, object] = {
     ObjectionFault.FINE: _l("这一行已经按时，没有可以更正的。"),
     ObjectionFault.LATE: _l("异议期已过；公布之后可以再提出更正。"),
     ObjectionFault.REASON: _REASON,
-    ObjectionFault.FILE: _FILE,
+    ObjectionFault.FILE: words.FILE_KINDS,
     ObjectionFault.TWICE: _l("这一行已经提出过异议。"),
     ObjectionFault.AGAIN: _l("您已经作过决定，请由另一个人决定。"),
 }
@@ -38,5 +38,5 @@ RECORD_FAULTS: Mapping[RecordFault, object] = {
     RecordFault.CASE: _l("没有这个编号的不满意件，请核对。"),
     RecordFault.REASON: _REASON,
     RecordFault.FILE: _l("请附上文件。"),
-    RecordFault.FORM: _FILE,
+    RecordFault.FORM: words.FILE_KINDS,
 }

@@ -144,7 +144,7 @@ def test_evidence_is_saved_by_who_may_see_what_it_stands_behind(
     supervisor = sign_in("supervisor")
     form = {**FALSE, "csrf_token": token(supervisor, "/"), "files": (io.BytesIO(b"MZ\x00"), "x.exe")}
     refused = supervisor.post("/adjustments/new", data=form, content_type="multipart/form-data")
-    assert refused.status_code == 400 and "附件须为" in refused.text and FALSE["reason"] in refused.text
+    assert refused.status_code == 400 and "附件须是" in refused.text and FALSE["reason"] in refused.text
     page = send(supervisor, "/adjustments/new", file=True, **FALSE).location
     [link] = re.findall(r'href="(/evidence/\d+)"', supervisor.get(page).text)
     saved = sign_in("city").get(link)
