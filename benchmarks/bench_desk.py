@@ -5,7 +5,8 @@ process. Goals:
 
 - first page of the dissatisfaction list (300,000 items): p95 under 100 ms, and under 1.5 times that over
   1,000 cases; the page at row 50,000 under 1.5 times the first one; ranking and case story likewise;
-- publishing a month of 1,000,000 entries within 3 times reading the same rows in order, hash included.
+- publishing a month of three entries a case (1,000,000 were asked) within 3 times reading the same rows in
+  order, hash included.
 """
 
 from __future__ import annotations
@@ -94,6 +95,14 @@ CITY = (
        WHEN 2 THEN '{"rated_raw": "1", "rated": "1", "positive": "1", "weight_first": "1/2"}'
        ELSE '{"rated_raw": "1", "rated": "1"}' END::json, '{"channel": "voice"}', r.at
        FROM rating r JOIN callback c ON c.id = r.callback_id ORDER BY r.id""",
+    """INSERT INTO score_entry (unit_id, month, kind, source, changes, provenance, at)
+       SELECT unit_id, '2026-10', 'closed', 'closing:' || case_id || ':' || closing_no,
+       '{"closed": "1", "closed_on_time": "1", "signed_on_time": "1"}', '{}', closed_at
+       FROM closing ORDER BY case_id""",
+    """INSERT INTO score_entry (unit_id, month, kind, source, callback_id, changes, provenance, at)
+       SELECT unit_id, '2026-10', 'due', 'callback:' || id, id,
+       '{"due": "1", "ended": "1", "contacted": "1"}', '{"state": "rated"}', ended_at
+       FROM callback ORDER BY id""",
     """INSERT INTO dissatisfaction_item (callback_id, rating_id, unit_id, state, opened_at, seq, state_since,
        due_at, reworks, tries, extended, appealed, round, published_reason)
        SELECT c.id, r.id, c.unit_id,
@@ -184,7 +193,7 @@ def pages(deps: DeskDeps, cases: int) -> dict[str, Any]:
 
 
 def publishing(engine: Engine, deps: DeskDeps, sessions: sessionmaker[Session]) -> dict[str, float]:
-    """A month with an entry a case: publishing it beside reading the same rows in order."""
+    """A month with three entries a case: publishing it beside reading the same rows in order."""
     ctx = Context(sessions, deps.policy, deps.office, deps.privacy)
     query = (
         select(ScoreEntry.id, ScoreEntry.unit_id, ScoreEntry.kind, ScoreEntry.source, ScoreEntry.changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from fractions import Fraction
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import in_transaction
 from callbacks.events import ClosedCase
-from callbacks.models import Attempt, AttemptCallback, Callback, Closing, table_of
+from callbacks.models import Attempt, AttemptCallback, Callback, CasePhone, Closing, table_of
 from callbacks.states import DONE, State
 from scoring.models import ScoreEntry
 from scoring.months import counting_month, month_of
@@ -35,13 +35,15 @@ def enter_closings(
     session: Session, closings: Iterable[ClosedCase], settings: ScoringSettings, timezone: str, at: datetime
 ) -> None:
     """T and A of closings, in the month of the closing (domain.md §4.1)."""
+    closings = tuple(closings)
+    numbered = _with_number(session, {closing.case_id for closing in closings})
     months: dict[str, str] = {}
     rows = []
     for closing in closings:
         own = month_of(closing.closed_at, timezone)
         if own not in months:
             months[own] = counting_month(session, own)
-        rows.append(_closing_row(closing, months[own], settings, at))
+        rows.append(_closing_row(closing, closing.case_id in numbered, months[own], settings, at))
     if rows:
         session.execute(_ENTRIES, rows)
 
@@ -49,8 +51,13 @@ def enter_closings(
 _ENTRIES = insert(table_of(ScoreEntry))
 
 
+def _with_number(session: Session, cases: Collection[int]) -> set[int]:
+    """Those that have a citizen's number; what is told later doesn't change who was asked."""
+    return set(session.scalars(select(CasePhone.case_id).where(CasePhone.case_id.in_(cases))))
+
+
 def _closing_row(
-    closing: ClosedCase, month: str, settings: ScoringSettings, at: datetime
+    closing: ClosedCase, has_number: bool, month: str, settings: ScoringSettings, at: datetime
 ) -> dict[str, object]:
     on_time = closing.due_at is None or closing.closed_at <= closing.due_at
     signed = is_signed_on_time(closing.accepted_at, closing.signed_at, settings)
@@ -59,6 +66,8 @@ def _closing_row(
         changes["closed_on_time"] = "1"
     if signed:
         changes["signed_on_time"] = "1"
+    if not has_number:
+        changes["without_number"] = "1"
     return {
         "unit_id": closing.unit_id,
         "month": month,

@@ -29,7 +29,7 @@ _COUNTS: Mapping[Part, tuple[str, ...]] = {
     Part.SIGNED: ("closed", "signed_on_time", "overdue_open"),
     Part.RECTIFIED: ("second_answered", "second_not_dissatisfied"),
     Part.POINTS: ("deductions", "bonus"),
-    Part.COVERAGE: ("due", "ended", "contacted", "unreached", "rated_raw"),
+    Part.COVERAGE: ("due", "ended", "contacted", "unreached", "rated_raw", "without_number"),
 }
 _CASE = re.compile(r"closing:(\d+):\d+|open:\d{4}-\d\d:(\d+)")
 _NUMBERED = re.compile(r"(adjustment|objection):(\d+)")

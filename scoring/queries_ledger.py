@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.ledger import HAS_NUMBER, Breach, Ledger, read_ledger
+from callbacks.ledger import Breach, Ledger, read_ledger
 from callbacks.ledger import UnitRow as Counted
 from callbacks.ledger_proofs import ProofRow, list_proofs, read_as_of
-from callbacks.models import Closing
 from callbacks.models_office import IntakeGap
-from scoring.assessment import month_bounds
 from scoring.queries import Scope, UnitRow, units
 from scoring.queries_ranking import Rate
 
@@ -105,13 +103,3 @@ def _gaps(session: Session, *, is_open: bool) -> tuple[IntakeGap, ...]:
         query = select(IntakeGap).where(IntakeGap.closed_at.is_not(None))
         query = query.order_by(IntakeGap.closed_at.desc(), IntakeGap.id).limit(_CLOSED)
     return tuple(session.scalars(query))
-
-
-def without_number(session: Session, month: str, timezone: str) -> dict[int, Rate]:
-    """Unit id → the month's closings without a citizen's number, of all that it closed."""
-    start, end = month_bounds(month, timezone)
-    closed = select(Closing.unit_id, func.count()).where(Closing.closed_at >= start, Closing.closed_at < end)
-    of_all: dict[int, int] = dict(session.execute(closed.group_by(Closing.unit_id)).all())
-    without = closed.where(~HAS_NUMBER).group_by(Closing.unit_id)
-    hits: dict[int, int] = dict(session.execute(without).all())
-    return {unit: Rate(hits.get(unit, 0), number) for unit, number in of_all.items()}

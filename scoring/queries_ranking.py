@@ -52,6 +52,7 @@ class RankingRow:
     response: Rate
     callback: Rate
     contact: Rate
+    without_number: Rate
     interval: tuple[Fraction, Fraction] | None
     bounds: tuple[Fraction, Fraction] | None
     band: str | None
@@ -257,12 +258,13 @@ def _of(
 
 
 def rates(c: Counts) -> dict[str, Rate]:
-    """The four rates that are published together (domain.md §3.1)."""
+    """The rates that are published together, and the share without a number (domain.md §3.1)."""
     return {
         "satisfaction": Rate(int(c.positive), int(c.rated)),
         "response": Rate(int(c.rated_raw), int(c.due)),
         "callback": Rate(int(c.ended), int(c.due)),
         "contact": Rate(int(c.contacted), int(c.due)),
+        "without_number": Rate(int(c.without_number), int(c.closed)),
     }
 
 

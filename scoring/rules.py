@@ -43,6 +43,7 @@ class Counts:
     bonus: Fraction = Fraction(0)
     contacted: Fraction = Fraction(0)  # of `due`: somebody answered, by whatever channel
     unreached: Fraction = Fraction(0)  # of `due`: ended without anybody reached
+    without_number: Fraction = Fraction(0)  # of `closed`: came without a citizen's number
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -15,7 +15,6 @@ from callbacks.vocabulary import UnitGroup
 from scoring.queries import months
 from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
-from scoring.queries_ledger import without_number
 from scoring.queries_ranking import RankingRow, read_months_of, read_period, read_table
 from scoring.rules import Component
 from scoring.web import words, words_scores
@@ -38,8 +37,6 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
     bounds = scope(session)
     month = chosen.year or chosen.month or next(iter(months(session)), this_month())
     period = read_period(session, month, deps().scoring)
-    timezone = deps().policy.windows.timezone
-    without = {} if period.is_year else without_number(session, month, timezone)
 
     def rows() -> Iterator[RankingRow]:
         for group in UnitGroup if chosen.group is None else (chosen.group,):
@@ -62,7 +59,7 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
         *rate(_("参评率"), lambda row: row.response),
         *rate(_("回访率"), lambda row: row.callback),
         *rate(_("接通率"), lambda row: row.contact),
-        *rate(_("无号码"), lambda row: without.get(row.unit.id)),
+        *rate(_("无号码"), lambda row: row.without_number),
         Column(_("办结"), lambda row: row.closed),
         Column(
             _("不参与排名的原因"),

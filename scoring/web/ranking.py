@@ -11,10 +11,8 @@ from callbacks.vocabulary import UnitGroup
 from scoring.queries import Scope, months, units
 from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
-from scoring.queries_ledger import without_number
 from scoring.queries_ranking import (
     Period,
-    Rate,
     last_twelve,
     read_below,
     read_months_of,
@@ -47,7 +45,6 @@ def show() -> str:
             period=period,
             months=assessed,
             years=years(session),
-            without_number={} if period.is_year else without_number(session, name, _timezone()),
             bar=score_charts.bounds_bar,
             s=words_scores,
             at=deps().now(),
@@ -106,7 +103,6 @@ def unit(code: str) -> str:
             below=read_below(session, bounds, row.id, period),
             page=read_entries(session, bounds, row.id, month, wanted.part, wanted.page),
             chosen=Filter(month=month, part=wanted.part, page=wanted.page),
-            without_number=without_number(session, month, _timezone()).get(row.id, Rate(0, 0)),
             objections=_objections(period),
             bar=score_charts.bounds_bar,
             s=words_scores,
@@ -131,7 +127,3 @@ def _objections(period: Period) -> object:
         ]
 
     return links
-
-
-def _timezone() -> str:
-    return deps().policy.windows.timezone

@@ -266,6 +266,7 @@ COUNTS: dict[str, object] = {
     "ended": _l("回访已结束"),
     "contacted": _l("已接通"),
     "unreached": _l("未接通"),
+    "without_number": _l("无号码"),
     "deductions": _l("扣分"),
     "bonus": _l("加分"),
 }

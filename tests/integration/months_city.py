@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callbacks.models import Callback, Case, Closing, Rating, Unit
+from callbacks.models import Callback, Case, CasePhone, Closing, Rating, Unit
+from callbacks.numbers import NumberKind
 from callbacks.service.answers import Answer, give_resolution, rate, settle_ratings
 from callbacks.service.closing import close_case
 from callbacks.service.core import Context, lock_callbacks, move
@@ -69,6 +70,7 @@ class Months:
         signed_late: bool = False,
         due: datetime | None = None,
         exclusion: Exclusion | None = None,
+        phone: bool = False,
     ) -> int:
         """A case, closed unless told not; returns the callback's id, or the case's where it's open."""
 
@@ -86,6 +88,17 @@ class Months:
                 closing_no=0 if closed is None else 1,
                 exclusion=exclusion,
             )
+            if phone:
+                number = f"139{case.number[2:]:>08}"
+                case.phones.append(
+                    CasePhone(
+                        position=0,
+                        kind=NumberKind.MOBILE,
+                        number_encrypted=self.ctx.privacy.encrypt(number),
+                        number_index=self.ctx.privacy.index(number),
+                        number_masked="139****0000",
+                    )
+                )
             session.add(case)
             session.flush()
             if closed is None:

@@ -30,6 +30,8 @@ from scoring.month_closing import (
 )
 from scoring.months import counting_month
 from scoring.posting import post_missing
+from scoring.queries import Scope
+from scoring.queries_ranking import Rate, read_below, read_period, read_roots
 from scoring.removal import sums
 from scoring.rules import Counts, percent, satisfaction_rate, show
 from scoring.settings import ScoringSettings
@@ -100,6 +102,20 @@ def test_the_worked_example_through_the_service(city: Months) -> None:
     assert records["A"].components["nonresponse_bounds"] == ["7/9", "8/9"]
     assert records["B"].components["shrunk"] == str((6 + F(25, 6)) / 13)
     assert [round(bound, 3) for bound in records["A"].components["wilson"]] == [0.529, 0.978]
+
+
+def test_the_share_without_a_number_is_a_months_too_and_sums_up(city: Months) -> None:
+    """Published beside 回访率, so it may not change when a number is told after the closing."""
+    city.unit("A", UnitGroup.COUNTY)
+    city.unit("A-1", UnitGroup.COUNTY, parent="A")
+    for unit, phone in (("A", True), ("A", True), ("A", False), ("A-1", False)):
+        city.case(unit, at("2026-11-10"), phone=phone)
+    close(city, "2026-11", DECEMBER_3, DECEMBER_9)
+    with city.ctx.sessions() as session:
+        period = read_period(session, "2026-11", city.settings)
+        [row] = read_roots(session, period)
+        [below] = read_below(session, Scope(), row.unit.id, period)
+    assert (row.without_number, below.without_number) == (Rate(2, 4), Rate(1, 1))
 
 
 def test_the_two_months_after(city: Months) -> None:
@@ -285,7 +301,8 @@ def test_what_an_earlier_version_left_without_an_entry_is_posted_once(
     with city.ctx.sessions() as session:
         found = sums(session.scalars(select(ScoreEntry)).all())
     assert found == {
-        "closed": 3, "closed_on_time": 2, "signed_on_time": 3, "due": 2, "ended": 2, "contacted": 2,
+        "closed": 3, "closed_on_time": 2, "signed_on_time": 3, "without_number": 3,
+        "due": 2, "ended": 2, "contacted": 2,
     }  # fmt: skip
 
 
