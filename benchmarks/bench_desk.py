@@ -11,6 +11,7 @@ process. Goals:
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -181,6 +182,7 @@ def far_page(session: Session, rows: int) -> str:
 
 def pages(deps: DeskDeps, cases: int) -> dict[str, Any]:
     client = signed_in(create_desk(deps))
+    gc.freeze()  # as the web role does once it is up
     with deps.read_sessions() as session:
         far = far_page(session, min(FAR, cases // 10))
     asked = {
