@@ -440,7 +440,6 @@ def post_entries(office: Office, now: datetime) -> None:
 
 
 def _run_voice(office: Office, stop: Stop) -> None:
-
     from callbacks.service.leases import owner_name
     from ivr.dialplan import DialPlan
     from ivr.sip_line import SipLine

@@ -17,6 +17,7 @@ __all__ = [
     "EarlyMedia",
     "Ended",
     "EndedBy",
+    "Incoming",
     "KeyPressed",
     "LineEvent",
     "PlaybackFinished",
@@ -26,6 +27,24 @@ __all__ = [
 
 Codec = Literal["pcma", "pcmu"]
 EndedBy = Literal["us", "them", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Somebody calls us by `trunk`; the driver goes on with `ring`, `answer`, `redirect` or `reject`.
+
+    `uri` is whom they ask for, as it came (`sip:110@…`, `tel:110;phone-context=+86`, `urn:service:sos`),
+    `caller` the number of From. `codec` is the first of theirs that we know, None where we are to offer.
+    `headers` are the INVITE's (name, value); empty where a line has none.
+    """
+
+    call: str
+    at: float
+    trunk: str
+    uri: str
+    caller: str
+    codec: Codec | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +102,11 @@ class KeyPressed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The call is over; told exactly once for each call that was dialled.
+    """The call is over; told exactly once for each call that was dialled or came in.
 
-    `disposition` is None only where a line can't tell; `sip_status` is the final answer to the INVITE
-    and `q850` the release cause, of whichever message carried one; `cause_text` is the raw words.
+    `disposition` is None where a line can't tell, and of a call that came in and that we didn't answer;
+    `sip_status` is the final answer to the INVITE and `q850` the release cause, of whichever message carried
+    one; `cause_text` is the raw words.
     """
 
     call: str
@@ -98,4 +118,6 @@ class Ended:
     by: EndedBy
 
 
-LineEvent = Ringing | EarlyMedia | Answered | PlaybackStarted | PlaybackFinished | KeyPressed | Ended
+LineEvent = (
+    Incoming | Ringing | EarlyMedia | Answered | PlaybackStarted | PlaybackFinished | KeyPressed | Ended
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,7 +32,7 @@ class Dial:
 
     `ring_timeout` seconds count from the first 18x, `total_timeout` seconds from the INVITE (domain.md §1).
     `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
-    takes the line's own.
+    takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any.
     """
 
     call: str
@@ -41,6 +42,7 @@ class Dial:
     total_timeout: float = 60.0
     caller: str | None = None
     codecs: tuple[Codec, ...] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Line(Protocol):
@@ -51,6 +53,18 @@ class Line(Protocol):
 
     def dial(self, order: Dial) -> None:
         """Begin a call. LineError if the trunk has no such name or the call's id is in use."""
+
+    def ring(self, call: str) -> None:
+        """Tell a caller (`Incoming`) that it rings. Like the next three: nothing once answered or over."""
+
+    def answer(self, call: str) -> None:
+        """Take a caller's call; Answered follows, or Ended."""
+
+    def redirect(self, call: str, uris: Sequence[str]) -> None:
+        """Send a caller elsewhere (SIP 302), the first before the others; Ended follows."""
+
+    def reject(self, call: str, status: int) -> None:
+        """Refuse a caller by a SIP status 400–699; Ended follows."""
 
     def play(self, call: str, token: str, frames: Audio) -> None:
         """Send a prompt, replacing what plays. Silently nothing when the call isn't up."""

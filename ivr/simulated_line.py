@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -17,6 +17,7 @@ from ivr.events import (
     Codec,
     Ended,
     EndedBy,
+    Incoming,
     KeyPressed,
     LineEvent,
     PlaybackFinished,
@@ -39,6 +40,7 @@ class _Call:
     citizen: Citizen
     rang: bool = False
     answered: bool = False
+    incoming: bool = False
     turn: int = 0  # what was planned for an earlier prompt doesn't happen
     prompts: int = 0
     partner: _Call | None = None
@@ -77,6 +79,45 @@ class SimulatedLine:
                 self._later(_NETWORK, call, lambda: self._fail(call, 404, 1))
             case _:
                 self._later(_NETWORK, call, lambda: self._ring(call))
+
+    # -- who calls us
+
+    def comes(self, call: str, caller: str, uri: str, trunk: str = "city") -> None:
+        """Somebody calls now: for whoever drives the city."""
+        known = _Call(Dial(call, caller, trunk), citizen_of(caller), incoming=True)
+        self._calls[call] = known
+        self._told.append(Incoming(call, self.now, trunk, uri, caller, self._codec))
+
+    def gives_up(self, call: str) -> None:
+        """The caller hangs up, or the telephone that was called does."""
+        if known := self._calls.get(call):
+            facts = _TALKED if known.answered else CallFacts(487, rang=known.rang)
+            self._end(known, facts, "them")
+
+    def ring(self, call: str) -> None:
+        if known := self._waiting(call):
+            known.rang = True
+
+    def answer(self, call: str) -> None:
+        if known := self._waiting(call):
+            self._later(_NETWORK, known, lambda: self._take(known))
+
+    def redirect(self, call: str, uris: Sequence[str]) -> None:
+        if uris and (known := self._waiting(call)):
+            self._end(known, CallFacts(302), "us")
+
+    def reject(self, call: str, status: int) -> None:
+        if known := self._waiting(call):
+            self._end(known, CallFacts(status), "us")
+
+    def _waiting(self, call: str) -> _Call | None:
+        known = self._calls.get(call)
+        return known if known is not None and known.incoming and not known.answered else None
+
+    def _take(self, call: _Call) -> None:
+        if not call.answered:
+            call.answered = True
+            self._told.append(Answered(call.order.call, self.now, self._codec))
 
     def play(self, call: str, token: str, frames: Audio) -> None:
         known = self._calls.get(call)
@@ -185,5 +226,6 @@ class SimulatedLine:
     def _end(self, call: _Call, facts: CallFacts, by: EndedBy) -> None:
         self.unbridge(call.order.call)
         del self._calls[call.order.call]
-        disposition = disposition_of(facts)
+        silent = call.incoming and not call.answered
+        disposition = None if silent else disposition_of(facts)
         self._told.append(Ended(call.order.call, self.now, disposition, facts.sip_status, facts.q850, "", by))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ivr.counters import Counters
 from ivr.events import Codec
@@ -66,6 +66,8 @@ class SipEndpoint:
         pool: PortPool,
         lines: int,
         lost_after: float,
+        *,
+        trying: bool = True,
     ) -> None:
         self.counters = Counters()
         self._peers = peers
@@ -78,7 +80,8 @@ class SipEndpoint:
             raise
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        self.agent = UserAgent(AgentConfig(host, self.port, lambda: secrets.token_hex(8), timers))
+        config = AgentConfig(host, self.port, lambda: secrets.token_hex(8), timers, trying=trying)
+        self.agent = UserAgent(config)
         self._loop.watch(self._socket.fileno(), self._read)
 
     # -- media of a call
@@ -140,10 +143,14 @@ class SipEndpoint:
         local: LocalMedia,
         from_uri: str,
         credentials: Credentials | None = None,
+        headers: Sequence[tuple[str, str]] = (),
     ) -> str:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
-        self.agent.invite(call, uri, destination, local, from_uri, time.monotonic(), credentials=credentials)
+        now = time.monotonic()
+        self.agent.invite(
+            call, uri, destination, local, from_uri, now, credentials=credentials, headers=headers
+        )
         ((data, address),) = self.agent.take_outgoing()
         self._send(data, address)
         return parse(data).first("Call-ID") or ""

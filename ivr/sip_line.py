@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -13,7 +14,7 @@ import structlog
 from callbacks.numbers import mask
 from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, disposition_of
-from ivr.events import Answered, Ended, EndedBy, LineEvent, Ringing
+from ivr.events import Answered, Ended, EndedBy, Incoming, LineEvent, Ringing
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
@@ -29,6 +30,7 @@ from ivr.sip.events import (
     InviteProgress,
     InviteReceived,
 )
+from ivr.sip.sdp import Media
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 
@@ -40,10 +42,15 @@ _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 
 @dataclass(slots=True)
 class _Call:
-    """A call from `dial` to its Ended. `given_up` says why we sent CANCEL or BYE ourselves."""
+    """A call from `dial`, or its Incoming, to its Ended. `given_up` says why we ended it ourselves.
+
+    `offer` is what an incoming call's INVITE asked for.
+    """
 
     order: Dial
     trunk: TrunkSettings
+    incoming: bool = False
+    offer: Media | None = None
     rang: bool = False
     answered: bool = False
     given_up: str = ""
@@ -51,20 +58,24 @@ class _Call:
 
 
 class SipLine:
-    """Calls out by the trunks of the settings. LineError at the start says what to change."""
+    """Calls out by the trunks of the settings. LineError at the start says what to change.
+
+    With `takes_calls` it tells whom the trunks bring (`Incoming`); they hear nothing of us until the driver
+    rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
+    """
 
     capabilities = Capabilities(early_media=True, sip_status=True, q850=True, key_time=True)
 
-    def __init__(self, settings: VoiceSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
+        self._settings, self._takes_calls = settings, takes_calls
         self._calls: dict[str, _Call] = {}
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
         self._told: list[LineEvent] = []
-        self._endpoint = self._open(settings)
+        self._endpoint = self._open(settings, trying=not takes_calls)
 
     @staticmethod
-    def _open(settings: VoiceSettings) -> SipEndpoint:
+    def _open(settings: VoiceSettings, *, trying: bool) -> SipEndpoint:
         pool = PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max)
         timers = Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4)
         try:
@@ -76,6 +87,7 @@ class SipLine:
                 pool,
                 settings.lines,
                 settings.media_lost_after,
+                trying=trying,
             )
         except NoPorts as error:
             raise LineError(str(error)) from error
@@ -119,6 +131,7 @@ class SipLine:
             local,
             f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
             credentials,
+            order.headers,
         )
         _log.info(
             "call_dialled",
@@ -143,6 +156,42 @@ class SipLine:
             return self._settings.trunk(order.trunk)
         except KeyError as error:
             raise LineError(str(error.args[0])) from error
+
+    # -- who calls us
+
+    def ring(self, call: str) -> None:
+        self._endpoint.agent.provisional(call, 180, time.monotonic())
+        self._endpoint.flush()
+
+    def answer(self, call: str) -> None:
+        known = self._calls.get(call)
+        if known is None or not known.incoming or self._endpoint.media(call) is not None:
+            return
+        try:
+            local = self._endpoint.open_media(call, self._settings.codecs)
+        except NoPorts:
+            self.reject(call, 503)
+            return
+        if known.offer is not None:
+            self._endpoint.agree(call, known.offer, known.trunk.host)
+        self._endpoint.agent.answer(call, local, time.monotonic())
+        self._endpoint.flush()
+
+    def redirect(self, call: str, uris: Sequence[str]) -> None:
+        if self._is_waiting(call):
+            now = time.monotonic()
+            self._endpoint.agent.redirect(call, uris, now)
+            self._end(call, 302, None, "", "us", now)
+
+    def reject(self, call: str, status: int) -> None:
+        if self._is_waiting(call):
+            now = time.monotonic()
+            self._endpoint.agent.reject(call, status, now)
+            self._end(call, status, None, "", "us", now)
+
+    def _is_waiting(self, call: str) -> bool:
+        known = self._calls.get(call)
+        return known is not None and known.incoming and not known.answered
 
     def play(self, call: str, token: str, frames: Audio) -> None:
         if session := self._endpoint.media(call):
@@ -197,12 +246,14 @@ class SipLine:
 
     def _take(self, event: EndpointEvent, now: float) -> None:
         match event:
-            case InviteReceived(call):
-                self._endpoint.agent.reject(call, 403, now)  # this line only calls out
-            case CancelReceived() | AckReceived():
-                return
+            case InviteReceived():
+                self._called(event, now)
             case _ if event.call not in self._calls:
                 return
+            case CancelReceived(call, q850, cause):
+                self._end(call, 487, q850, cause, "them", now)
+            case AckReceived(call, media):
+                self._agreed(call, media, now)
             case MediaLost(call):
                 self._give_up(call, "media_lost", now)
             case InviteProgress():
@@ -226,11 +277,32 @@ class SipLine:
             self._told.append(Ringing(event.call, now))
 
     def _accepted(self, event: InviteAccepted, now: float) -> None:
-        known = self._calls[event.call]
+        self._agreed(event.call, event.media, now)
+
+    def _agreed(self, call: str, media: Media, now: float) -> None:
+        known = self._calls[call]
         known.answered = True
-        self._endpoint.agree(event.call, event.media, known.trunk.host)
-        self._endpoint.start_media(event.call, now)
-        self._told.append(Answered(event.call, now, event.media.codec))
+        self._endpoint.agree(call, media, known.trunk.host)
+        self._endpoint.start_media(call, now)
+        self._told.append(Answered(call, now, media.codec))
+
+    def _called(self, event: InviteReceived, now: float) -> None:
+        trunk = self._trunk_of(event.source) if self._takes_calls else None
+        if trunk is None:
+            self._endpoint.agent.reject(event.call, 403, now)
+            return
+        order = Dial(event.call, event.caller, trunk.name)
+        self._calls[event.call] = _Call(order, trunk, incoming=True, offer=event.offer)
+        codec = event.offer.codec if event.offer else None
+        self._told.append(
+            Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers)
+        )
+        _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
+
+    def _trunk_of(self, source: tuple[str, int]) -> TrunkSettings | None:
+        """The trunk at that address; where several are at one host, the one of that port, or the first."""
+        at_host = [trunk for trunk in self._settings.trunks if trunk.host == source[0]]
+        return next((trunk for trunk in at_host if trunk.port == source[1]), next(iter(at_host), None))
 
     def _failed_by(self, call: str, status: int | None) -> EndedBy:
         if self._calls[call].given_up:
@@ -253,11 +325,13 @@ class SipLine:
             withdrawn=known.given_up == "withdrawn",
             media_lost=known.given_up == "media_lost",
         )
-        disposition = disposition_of(facts, known.trunk.overrides)
+        disposition: Disposition | None = disposition_of(facts, known.trunk.overrides)
+        if known.incoming and not known.answered:
+            disposition = None  # nobody was called
         if known.given_up == "media_lost":
             by = "network"
         self._told.append(Ended(call, now, disposition, status, q850, cause, by))
-        _log.info("call_ended", call=call, disposition=disposition.value, sip_status=status, q850=q850, by=by)
+        _log.info("call_ended", call=call, disposition=disposition, sip_status=status, q850=q850, by=by)
 
     def wake(self) -> None:
         self._endpoint.wake()

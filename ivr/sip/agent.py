@@ -149,6 +149,12 @@ class UserAgent:
         if found := self._inbound(call):
             found.reject(status, reason_header(q850, text), now)
 
+    def redirect(self, call: str, uris: Sequence[str], now: float) -> None:
+        """Send 302 to an inbound INVITE: call these instead, the first before the others (§21.3.3)."""
+        _refuse_line_ends(*uris)
+        if found := self._inbound(call):
+            found.reject(302, tuple(("Contact", f"<{uri}>") for uri in uris), now)
+
     def _inbound(self, call: str) -> InboundCall | None:
         found = self._endpoint.calls.get(call)
         return found if isinstance(found, InboundCall) else None

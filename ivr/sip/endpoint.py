@@ -26,7 +26,9 @@ class AgentConfig:
     """`host` and `port` are our address as peers reach it (Via, Contact).
 
     `new_token` gives a fresh string of letters and digits, 16 or more of them from a good source of
-    randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact.
+    randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact. `trying`
+    is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
+    an edge before us goes to the next worker when nothing comes.
     """
 
     host: str
@@ -35,6 +37,7 @@ class AgentConfig:
     timers: Timers = field(default_factory=Timers)
     user: str = "huifang"
     user_agent: str = "huifang"
+    trying: bool = True
 
 
 class Call(Protocol):

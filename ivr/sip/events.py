@@ -8,7 +8,7 @@ inbound call tells `InviteReceived`; then one `CancelReceived`, or nothing more 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ivr.sip.sdp import Media
@@ -87,6 +87,7 @@ class InviteReceived:
 
     `user` is the user part of the request URI, the dialled number; `caller` that of From. `offer` is what
     they offer us, None when the INVITE has no SDP (then our 200 offers, and AckReceived brings the answer).
+    `headers` are the INVITE's own, in their order: who is told by the trunk to be calling, and from where.
     """
 
     call: str
@@ -96,6 +97,7 @@ class InviteReceived:
     caller: str
     from_uri: str
     offer: Media | None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

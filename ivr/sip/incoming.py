@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +26,15 @@ __all__ = [
     "takes_sdp",
 ]
 
+# Whom we may be asked for; a mobile network may name the service and no number (RFC 5031).
+_URI = re.compile(r"(sips?|tel|urn:service):", re.IGNORECASE)
+
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
 
 _PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
-    200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    200: "OK", 302: "Moved Temporarily",
+    400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
     420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
     482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
@@ -130,7 +135,7 @@ def screen(request: Request) -> Refusal | None:
     """What any request but ACK and CANCEL is refused for (§8.2.1–§8.2.3)."""
     if request.method not in ALLOW:
         return Refusal(405, (("Allow", ", ".join(ALLOW)),))
-    if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
+    if not _URI.match(request.uri):
         return Refusal(416)
     if required := [option for option in request.listed("Require") if option]:
         return Refusal(420, (("Unsupported", ", ".join(required)),))

@@ -97,7 +97,8 @@ class Reception:
             endpoint.respond(incoming, 488, now)
             endpoint.tell(Dropped(f"an offer of no use: {fault}", incoming.source))
             return
-        endpoint.respond(incoming, 100, now)
+        if endpoint.config.trying:
+            endpoint.respond(incoming, 100, now)
         call = f"in-{endpoint.new_token()}"
         endpoint.calls[call] = InboundCall(endpoint, call, incoming, offer)
         endpoint.tell(
@@ -109,6 +110,7 @@ class Reception:
                 caller=_user(envelope.from_.uri),
                 from_uri=printable(envelope.from_.uri),
                 offer=media,
+                headers=incoming.request.headers,
             )
         )
 
