@@ -1,0 +1,1 @@
+"""The numbers that citizens call: 110, where a person answers first, and the callback number."""
