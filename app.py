@@ -51,6 +51,7 @@ from callbacks.target_settings import TargetName, TargetSettings, trunk_faults
 from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
 from callbacks.windows import calendar_ends
+from ivr.inbound.settings import InboundSettings, target_faults
 from ivr.settings import CitySettings, VoiceSettings
 from scoring.item_settings import ItemSettings
 from scoring.ledger import ScoreLedger
@@ -58,6 +59,7 @@ from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
 
 if TYPE_CHECKING:
+    from ivr.speech import SpokenPrompts
     from sms.inbound import Inbox
 
 ENV_PREFIX = "HUIFANG_"
@@ -68,7 +70,7 @@ _LINK_SECONDS = 3.0
 _DAILY = 86_400.0
 _BEFORE_THE_CALENDARS_END = timedelta(days=60)
 _GAP_TURNS = 10  # the clock looks for a proof more often than for gaps, which reads more
-ROLES = ("web", "clock", "voice", "sms")
+ROLES = ("web", "clock", "voice", "inbound", "sms")
 EXAMPLE_OFFICE = OfficeSettings(
     name="示例市110联动办",
     area_code="0379",
@@ -130,6 +132,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     policy: PolicySettings = PolicySettings()
     voice: VoiceSettings = VoiceSettings()
+    inbound: InboundSettings = InboundSettings()
     targets: dict[TargetName, TargetSettings] = Field({}, description="telephones of our own, by name")
     sms: SmsSettings = SmsSettings()
     reminders: ReminderSettings = ReminderSettings()
@@ -242,10 +245,7 @@ def open_office(settings: Settings) -> Office:
         Path(settings.database.url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = make_engine(settings.database.url)
     upgrade(engine)
-    try:
-        privacy = load_or_create(settings.database.key_file)
-    except KeyFileError as error:
-        raise ConfigError(str(error)) from None
+    privacy = _privacy(settings)
     sessions = make_sessions(engine)
     policy, version = newest_policy(sessions, settings.policy)
     context = Context(
@@ -259,6 +259,13 @@ def open_office(settings: Settings) -> Office:
         urgent=_tells_of_danger,
     )
     return Office(settings, engine, privacy, context)
+
+
+def _privacy(settings: Settings) -> Privacy:
+    try:
+        return load_or_create(settings.database.key_file)
+    except KeyFileError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _tells_of_danger(words: str) -> bool:
@@ -466,6 +473,32 @@ def _run_voice(office: Office, stop: Stop) -> None:
     worker.run(stop, settings.serve.drain_seconds)
 
 
+def run_inbound(settings: Settings, stop: Stop) -> None:
+    """Brings who calls 110 to a person, with the database or without it."""
+    from callbacks.spool import own_spool
+    from callbacks.writer import Writer
+    from ivr.inbound.keeper import Keeper
+    from ivr.inbound.role import InboundRole
+    from ivr.sip_line import SipLine
+
+    structlog.contextvars.bind_contextvars(role="inbound")
+    if not settings.inbound.enabled:
+        raise ConfigError("inbound.trunks: none; name the trunks that bring 110")
+    privacy = _privacy(settings)
+    line = SipLine(settings.inbound, takes_calls=True)
+    spool = settings.database.spool_folder
+    keeper = Keeper(lambda: open_office(settings).context, spool, privacy)
+    writer = Writer(line.wake, own_spool(spool, "inbound", privacy), keeper.waited)
+    writer.submit(keeper.play_orphans)
+    prompts = _prompts(settings)
+    role = InboundRole(
+        line, settings.inbound, settings.targets, settings.office.area_code, prompts, writer, keeper.keep
+    )
+    log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
+    gc.freeze()
+    role.run(stop)
+
+
 def check_scale(policy: PolicySettings, scale: str) -> None:
     """A survey's keys mean what its own scale says; another would count 不满意 as something else."""
     if policy.scale != scale:
@@ -480,20 +513,26 @@ def survey_scale() -> str:
     return load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue()).scale
 
 
-def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
-    """The flow, its audio, and the version of its words."""
-    from ivr.flow_load import FLOWS, load_flow, prompt_version
+def _prompts(settings: Settings) -> SpokenPrompts:
+    """All that is said, as audio, in the city's language and with its office's name."""
     from ivr.speech import SpokenPrompts
-    from ivr.worker import Script
-    from prompts.catalogue import load_catalogue
     from prompts.store import PromptStore
 
     made = settings.database.key_file.parent / "prompts" / settings.language
     store = PromptStore(settings.language, recordings=settings.recordings, made=made)
     store.ensure_office(settings.office.name)
+    return SpokenPrompts(store)
+
+
+def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
+    """The flow, its audio, and the version of its words."""
+    from ivr.flow_load import FLOWS, load_flow, prompt_version
+    from ivr.worker import Script
+    from prompts.catalogue import load_catalogue
+
     flow = load_flow(FLOWS / f"{flow_name}.toml", load_catalogue())
     check_scale(settings.policy, flow.scale)
-    return Script(flow, SpokenPrompts(store), prompt_version(flow, load_catalogue(), settings.language))
+    return Script(flow, _prompts(settings), prompt_version(flow, load_catalogue(), settings.language))
 
 
 def _run_sms(office: Office, stop: Stop) -> None:
@@ -533,7 +572,9 @@ def supervise(office: Office, command: list[str], stop: Stop) -> None:
         settled = settle_leases(office.context, datetime.now(UTC), owner=owner_name(role, pid))
         log.info("leases_settled", role=role, pid=pid, settled=settled)
 
-    roles = [role for role in ROLES if role != "sms" or office.settings.sms.enabled]
+    settings = office.settings
+    on = {"sms": settings.sms.enabled, "inbound": settings.inbound.enabled}
+    roles = [role for role in ROLES if on.get(role, True)]
     commands = {role: [*command, "serve", "--role", role] for role in roles}
     Supervisor(commands, on_death, drain_seconds=office.settings.serve.drain_seconds + 2).run(stop)
 
@@ -608,10 +649,13 @@ def _with_office(ctx: click.Context, work: Callable[[Office], Any]) -> Any:
 @click.option("--role", type=click.Choice(ROLES), help="Run this role alone.")
 @click.pass_context
 def serve(ctx: click.Context, role: str | None) -> None:
-    """Run the service: web, clock, voice and sms, each a process of its own."""
+    """Run the service: web, clock, voice, inbound and sms, each a process of its own."""
     settings = _settings(ctx)
     check_demo(settings)
     check_targets(settings)
+    if role == "inbound":  # whoever calls 110 doesn't wait for a database
+        run_inbound(settings, stop_on_signals())
+        return
     office = open_office(settings)
     stop = stop_on_signals()
     try:
@@ -632,6 +676,7 @@ def self_command(config: Path | None) -> list[str]:
 def check_demo(settings: Settings) -> None:
     """The demo's preset ignores windows and caps: it may call nobody but a simulated city."""
     away = [f"voice.trunks {t.name}" for t in settings.voice.trunks if not t.host.startswith("127.")]
+    away += [f"inbound.trunks {t.name}" for t in settings.inbound.trunks if not t.host.startswith("127.")]
     away += [f"sms.gateways {g.name}" for g in settings.sms.gateways if not g.host.startswith("127.")]
     if settings.demo and away:
         what = ", ".join(away)
@@ -640,7 +685,9 @@ def check_demo(settings: Settings) -> None:
 
 def check_targets(settings: Settings) -> None:
     """Each of our own telephones is reached by a trunk that there is."""
-    faults = trunk_faults(settings.targets, tuple(trunk.name for trunk in settings.voice.trunks))
+    trunks = (*settings.voice.trunks, *settings.inbound.trunks)
+    faults = trunk_faults(settings.targets, tuple(trunk.name for trunk in trunks))
+    faults += target_faults(settings.inbound, settings.targets)
     if faults:
         raise ConfigError("\n".join(faults))
 

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, text
 
+import callbacks.models_inbound
 import callbacks.models_office
 import callbacks.models_systems  # noqa: F401 (their tables, too)
 from callbacks.models import Base

@@ -25,6 +25,10 @@ class SpokenPrompts:
             piece: Audio.from_samples(store.piece(piece)) for piece in dict.fromkeys([*wanted, "office"])
         }
 
+    def through(self, before: int) -> Audio:
+        """For who waits for a person on 110 (`ivr.inbound.role`); how many wait before them isn't said."""
+        return self.audio([Prompt("through")])
+
     def audio(self, prompts: Sequence[Prompt]) -> Audio:
         """The prompts one after another, with their dates, words and names."""
         return join(

@@ -1,0 +1,65 @@
+"""Who calls us: 110 and the callback number, and each leg that was rung for a caller."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "inbound_call",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(length=60), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("service", sa.String(length=16), nullable=False),
+        sa.Column("trunk", sa.String(length=40), nullable=False),
+        sa.Column("called", sa.String(length=60), nullable=False),
+        sa.Column("number_encrypted", sa.Text(), nullable=True),
+        sa.Column("number_index", sa.String(length=32), nullable=True),
+        sa.Column("number_masked", sa.String(length=20), nullable=True),
+        sa.Column("asserted", sa.Boolean(), nullable=False),
+        sa.Column("private", sa.Boolean(), nullable=False),
+        sa.Column("access_network", sa.String(length=300), nullable=False),
+        sa.Column("geolocation", sa.JSON(), nullable=False),
+        sa.Column("came_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("talked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("target", sa.String(length=40), nullable=True),
+        sa.Column("redirected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=16), nullable=True),
+        sa.Column("rung_back_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rung_back_by", sa.String(length=80), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_call")),
+        sa.UniqueConstraint("token", name=op.f("uq_inbound_call_token")),
+    )
+    with op.batch_alter_table("inbound_call", schema=None) as batch_op:
+        batch_op.create_index("ix_inbound_call_came", ["came_at", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_inbound_call_number_index"), ["number_index"], unique=False)
+
+    op.create_table(
+        "inbound_leg",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("call_id", sa.Integer(), nullable=False),
+        sa.Column("token", sa.String(length=80), nullable=False),
+        sa.Column("target", sa.String(length=40), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disposition", sa.String(length=24), nullable=True),
+        sa.Column("sip_status", sa.Integer(), nullable=True),
+        sa.Column("q850", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["inbound_call.id"], name=op.f("fk_inbound_leg_call_id_inbound_call")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_leg")),
+        sa.UniqueConstraint("token", name=op.f("uq_inbound_leg_token")),
+    )
+    with op.batch_alter_table("inbound_leg", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inbound_leg_call_id"), ["call_id"], unique=False)

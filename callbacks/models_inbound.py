@@ -1,0 +1,63 @@
+"""Who called us: every call to 110 and the callback number, and each leg that was rung for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from callbacks.models import Base, stored
+from callbacks.vocabulary import Disposition
+
+
+class InboundCall(Base):
+    """A caller. Without `talked_at` and `redirected_at` when it's over, they gave up: somebody rings back.
+
+    Written from snapshots of the process that carries the call, each newer than the last (`seq`): a snapshot
+    that comes twice or late changes nothing.
+    """
+
+    __tablename__ = "inbound_call"
+    __table_args__ = (Index("ix_inbound_call_came", "came_at", "id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(60), unique=True)
+    seq: Mapped[int]
+    service: Mapped[str] = mapped_column(String(16))  # emergency, callback
+    trunk: Mapped[str] = mapped_column(String(40))
+    called: Mapped[str] = mapped_column(String(60))
+    number_encrypted: Mapped[str | None] = mapped_column(Text)
+    number_index: Mapped[str | None] = mapped_column(String(32), index=True)
+    number_masked: Mapped[str | None] = mapped_column(String(20))
+    asserted: Mapped[bool]  # the network vouches for the number
+    private: Mapped[bool]  # the caller asked that others don't see it
+    access_network: Mapped[str] = mapped_column(String(300))
+    geolocation: Mapped[list[Any]] = mapped_column(JSON)
+    came_at: Mapped[datetime]
+    queued_at: Mapped[datetime | None]  # heard that they are through
+    talked_at: Mapped[datetime | None]  # heard a person
+    target: Mapped[str | None] = mapped_column(String(40))  # who that was
+    redirected_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(String(16))  # caller, person, us, network
+    rung_back_at: Mapped[datetime | None]
+    rung_back_by: Mapped[str | None] = mapped_column(String(80))
+
+    legs: Mapped[list[InboundLeg]] = relationship(order_by="InboundLeg.began_at, InboundLeg.id")
+
+
+class InboundLeg(Base):
+    """A telephone that was rung for a caller."""
+
+    __tablename__ = "inbound_leg"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    call_id: Mapped[int] = mapped_column(ForeignKey("inbound_call.id"), index=True)
+    token: Mapped[str] = mapped_column(String(80), unique=True)
+    target: Mapped[str] = mapped_column(String(40))
+    began_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    disposition: Mapped[Disposition | None] = mapped_column(stored(Disposition))
+    sip_status: Mapped[int | None]
+    q850: Mapped[int | None]

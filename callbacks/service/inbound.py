@@ -1,0 +1,91 @@
+"""Keeps who called us, as the process that carries the calls tells it in snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callbacks.models_inbound import InboundCall, InboundLeg
+from callbacks.numbers import mask
+from callbacks.service.core import Context, audit
+from callbacks.vocabulary import Disposition
+
+_TIMES = ("came_at", "queued_at", "talked_at", "redirected_at", "ended_at")
+_PLAIN = ("seq", "target", "ended_by")
+_AT_FIRST = ("service", "trunk", "called", "asserted", "private", "access_network", "geolocation")
+_OF_LEG = ("target", "sip_status", "q850")
+_TIMES_OF_LEG = ("began_at", "answered_at", "ended_at")
+
+
+def keep_inbound(ctx: Context, record: Mapping[str, Any]) -> bool:
+    """Stores a snapshot (`ivr.inbound.journal`); False for one that isn't newer than what is known."""
+
+    def work(session: Session) -> bool:
+        token = record["token"]
+        query = select(InboundCall).where(InboundCall.token == token).with_for_update()
+        row = session.scalars(query).one_or_none()
+        if row is not None and row.seq >= record["seq"]:
+            return False
+        if row is None:
+            row = _new(ctx, record)
+            session.add(row)
+        for name in _PLAIN:
+            setattr(row, name, record[name])
+        for name in _TIMES:
+            setattr(row, name, _time(record[name]))
+        session.flush()
+        _keep_legs(session, row, record["legs"])
+        return True
+
+    try:
+        return ctx.run(work)
+    except IntegrityError:  # another process plays in what this one has just written
+        return ctx.run(work)
+
+
+def _new(ctx: Context, record: Mapping[str, Any]) -> InboundCall:
+    row = InboundCall(token=record["token"], **{name: record[name] for name in _AT_FIRST})
+    if number := record["number"]:
+        row.number_encrypted = ctx.privacy.encrypt(number)
+        row.number_index = ctx.privacy.index(number)
+        row.number_masked = mask(number)
+    return row
+
+
+def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]) -> None:
+    known = {leg.token: leg for leg in row.legs}
+    for told in legs:
+        leg = known.get(told["token"])
+        if leg is None:
+            leg = InboundLeg(call_id=row.id, token=told["token"])
+            session.add(leg)
+        for name in _OF_LEG:
+            setattr(leg, name, told[name])
+        for name in _TIMES_OF_LEG:
+            setattr(leg, name, _time(told[name]))
+        disposition = told["disposition"]
+        leg.disposition = None if disposition is None else Disposition(disposition)
+
+
+def _time(told: str | None) -> Any:
+    return None if told is None else datetime.fromisoformat(told)
+
+
+def mark_rung_back(ctx: Context, call_id: int, by: str, now: datetime) -> bool:
+    """Somebody has rung back who had given up; False when another was first, or the caller was answered."""
+
+    def work(session: Session) -> bool:
+        query = select(InboundCall).where(InboundCall.id == call_id).with_for_update()
+        row = session.scalars(query).one_or_none()
+        if row is None or row.rung_back_at is not None or row.ended_at is None or row.talked_at is not None:
+            return False
+        row.rung_back_at, row.rung_back_by = now, by
+        audit(session, now, by, "ring_back", f"inbound:{row.id}")
+        return True
+
+    return ctx.run(work)

@@ -1,0 +1,92 @@
+"""What is kept of a call: whole snapshots that grow, so that any of them may come late or twice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ivr.events import Ended
+from ivr.inbound.facts import InboundFacts
+
+__all__ = ["CallRecord"]
+
+
+@dataclass
+class _LegRecord:
+    token: str
+    target: str
+    began_at: str
+    answered_at: str | None = None
+    ended_at: str | None = None
+    disposition: str | None = None
+    sip_status: int | None = None
+    q850: int | None = None
+
+
+@dataclass
+class CallRecord:
+    """One caller's. All times are aware UTC, kept as ISO 8601 texts."""
+
+    token: str
+    trunk: str
+    facts: InboundFacts
+    came_at: datetime
+    _times: dict[str, str] = field(default_factory=dict)
+    _legs: dict[str, _LegRecord] = field(default_factory=dict)
+    target: str | None = None
+    ended_by: str | None = None
+    seq: int = 0
+
+    def note(self, what: str, at: datetime) -> None:
+        """The first time that it was queued, talked with, redirected, or ended: `queued_at` …"""
+        self._times.setdefault(what, at.isoformat())
+
+    def leg_began(self, leg: str, target: str, at: datetime) -> None:
+        self._legs[leg] = _LegRecord(leg, target, at.isoformat())
+
+    def leg_answered(self, leg: str, at: datetime) -> None:
+        if known := self._legs.get(leg):
+            known.answered_at = at.isoformat()
+
+    def talks_with(self, leg: str, at: datetime) -> None:
+        if known := self._legs.get(leg):
+            self.target = known.target
+            self.note("talked_at", at)
+
+    def leg_ended(self, leg: str, event: Ended, at: datetime) -> None:
+        if known := self._legs.get(leg):
+            known.ended_at = at.isoformat()
+            known.disposition = None if event.disposition is None else event.disposition.value
+            known.sip_status, known.q850 = event.sip_status, event.q850
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes: the caller is gone, and so is every leg."""
+        return "ended_at" in self._times and all(leg.ended_at for leg in self._legs.values())
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """The next one, for the spool and the database: JSON throughout."""
+        self.seq += 1
+        facts = self.facts
+        return {
+            "token": self.token,
+            "seq": self.seq,
+            "service": facts.service.value,
+            "trunk": self.trunk,
+            "called": facts.called,
+            "number": facts.number,
+            "asserted": facts.asserted,
+            "private": facts.private,
+            "access_network": facts.access_network,
+            "geolocation": list(facts.geolocation),
+            "target": self.target,
+            "ended_by": self.ended_by,
+            "came_at": self.came_at.isoformat(),
+            **{
+                name: self._times.get(name)
+                for name in ("queued_at", "talked_at", "redirected_at", "ended_at")
+            },
+            "legs": [asdict(leg) for leg in self._legs.values()],
+        }

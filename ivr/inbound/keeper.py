@@ -1,0 +1,55 @@
+"""Stores what the inbound role keeps; connects to the database when it's there, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.privacy import Privacy
+from callbacks.service.core import Context
+from callbacks.service.inbound import keep_inbound
+from callbacks.spool import play_orphans
+
+__all__ = ["Keeper"]
+
+log = structlog.get_logger(__name__)
+
+_ROLE = "inbound"
+
+
+class Keeper:
+    """Belongs to the writer's thread. `connect` raises DBAPIError while the database is away."""
+
+    def __init__(self, connect: Callable[[], Context], spool: Path, privacy: Privacy) -> None:
+        self._connect, self._spool, self._privacy = connect, spool, privacy
+        self._ctx: Context | None = None
+
+    @property
+    def ctx(self) -> Context:
+        if self._ctx is None:
+            self._ctx = self._connect()
+        return self._ctx
+
+    def keep(self, record: Mapping[str, Any]) -> None:
+        keep_inbound(self.ctx, record)
+
+    def play_orphans(self) -> None:
+        """What dead processes couldn't write any more."""
+        if played := play_orphans(self._spool, _ROLE, self._privacy, self.keep):
+            self.waited(played, False)
+
+    def waited(self, played: int, refused: bool) -> None:
+        """A seat learns that records waited for the database, and whether any could be lost."""
+
+        def work(session: Session) -> None:
+            now = datetime.now(UTC)
+            raise_alarm(session, AlarmKind.SPOOL, _ROLE, now, played=played, refused=refused)
+
+        self.ctx.run(work)
+        log.warning("spool_played", records=played, refused=refused)

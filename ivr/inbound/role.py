@@ -1,0 +1,239 @@
+"""The inbound role: brings who calls 110 to a person. It needs no database for that.
+
+One thread carries SIP, RTP and the switchboard; what is to be kept goes to the writer's, and to the spool
+while the database is away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from callbacks.stopping import Stop
+from callbacks.target_settings import Targets
+from callbacks.writer import Writer
+from ivr.events import Answered, Ended, Incoming, LineEvent, PlaybackFinished
+from ivr.inbound.facts import read_facts
+from ivr.inbound.journal import CallRecord
+from ivr.inbound.settings import InboundSettings, rules_of
+from ivr.inbound.switchboard import Switchboard
+from ivr.inbound.switchboard_data import (
+    Announce,
+    Answer,
+    Bridge,
+    Command,
+    DialLeg,
+    Drop,
+    HangUp,
+    Redirect,
+    RingBack,
+)
+from ivr.line import Dial, Line, LineError
+from ivr.media import tones
+from ivr.media.audio import Audio
+
+__all__ = ["InboundRole", "QueuePrompts"]
+
+log = structlog.get_logger(__name__)
+
+_TURN = 0.05
+_TONE = "tone"
+_CONNECT = 10.0  # seconds beyond the ring time, for a telephone that isn't rung yet
+
+Store = Callable[[Mapping[str, Any]], object]
+
+
+class QueuePrompts(Protocol):
+    """What a caller who waits hears."""
+
+    def through(self, before: int) -> Audio:
+        """That they are through, and how many wait before them."""
+
+
+class InboundRole:
+    """The callers of one process. Everything but `store` belongs to the thread that turns the line.
+
+    `store` is called in the writer's thread with a snapshot (`ivr.inbound.journal`), and again where the
+    database was away. `clock` is the line's.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        settings: InboundSettings,
+        targets: Targets,
+        area_code: str,
+        prompts: QueuePrompts,
+        writer: Writer,
+        store: Store,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._line, self._settings, self._targets = line, settings, targets
+        self._area_code, self._prompts = area_code, prompts
+        self._writer, self._store, self._clock = writer, store, clock
+        self.board = Switchboard(rules_of(settings))
+        self._records: dict[str, CallRecord] = {}
+        self._legs: dict[str, CallRecord] = {}
+        self._codecs: dict[str, Incoming] = {}
+        self._stopping = False
+
+    # -- turning
+
+    def run(self, stop: Stop) -> None:
+        """Until `stop`; then who is on the line is still served, for the drain's time."""
+        stop.on_set(self._line.wake)
+        while not stop.is_set():
+            self.turn(_TURN)
+        self._stopping = True
+        log.info("draining", callers=len(self.board.callers))
+        end = time.monotonic() + self._settings.drain_seconds
+        while self.board.callers and time.monotonic() < end:
+            self.turn(_TURN)
+        self._line.close()
+        if not self._writer.close(5.0):
+            log.error("unwritten", jobs=self._writer.backlog)
+
+    def turn(self, timeout: float) -> None:
+        """One turn of the line and of what is due."""
+        for event in self._line.run_once(timeout):
+            self.take(event)
+        now = self._clock()
+        if self.board.deadline is not None and self.board.deadline <= now:
+            self._carry_out(self.board.tick(now), now)
+        self._writer.deliver()
+
+    # -- what happens
+
+    def take(self, event: LineEvent) -> None:
+        now = event.at
+        match event:
+            case Incoming():
+                self._came(event)
+            case Answered(call) if record := self._records.get(call):
+                self._carry_out(self.board.caller_answered(call, now), now)
+                self._keep(record)
+            case Answered(call) if record := self._legs.get(call):
+                record.leg_answered(call, _wall())
+                self._carry_out(self.board.leg_answered(call, now), now)
+                self._keep(record)
+            case PlaybackFinished(call, token=token) if call in self._records:
+                self._play_on(call, token)
+            case Ended(call) if call in self._records:
+                self._caller_ended(event)
+            case Ended(call) if call in self._legs:
+                self._leg_ended(event)
+
+    def _came(self, event: Incoming) -> None:
+        if self._stopping:
+            self._line.reject(event.call, 503)  # the edge goes to the next
+            return
+        facts = read_facts(
+            event.uri, event.caller, event.headers, self._area_code, self._settings.callback_numbers
+        )
+        record = CallRecord(event.call, event.trunk, facts, _wall())
+        self._records[event.call], self._codecs[event.call] = record, event
+        trunk = self._settings.trunk(event.trunk)
+        may = getattr(trunk, "accepts_302", False)
+        self._carry_out(self.board.arrive(event.call, event.at, may_redirect=may), event.at)
+        self._keep(record)
+
+    def _caller_ended(self, event: Ended) -> None:
+        record = self._records.pop(event.call)
+        del self._codecs[event.call]
+        caller = self.board.callers.get(event.call)
+        if caller is not None:  # else we hung up, the person having done so, or sent them elsewhere
+            record.ended_by = record.ended_by or ("network" if event.by == "network" else "caller")
+        record.ended_by = record.ended_by or "us"
+        record.note("ended_at", _wall())
+        self._carry_out(self.board.caller_ended(event.call, event.at), event.at)
+        self._keep(record)
+
+    def _leg_ended(self, event: Ended) -> None:
+        record = self._legs.pop(event.call)
+        record.leg_ended(event.call, event, _wall())
+        lost = event.by == "network"
+        self._carry_out(self.board.leg_ended(event.call, event.at, lost=lost), event.at)
+        self._keep(record)
+
+    def _play_on(self, call: str, token: str) -> None:
+        """Between announcements a caller hears that the line lives."""
+        caller = self.board.callers.get(call)
+        if caller is not None and caller.announce_at is not None and token:
+            self._line.play(call, _TONE, tones.ringback())
+
+    # -- what is to be done
+
+    def _carry_out(self, commands: list[Command], now: float) -> None:
+        for command in commands:
+            match command:
+                case RingBack(caller):
+                    self._line.ring(caller)
+                case Redirect(caller):
+                    self._records[caller].note("redirected_at", _wall())
+                    self._line.redirect(caller, self._desk_uris())
+                case Answer(caller):
+                    self._line.answer(caller)
+                case Announce(caller, before):
+                    self._records[caller].note("queued_at", _wall())
+                    self._line.play(caller, f"through-{before}", self._prompts.through(before))
+                case DialLeg():
+                    self._dial(command, now)
+                case Drop(leg):
+                    self._line.hangup(leg)
+                case Bridge(caller, leg):
+                    self._records[caller].talks_with(leg, _wall())
+                    self._line.stop(caller)
+                    self._line.bridge(caller, leg)
+                case HangUp(caller):
+                    self._records[caller].ended_by = "person"
+                    self._line.hangup(caller)
+
+    def _dial(self, order: DialLeg, now: float) -> None:
+        record, target = self._records[order.caller], self._targets[order.target]
+        trunk = target.trunk or self._settings.trunks[0].name
+        record.leg_began(order.leg, order.target, _wall())
+        self._legs[order.leg] = record
+        codec = self._codecs[order.caller].codec
+        codecs = self._settings.codecs
+        if codec is not None:  # the caller's first: then nothing has to be changed on its way
+            codecs = (codec, *(each for each in codecs if each != codec))
+        number = record.facts.number
+        dial = Dial(
+            order.leg,
+            target.number,
+            trunk,
+            ring_timeout=order.ring_time,
+            total_timeout=order.ring_time + _CONNECT,
+            caller=number if number.isdigit() else None,
+            codecs=codecs,
+            headers=record.facts.passed_on,
+        )
+        try:
+            self._line.dial(dial)
+        except LineError as error:
+            log.error("leg_not_dialled", target=order.target, error=str(error))
+            ended = Ended(order.leg, now, None, None, None, str(error), "us")
+            self._leg_ended(ended)
+
+    def _desk_uris(self) -> list[str]:
+        """The emergency desk's addresses, as a trunk is told them."""
+        uris = []
+        for name in self._settings.desk:
+            target = self._targets[name]
+            trunk = self._settings.trunk(target.trunk or self._settings.trunks[0].name)
+            uris.append(f"sip:{target.number}@{trunk.host}:{trunk.port}")
+        return uris
+
+    # -- what is kept
+
+    def _keep(self, record: CallRecord) -> None:
+        snapshot = dict(record.snapshot())
+        self._writer.submit(lambda: self._store(snapshot), record=snapshot)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,220 @@
+"""The inbound role over the simulated line, in virtual time: who reaches whom, and what is kept of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, selectinload, sessionmaker
+
+from callbacks.models_inbound import InboundCall
+from callbacks.privacy import Privacy
+from callbacks.service.inbound import keep_inbound, mark_rung_back
+from callbacks.spool import Spool
+from callbacks.target_settings import TargetSettings
+from callbacks.vocabulary import Disposition
+from callbacks.writer import Writer
+from ivr.events import Ended, LineEvent, PlaybackStarted
+from ivr.inbound.role import InboundRole
+from ivr.inbound.settings import InboundSettings
+from ivr.media.audio import Audio
+from ivr.settings import CitySettings
+from ivr.simulated_line import SimulatedLine
+from tests.integration.office import Desk, make_desk
+from tests.loopback_city import PROMPT
+
+# Telephones by their last digit: 7 answers and stays, 0 is busy, 4 rings on.
+TARGETS = {
+    "seat-1": TargetSettings(number="8017"),
+    "seat-2": TargetSettings(number="8027"),
+    "busy": TargetSettings(number="8010"),
+    "desk-110": TargetSettings(number="9007"),
+}
+TRUNK = {"name": "city", "host": "127.0.0.1", "caller_number": "037963110110"}
+
+
+def settings(**changes: Any) -> InboundSettings:
+    base: dict[str, Any] = {
+        "trunks": (TRUNK,),
+        "mode": "operators",
+        "operators": ({"target": "seat-1"}, {"target": "seat-2"}),
+        "overflow": ("desk-110",),
+        "desk": ("desk-110",),
+        "callback_numbers": ("037963110111",),
+    }
+    return InboundSettings.model_validate({**base, **changes})
+
+
+class Through:
+    def through(self, before: int) -> Audio:
+        return PROMPT
+
+
+class Stage:
+    """The role, each write done before time goes on."""
+
+    def __init__(self, desk: Desk, wanted: InboundSettings, spool: Path) -> None:
+        self.desk, self.line = desk, SimulatedLine(CitySettings(silent_for=60.0))
+        self.away = False
+        self.spool = Spool(spool, desk.ctx.privacy)
+        self.writer = Writer(lambda: None, self.spool)
+        self.role = InboundRole(
+            self.line, wanted, TARGETS, "0379", Through(), self.writer, self.keep, lambda: self.line.now
+        )
+        self.told: list[LineEvent] = []
+        take = self.role.take
+        self.role.take = lambda event: (self.told.append(event), take(event))[1]  # type: ignore[method-assign]
+
+    def keep(self, record: Any) -> None:
+        if self.away:
+            raise OperationalError("INSERT", {}, Exception("away"))
+        keep_inbound(self.desk.ctx, record)
+
+    def turns(self, seconds: float) -> None:
+        end = self.line.now + seconds
+        while self.line.now < end:
+            self.role.turn(0.05)
+            if not self.away:
+                self.written()
+
+    def written(self) -> None:
+        done = threading.Event()
+        self.writer.submit(done.set)
+        assert done.wait(10)
+
+    def kept(self) -> list[InboundCall]:
+        self.written()
+        with self.desk.session() as session:
+            query = select(InboundCall).options(selectinload(InboundCall.legs)).order_by(InboundCall.id)
+            return list(session.scalars(query))
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def stages(sessions: sessionmaker[Session], privacy: Privacy, tmp_path: Path) -> Iterator[Any]:
+    made: list[Stage] = []
+
+    def make(**changes: Any) -> Stage:
+        made.append(Stage(make_desk(sessions, privacy), settings(**changes), tmp_path / "inbound-1.spool"))
+        return made[-1]
+
+    yield make
+    for stage in made:
+        stage.away = False
+        stage.writer.close(5.0)
+        stage.line.close()
+
+
+def test_a_caller_talks_with_the_first_free_operator_and_all_of_it_is_kept(stages) -> None:
+    stage = stages()
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(70.0)  # the operator hangs up after a minute
+    [call] = stage.kept()
+    assert (call.service, call.called, call.number_masked) == ("emergency", "110", "138****0001")
+    assert (call.target, call.ended_by, call.queued_at) == ("seat-1", "person", None)
+    assert call.talked_at is not None and call.ended_at is not None
+    assert [(leg.target, leg.disposition) for leg in call.legs] == [("seat-1", Disposition.ANSWERED)]
+    assert stage.role.board.callers == {}
+
+
+def test_who_waits_hears_at_once_that_they_are_through_then_the_line_lives(stages) -> None:
+    stage = stages(overflow=())
+    for name in "abc":
+        stage.line.comes(name, "13812340001", "sip:110@127.0.0.1")
+        stage.turns(1.0)
+    heard = [e.token for e in stage.told if isinstance(e, PlaybackStarted) and e.call == "c"]
+    assert heard[0] == "through-0"
+    stage.turns(4.0)
+    heard = [e.token for e in stage.told if isinstance(e, PlaybackStarted) and e.call == "c"]
+    assert heard[1] == "tone"
+    stage.turns(80.0)  # the first operator is free, after the notes
+    assert {call.target for call in stage.kept()} == {"seat-1", "seat-2"}
+    assert stage.kept()[2].queued_at is not None
+
+
+def test_who_gives_up_is_on_the_list_until_somebody_rings_back(stages) -> None:
+    stage = stages(operators=({"target": "busy"},), overflow=())
+    stage.line.comes("a", "13812340001", "tel:110;phone-context=+86379")
+    stage.turns(3.0)
+    stage.line.gives_up("a")
+    stage.turns(1.0)
+    [call] = stage.kept()
+    assert (call.talked_at, call.ended_by, call.target) == (None, "caller", None)
+    assert [leg.disposition for leg in call.legs] == [Disposition.BUSY]
+    assert mark_rung_back(stage.desk.ctx, call.id, "ma", stage.desk.now)
+    assert not mark_rung_back(stage.desk.ctx, call.id, "li", stage.desk.now)
+    assert stage.kept()[0].rung_back_by == "ma"
+
+
+def test_nobody_free_and_nobody_to_come_the_desk_answers(stages) -> None:
+    stage = stages(operators=({"target": "busy"},))
+    stage.line.comes("a", "13812340001", "urn:service:sos")
+    stage.turns(25.0)
+    [call] = stage.kept()
+    assert (call.called, call.target) == ("urn:service:sos", "desk-110")
+
+
+REDIRECT = [
+    # the trunk takes a 302; who answers, who ended it
+    (True, None, "us"),
+    (False, "desk-110", None),
+]
+
+
+@pytest.mark.parametrize(("accepts", "target", "ended_by"), REDIRECT)
+def test_redirect(stages, accepts: bool, target: str | None, ended_by: str | None) -> None:
+    stage = stages(mode="redirect", trunks=({**TRUNK, "accepts_302": accepts},))
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(5.0)
+    [call] = stage.kept()
+    assert (call.target, call.ended_by, call.redirected_at is not None) == (target, ended_by, accepts)
+    assert [event.sip_status for event in stage.told if isinstance(event, Ended)] == [302] * accepts
+
+
+def test_without_a_database_a_person_answers_and_what_happened_is_kept_when_its_back(stages) -> None:
+    stage = stages()
+    stage.away = True
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(3.0)
+    assert stage.role.board.callers["a"].with_leg is not None
+    wait_until(lambda: stage.spool.waiting)  # the writer's thread goes by the wall clock
+    stage.away = False
+    stage.turns(70.0)
+    [call] = stage.kept()
+    assert (call.target, call.ended_by) == ("seat-1", "person")
+    assert not stage.spool.waiting
+
+
+def test_a_snapshot_that_comes_twice_or_late_changes_nothing(stages) -> None:
+    stage = stages()
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    kept: list[Any] = []
+    keep = stage.role._store
+    stage.role._store = lambda record: (kept.append(record), keep(record))
+    stage.turns(70.0)
+    before = stage.kept()[0]
+    assert len(kept) > 3
+    for record in (kept[-1], *reversed(kept)):
+        assert not keep_inbound(stage.desk.ctx, record)
+    after = stage.kept()[0]
+    assert (after.seq, after.ended_at, len(after.legs)) == (before.seq, before.ended_at, len(before.legs))
+
+
+def test_while_the_role_ends_new_callers_go_elsewhere(stages) -> None:
+    stage = stages()
+    stage.role._stopping = True
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(0.2)
+    assert [event.sip_status for event in stage.told if isinstance(event, Ended)] == [503]
