@@ -38,13 +38,13 @@ def _as_server_user() -> dict[str, object]:
 
 
 @contextmanager
-def postgresql_cluster(programs: Path, *, fsync: bool = False) -> Iterator[str]:
-    """A cluster on a free loopback port, as an URL without a database; gone afterwards."""
+def postgresql_cluster(programs: Path, *, fsync: bool = False, port: int = 0) -> Iterator[str]:
+    """A cluster on a free loopback port or the one told, as an URL without a database; gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="huifang-pg-"))
     who = _as_server_user()
     if who:
         os.chown(folder, int(str(who["user"])), int(str(who["group"])))
-    data, port = folder / "data", free_port()
+    data, port = folder / "data", port or free_port()
     run = partial(subprocess.run, check=True, cwd=folder, stdout=subprocess.DEVNULL, **who)
     run([programs / "initdb", "-D", data, "-U", "huifang", "-A", "trust", "-E", "UTF8", "--no-sync"])
     options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c max_connections=60"

@@ -19,11 +19,11 @@ _ETHERNET = 14
 
 
 @contextmanager
-def capture(path: Path) -> Iterator[None]:
-    """Captures to `path` while the block runs."""
+def capture(path: Path, what: str = _FILTER) -> Iterator[None]:
+    """Captures to `path` while the block runs; `what` is tcpdump's filter."""
     program = shutil.which("tcpdump") or "/usr/bin/tcpdump"
     need("tcpdump", Path(program).exists())
-    command = [program, "-i", "lo", "-U", "-s", "0", "-B", "16384", "-w", str(path), _FILTER]
+    command = [program, "-i", "lo", "-U", "-s", "0", "-B", "16384", "-w", str(path), what]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
