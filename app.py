@@ -475,6 +475,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
 
 def run_inbound(settings: Settings, stop: Stop) -> None:
     """Brings who calls 110 to a person, with the database or without it."""
+    from callbacks.service.leases import owner_name
     from callbacks.spool import own_spool
     from callbacks.writer import Writer
     from ivr.inbound.keeper import Keeper
@@ -487,12 +488,19 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     privacy = _privacy(settings)
     line = SipLine(settings.inbound, takes_calls=True)
     spool = settings.database.spool_folder
-    keeper = Keeper(lambda: open_office(settings).context, spool, privacy)
+    keeper = Keeper(lambda: open_office(settings).context, owner_name("inbound"), spool, privacy)
     writer = Writer(line.wake, own_spool(spool, "inbound", privacy), keeper.waited)
     writer.submit(keeper.play_orphans)
     prompts = _prompts(settings)
     role = InboundRole(
-        line, settings.inbound, settings.targets, settings.office.area_code, prompts, writer, keeper.keep
+        line,
+        settings.inbound,
+        settings.targets,
+        settings.office.area_code,
+        prompts,
+        writer,
+        keeper.keep,
+        keeper.hold,
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()

@@ -348,7 +348,9 @@ class AttemptCallback(Base):
 class Line(Base):
     """A line of a trunk: leased by a conditional update, never counted and then used.
 
-    It carries an attempt, or the agent's leg of a person's call.
+    It carries an attempt, or the agent's leg of a person's call, or somebody who calls us: then it's held by
+    `inbound_owner` until `inbound_until`, which that process moves on while it lives. `reserved` ones are
+    never taken for callbacks.
     """
 
     __tablename__ = "line"
@@ -356,6 +358,9 @@ class Line(Base):
     no: Mapped[int] = mapped_column(primary_key=True)
     attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"), unique=True)
     agent_call_id: Mapped[int | None] = mapped_column(ForeignKey("agent_call.id"), unique=True)
+    reserved: Mapped[bool] = mapped_column(default=False)
+    inbound_owner: Mapped[str | None] = mapped_column(String(80), index=True)
+    inbound_until: Mapped[datetime | None]
 
 
 class TextMessage(Base):

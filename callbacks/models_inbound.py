@@ -47,6 +47,15 @@ class InboundCall(Base):
     legs: Mapped[list[InboundLeg]] = relationship(order_by="InboundLeg.began_at, InboundLeg.id")
 
 
+class InboundPressure(Base):
+    """How many wait for a person at a process of the inbound role. One that is too old counts for nothing."""
+
+    __tablename__ = "inbound_pressure"
+    owner: Mapped[str] = mapped_column(String(80), primary_key=True)
+    waiting: Mapped[int]
+    until: Mapped[datetime]
+
+
 class InboundLeg(Base):
     """A telephone that was rung for a caller."""
 

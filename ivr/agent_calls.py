@@ -223,6 +223,11 @@ class AgentCalls:
 
     # -- how it ends
 
+    def give_way(self) -> None:
+        """Somebody waits on 110: who isn't talking yet gives the line up."""
+        for call in [call for call in self._calls if not call.talking]:
+            self._hang_up(call, NoCall.GAVE_WAY)
+
     def stop(self) -> None:
         """Hangs up on all: the role ends."""
         for call in list(self._calls):

@@ -39,6 +39,9 @@ class TrunkSettings(Section):
     )
     port: int = Field(5060, ge=1, le=65535)
     lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")
+    inbound_reserve: int = Field(
+        0, ge=0, le=2000, description="lines that callbacks leave free for who calls us by this trunk"
+    )
     calls_per_second: float = Field(5.0, gt=0, le=200, description="new calls a second at most")
     username: str | None = Field(None, max_length=64, description="for digest; without it a 401 is refused")
     password: SecretStr | None = Field(None, description="for digest")
@@ -52,6 +55,12 @@ class TrunkSettings(Section):
         False, description="whether it wants a leading 0 before an out-of-area mobile"
     )
     overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
+
+    @model_validator(mode="after")
+    def _leaves_a_line(self) -> TrunkSettings:
+        if self.inbound_reserve >= self.lines:
+            raise ValueError(f"inbound_reserve {self.inbound_reserve} leaves none of {self.lines} lines")
+        return self
 
     @model_validator(mode="after")
     def _digest_is_whole(self) -> TrunkSettings:

@@ -24,6 +24,7 @@ from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
+from callbacks.service.inbound_lines import do_callbacks_wait
 from callbacks.service.leases import Renewal, renew
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.spool import Record, own_spool, play_orphans
@@ -74,6 +75,7 @@ class _Call:
 
     claimed: ClaimedCall
     conversation: Conversation
+    answered: bool = False
     handed_over: bool = False
     wrong_person: bool = False
     lost: bool = False  # another owner, or nobody, has the attempt: write nothing
@@ -121,12 +123,13 @@ class VoiceWorker:
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
         self._look_for_policy = PolicyWatch(ctx)
         self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
-        self._claiming = self._renewing = False
-        self._claim_at = self._people_at = self._renew_at = 0.0
+        self._claiming = self._renewing = self._looking = False
+        self._claim_at = self._people_at = self._renew_at = self._look_at = 0.0
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
         for trunk in self._trunks:
-            ensure_lines(self._ctx, trunk.settings.name, trunk.settings.lines)
+            wanted = trunk.settings
+            ensure_lines(self._ctx, wanted.name, wanted.lines, wanted.inbound_reserve)
         self._writer.submit(self._play_orphans)
         stop.on_set(self._line.wake)
         while not stop.is_set():
@@ -182,6 +185,7 @@ class VoiceWorker:
                 self._store(name, call.conversation.tick(now))
         self._renew(now)
         self._people.renew(now)
+        self._look_for_callers(now)
 
     @property
     def _up(self) -> int:
@@ -197,6 +201,7 @@ class VoiceWorker:
             case Ringing():
                 self._write(call, calls.ringing)
             case Answered():
+                call.answered = True
                 self._write(call, calls.answered)
         self._store(event.call, call.conversation.receive(event))
         if isinstance(event, Ended):
@@ -361,6 +366,20 @@ class VoiceWorker:
             call.claimed = call.claimed.only(asked)
             call.conversation = self._conversation(call.claimed)
         self._line.dial(order)
+
+    def _look_for_callers(self, now: float) -> None:
+        """Whether somebody waits for a person on 110: what still rings is given up, what talks goes on."""
+        if self._looking or now < self._look_at or not self._up:
+            return
+        self._looking, self._look_at = True, now + self._poll
+        self._writer.submit(lambda: do_callbacks_wait(self._ctx), self._give_way)
+
+    def _give_way(self, waits: bool) -> None:
+        self._looking = False
+        if waits:
+            for name in [name for name, call in self._calls.items() if not call.answered]:
+                self._line.hangup(name)
+            self._people.give_way()
 
     def _renew(self, now: float) -> None:
         if self._renewing or now < self._renew_at or not self._calls:

@@ -26,6 +26,7 @@ from callbacks.service.agents import Result, Told, hold_on, holds, mine
 from callbacks.service.calls import CallOutcome, finish, on_live
 from callbacks.service.claims import commit_invite, free_lines, release
 from callbacks.service.core import Context, audit, facts_of, is_line_busy, lock_attempt, pause_rules
+from callbacks.service.inbound_lines import somebody_waits
 from callbacks.states import State
 from callbacks.target_settings import Targets, telephones_of
 from callbacks.vocabulary import Channel, Disposition
@@ -61,6 +62,7 @@ class NoCall(StrEnum):
     AGENT_HUNG_UP = "agent_hung_up"
     CANCELLED = "cancelled"
     NOT_TAKEN = "not_taken"  # no line was free, or no voice role runs
+    GAVE_WAY = "gave_way"  # somebody waits for a person on 110
     STOPPED = "stopped"  # the voice role ends
     LOST = "lost"  # the voice role died
 
@@ -189,7 +191,10 @@ def claim_agent_calls(
     """
 
     def work(session: Session) -> Taken:
-        claimed, waiting = [], False
+        claimed: list[ClaimedAgentCall] = []
+        waiting = False
+        if somebody_waits(session):
+            return Taken(claimed, waiting)
         for call in session.scalars(_ASKED, {"limit": limit}).all():
             if call.target not in telephones_of(targets, call.login):  # the settings have changed
                 _end(call, NoCall.NO_TELEPHONE, now)
@@ -283,6 +288,8 @@ def _shut(
     """What speaks against dialling the citizen now."""
     if attempt.cancel_requested:
         return NoCall.CANCELLED
+    if somebody_waits(session):
+        return NoCall.GAVE_WAY
     claim = session.get(AgentClaim, callback.id)
     if callback.state is not State.AGENT_QUEUE or claim is None or claim.login != call.login:
         return NoCall.LEFT_QUEUE

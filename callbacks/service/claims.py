@@ -36,6 +36,7 @@ from callbacks.service.core import (
     pause_rules,
     view_of,
 )
+from callbacks.service.inbound_lines import for_callbacks, somebody_waits
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import Channel
 
@@ -69,13 +70,17 @@ class ClaimedCall:
         return replace(self, cases=tuple(case for case in self.cases if case.callback_id in asked))
 
 
-def ensure_lines(ctx: Context, trunk: str, lines: int) -> None:
-    """Makes the rows of a trunk's lines, 1 to `lines`; surplus free ones go."""
+def ensure_lines(ctx: Context, trunk: str, lines: int, reserve: int = 0) -> None:
+    """Makes the rows of a trunk's lines, 1 to `lines`; surplus free ones go. The last `reserve` of them are
+    kept for who calls us.
+    """
 
     def work(session: Session) -> None:
         rows = {line.no: line for line in session.scalars(select(Line).where(Line.trunk == trunk))}
-        session.add_all(Line(trunk=trunk, no=no) for no in range(1, lines + 1) if no not in rows)
-        for no, line in rows.items():
+        new = {no: Line(trunk=trunk, no=no) for no in range(1, lines + 1) if no not in rows}
+        session.add_all(new.values())
+        for no, line in (rows | new).items():
+            line.reserved = no > lines - reserve
             if no > lines and line.attempt_id is None and line.agent_call_id is None:
                 session.delete(line)
 
@@ -88,6 +93,8 @@ def claim_calls(
     """Up to `limit` calls for free lines of `trunk`. `flow` is name, version and prompt version."""
 
     def work(session: Session) -> list[ClaimedCall]:
+        if somebody_waits(session):
+            return []
         lines = free_lines(session, trunk, limit)
         claimed: list[ClaimedCall] = []
         pauses: list[PauseRule] | None = None
@@ -106,13 +113,13 @@ def claim_calls(
 
 
 def free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
-    """Up to `limit` lines of the trunk that carry nothing, locked."""
+    """Up to `limit` lines of the trunk that carry nothing and aren't kept for who calls us, locked."""
     return list(session.scalars(_FREE_LINES, {"trunk": trunk, "limit": limit}))
 
 
 _FREE_LINES = (
     select(Line)
-    .where(Line.trunk == bindparam("trunk"), Line.attempt_id.is_(None), Line.agent_call_id.is_(None))
+    .where(Line.trunk == bindparam("trunk"), for_callbacks())
     .order_by(Line.no)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -314,7 +321,7 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
             if callback.state is State.DIALING
         }
         asked = frozenset(each for each, gate in gates.items() if isinstance(gate, Go))
-        is_invited = not attempt.cancel_requested and bool(asked)
+        is_invited = not attempt.cancel_requested and bool(asked) and not somebody_waits(session)
         if is_invited and not commit_invite(session, attempt, token, call_id, now):
             return frozenset()
         for callback in callbacks:

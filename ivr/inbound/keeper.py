@@ -14,6 +14,7 @@ from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.privacy import Privacy
 from callbacks.service.core import Context
 from callbacks.service.inbound import keep_inbound
+from callbacks.service.inbound_lines import hold_lines
 from callbacks.spool import play_orphans
 
 __all__ = ["Keeper"]
@@ -26,8 +27,8 @@ _ROLE = "inbound"
 class Keeper:
     """Belongs to the writer's thread. `connect` raises DBAPIError while the database is away."""
 
-    def __init__(self, connect: Callable[[], Context], spool: Path, privacy: Privacy) -> None:
-        self._connect, self._spool, self._privacy = connect, spool, privacy
+    def __init__(self, connect: Callable[[], Context], owner: str, spool: Path, privacy: Privacy) -> None:
+        self._connect, self._owner, self._spool, self._privacy = connect, owner, spool, privacy
         self._ctx: Context | None = None
 
     @property
@@ -38,6 +39,9 @@ class Keeper:
 
     def keep(self, record: Mapping[str, Any]) -> None:
         keep_inbound(self.ctx, record)
+
+    def hold(self, callers: Mapping[str, int], waiting: int) -> None:
+        hold_lines(self.ctx, self._owner, callers, waiting)
 
     def play_orphans(self) -> None:
         """What dead processes couldn't write any more."""

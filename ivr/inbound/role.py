@@ -7,6 +7,7 @@ while the database is away.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -45,6 +46,11 @@ _TONE = "tone"
 _CONNECT = 10.0  # seconds beyond the ring time, for a telephone that isn't rung yet
 
 Store = Callable[[Mapping[str, Any]], object]
+Hold = Callable[[Mapping[str, int], int], object]
+Load = tuple[Mapping[str, int], int]
+_NOTHING: Load = ({}, 0)
+_HOLD_EVERY = 1.0  # seconds; a line is held for five
+_GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 
 
 class QueuePrompts(Protocol):
@@ -58,7 +64,7 @@ class InboundRole:
     """The callers of one process. Everything but `store` belongs to the thread that turns the line.
 
     `store` is called in the writer's thread with a snapshot (`ivr.inbound.journal`), and again where the
-    database was away. `clock` is the line's.
+    database was away; `hold` with the calls by trunk and how many callers wait. `clock` is the line's.
     """
 
     def __init__(
@@ -70,14 +76,17 @@ class InboundRole:
         prompts: QueuePrompts,
         writer: Writer,
         store: Store,
+        hold: Hold,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._line, self._settings, self._targets = line, settings, targets
         self._area_code, self._prompts = area_code, prompts
-        self._writer, self._store, self._clock = writer, store, clock
+        self._writer, self._store, self._hold, self._clock = writer, store, hold, clock
+        self._holding, self._held, self._hold_at = False, _NOTHING, 0.0
         self.board = Switchboard(rules_of(settings))
         self._records: dict[str, CallRecord] = {}
         self._legs: dict[str, CallRecord] = {}
+        self._leg_trunks: dict[str, str] = {}
         self._codecs: dict[str, Incoming] = {}
         self._stopping = False
 
@@ -94,6 +103,7 @@ class InboundRole:
         while self.board.callers and time.monotonic() < end:
             self.turn(_TURN)
         self._line.close()
+        self._writer.submit(lambda: self._hold(*_NOTHING))
         if not self._writer.close(5.0):
             log.error("unwritten", jobs=self._writer.backlog)
 
@@ -104,7 +114,28 @@ class InboundRole:
         now = self._clock()
         if self.board.deadline is not None and self.board.deadline <= now:
             self._carry_out(self.board.tick(now), now)
+        self._tell_load(now)
         self._writer.deliver()
+
+    def _tell_load(self, now: float) -> None:
+        """The callbacks learn at once that somebody waits, and hear it again while it is so."""
+        load = self._load()
+        if self._holding and now < self._hold_at + _GIVEN_UP:
+            return
+        if load == self._held and (load == _NOTHING or now < self._hold_at):
+            return
+        self._holding, self._held, self._hold_at = True, load, now + _HOLD_EVERY
+
+        def told(_: object) -> None:
+            self._holding = False
+
+        self._writer.submit(lambda: self._hold(*load), told)
+
+    def _load(self) -> Load:
+        """Calls by trunk, and callers who don't talk with a person yet."""
+        trunks = Counter(record.trunk for record in self._records.values())
+        trunks.update(self._leg_trunks.values())
+        return trunks, len(self.board.waiting)
 
     # -- what happens
 
@@ -154,6 +185,7 @@ class InboundRole:
 
     def _leg_ended(self, event: Ended) -> None:
         record = self._legs.pop(event.call)
+        del self._leg_trunks[event.call]
         record.leg_ended(event.call, event, _wall())
         lost = event.by == "network"
         self._carry_out(self.board.leg_ended(event.call, event.at, lost=lost), event.at)
@@ -196,7 +228,7 @@ class InboundRole:
         record, target = self._records[order.caller], self._targets[order.target]
         trunk = target.trunk or self._settings.trunks[0].name
         record.leg_began(order.leg, order.target, _wall())
-        self._legs[order.leg] = record
+        self._legs[order.leg], self._leg_trunks[order.leg] = record, trunk
         codec = self._codecs[order.caller].codec
         codecs = self._settings.codecs
         if codec is not None:  # the caller's first: then nothing has to be changed on its way

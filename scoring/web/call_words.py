@@ -37,6 +37,7 @@ REASONS: Mapping[NoCall, object] = {
     NoCall.AGENT_REJECTED: _l("您的电话拒接"),
     NoCall.AGENT_UNREACHABLE: _l("您的电话无法接通"),
     NoCall.AGENT_HUNG_UP: _l("群众接听之前您挂断了"),
+    NoCall.GAVE_WAY: _l("有群众在等候110接听，先让出线路"),
     NoCall.CANCELLED: _l("您取消了呼叫"),
     NoCall.NOT_TAKEN: _l("一分钟内没有空闲线路，或者外呼服务没有运行"),
     NoCall.STOPPED: _l("外呼服务停止"),

@@ -65,7 +65,15 @@ class Stage:
         self.spool = Spool(spool, desk.ctx.privacy)
         self.writer = Writer(lambda: None, self.spool)
         self.role = InboundRole(
-            self.line, wanted, TARGETS, "0379", Through(), self.writer, self.keep, lambda: self.line.now
+            self.line,
+            wanted,
+            TARGETS,
+            "0379",
+            Through(),
+            self.writer,
+            self.keep,
+            self.hold,
+            lambda: self.line.now,
         )
         self.told: list[LineEvent] = []
         take = self.role.take
@@ -75,6 +83,9 @@ class Stage:
         if self.away:
             raise OperationalError("INSERT", {}, Exception("away"))
         keep_inbound(self.desk.ctx, record)
+
+    def hold(self, callers: Any, waiting: int) -> None:
+        self.load = (dict(callers), waiting)
 
     def turns(self, seconds: float) -> None:
         end = self.line.now + seconds
@@ -139,6 +150,7 @@ def test_who_waits_hears_at_once_that_they_are_through_then_the_line_lives(stage
     stage.turns(4.0)
     heard = [e.token for e in stage.told if isinstance(e, PlaybackStarted) and e.call == "c"]
     assert heard[1] == "tone"
+    assert stage.load == ({"city": 5}, 1)  # three callers, two operators' legs
     stage.turns(80.0)  # the first operator is free, after the notes
     assert {call.target for call in stage.kept()} == {"seat-1", "seat-2"}
     assert stage.kept()[2].queued_at is not None

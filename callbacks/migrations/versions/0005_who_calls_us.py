@@ -63,3 +63,18 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("inbound_leg", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_inbound_leg_call_id"), ["call_id"], unique=False)
+
+    op.create_table(
+        "inbound_pressure",
+        sa.Column("owner", sa.String(length=80), nullable=False),
+        sa.Column("waiting", sa.Integer(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("owner", name=op.f("pk_inbound_pressure")),
+    )
+    with op.batch_alter_table("line", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("reserved", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.add_column(sa.Column("inbound_owner", sa.String(length=80), nullable=True))
+        batch_op.add_column(sa.Column("inbound_until", sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index(batch_op.f("ix_line_inbound_owner"), ["inbound_owner"], unique=False)
+    with op.batch_alter_table("line", schema=None) as batch_op:
+        batch_op.alter_column("reserved", server_default=None)
