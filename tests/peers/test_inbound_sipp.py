@@ -170,12 +170,14 @@ def operators(tmp_path: Path) -> Iterator[list[Crowd]]:
         each.stop()
 
 
-def callers(folder: Path, role: Role, calls: int, *, reaches_within: int | None = None) -> Crowd:
+def callers(
+    folder: Path, role: Role, calls: int, *, reaches_within: int | None = None, rate: int = 15
+) -> Crowd:
     """They talk until the operator hangs up; who waits longer than so many milliseconds for our 200 fails."""
     tone = tone_pcap(folder / "caller.pcap", CALLERS_HERTZ, 15.0)
     taken = TAKEN if reaches_within is None else f'<recv response="200" timeout="{reaches_within}"/>'
     steps = scenario(INVITE, PROVISIONAL, taken, ACK, play(tone), RECV_BYE, OK_PLAIN)
-    return Crowd(folder / "callers", steps, to=role.port, calls=calls, rate=15)
+    return Crowd(folder / "callers", steps, to=role.port, calls=calls, rate=rate)
 
 
 def kept(url: str) -> list[InboundCall]:
