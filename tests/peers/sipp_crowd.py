@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import struct
 import subprocess
@@ -43,7 +44,8 @@ Content-Length: [len]
 
 {_SDP}]]></send>"""
 ACK = f"""<send><![CDATA[
-ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+ACK [next_url] SIP/2.0
+[routes]
 {_HEAD.format(tag="[peer_tag_param]", cseq="1 ACK")}Content-Length: 0
 
 ]]></send>"""
@@ -68,7 +70,8 @@ class Crowd:
         media, _ = media_ports(100)
         command = ["timeout", "90", str(program), "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
         command += ["-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(media)]
-        command += ["-trace_err", "-error_file", "errors.log"]
+        command += ["-trace_err", "-error_file", "errors.log", "-trace_shortmsg"]
+        command += ["-shortmessage_file", "short.log"]
         if calls:
             command += ["-s", number, "-m", str(calls), "-r", str(rate), f"127.0.0.1:{to}"]
         self.folder = folder
@@ -80,6 +83,13 @@ class Crowd:
         errors = self.folder / "errors.log"
         told = errors.read_text()[:3000] if errors.exists() else ""
         assert status == 0, f"SIPp ended with {status}: {told}"
+
+    @property
+    def calls(self) -> int:
+        """How many it was called, or has begun: the Call-IDs of INVITEs in its own short trace."""
+        log = self.folder / "short.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        return len({found[0] for line in lines if (found := re.findall(r"\t(\S+)\tCSeq: ?\d+ INVITE", line))})
 
     def stop(self) -> None:
         self._process.terminate()

@@ -104,7 +104,7 @@ def test_callbacks_give_way_to_who_calls_110(tmp_path: Path) -> None:
             until(lambda: count() == LINES - RESERVE, 60)
             time.sleep(2.0)  # they are dialled and ring or talk
             began = time.time()
-            sipp = callers(tmp_path, role, CALLERS, rate=200)
+            sipp = callers(tmp_path, role.port, CALLERS, rate=200)
             sipp.ended_well()
             until(lambda: sum(call.ended_at is not None for call in kept(url)) == CALLERS)
             waited_until = max(call.talked_at.timestamp() for call in kept(url) if call.talked_at)

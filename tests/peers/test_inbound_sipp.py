@@ -34,8 +34,8 @@ from tests.peers.sipp_crowd import ACK, INVITE, Crowd, scenario, tone_pcap
 
 CALLERS, OPERATORS = 30, 5
 CALLERS_HERTZ = 600
-PROVISIONAL = '<recv response="180" optional="true"/>'
-TAKEN = '<recv response="200"/>'
+PROVISIONAL = '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
+TAKEN = '<recv response="200" rrs="true"/>'
 
 
 def operators_hertz(number: int) -> int:
@@ -71,13 +71,13 @@ class Role:
         }
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "app", "serve", "--role", "inbound"]
         log = (self.folder / "role.log").open("ab")
         with log, subprocess.Popen(command, env=self.environment, stdout=log, stderr=log) as process:
             try:
                 self._wait_until_ready()
-                yield
+                yield process
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
@@ -112,7 +112,7 @@ def operator(folder: Path, number: int, talk: int) -> Crowd:
 
 
 # An operator's own answers keep what its BYE needs.
-_RECV_INVITE = """<recv request="INVITE"><action>
+_RECV_INVITE = """<recv request="INVITE" rrs="true"><action>
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="2"/>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="3"/>
 <ereg regexp="sip:[^&gt;]*" search_in="hdr" header="Contact:" assign_to="4"/>
@@ -140,6 +140,7 @@ def _response(line: str, body: str) -> str:
     return f"""<send><![CDATA[
 SIP/2.0 {line}
 [last_Via:]
+[last_Record-Route:]
 [last_From:]
 [last_To:];tag=[pid]op[call_number]
 [last_Call-ID:]
@@ -151,6 +152,7 @@ Contact: <sip:[local_ip]:[local_port]>
 def _bye() -> str:
     return """<send retrans="500"><![CDATA[
 BYE [$4] SIP/2.0
+[routes]
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
 From:[$3];tag=[pid]op[call_number]
 To:[$2]
@@ -171,13 +173,15 @@ def operators(tmp_path: Path) -> Iterator[list[Crowd]]:
 
 
 def callers(
-    folder: Path, role: Role, calls: int, *, reaches_within: int | None = None, rate: int = 15
+    folder: Path, port: int, calls: int, *, reaches_within: int | None = None, rate: int = 15
 ) -> Crowd:
     """They talk until the operator hangs up; who waits longer than so many milliseconds for our 200 fails."""
     tone = tone_pcap(folder / "caller.pcap", CALLERS_HERTZ, 15.0)
-    taken = TAKEN if reaches_within is None else f'<recv response="200" timeout="{reaches_within}"/>'
+    taken = (
+        TAKEN if reaches_within is None else f'<recv response="200" rrs="true" timeout="{reaches_within}"/>'
+    )
     steps = scenario(INVITE, PROVISIONAL, taken, ACK, play(tone), RECV_BYE, OK_PLAIN)
-    return Crowd(folder / "callers", steps, to=role.port, calls=calls, rate=rate)
+    return Crowd(folder / "callers", steps, to=port, calls=calls, rate=rate)
 
 
 def kept(url: str) -> list[InboundCall]:
@@ -227,7 +231,7 @@ def test_thirty_callers_and_five_operators(tmp_path: Path, operators: list[Crowd
     with role.running():
         media = f"udp portrange {role.media[0]}-{role.media[1]}"
         with capture(pcap, media):
-            crowd = callers(tmp_path, role, CALLERS)
+            crowd = callers(tmp_path, role.port, CALLERS)
             crowd.ended_well()
         until(lambda: sum(call.ended_at is not None for call in kept(url)) == CALLERS)
     calls = kept(url)
@@ -267,7 +271,7 @@ def test_with_the_database_stopped_a_caller_reaches_a_person_and_its_kept_for_la
         tmp_path, f"postgresql+psycopg://huifang@127.0.0.1:{port}/postgres", free_port(), [talker.port]
     )
     with role.running():
-        first = callers(tmp_path, role, 1, reaches_within=2000)
+        first = callers(tmp_path, role.port, 1, reaches_within=2000)
         first.ended_well()
         log = (tmp_path / "role.log").read_text()
         assert "database_away" in log
