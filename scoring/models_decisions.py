@@ -55,8 +55,8 @@ class Adjustment(Base):
 class Objection(Base):
     """异议 of a unit to a line of its month, while the month is a draft or later; decided by two.
 
-    `subject` is the score entry's source (`closing:12:1`, `adjustment:3`). Upheld in the draft it corrects
-    the draft's month, after publication the next open one.
+    `subject` is the score entry's source (`closing:12:1`, `open:2026-11:12`, `adjustment:3`).
+    Upheld in the draft it corrects the draft's month, after publication the next open one.
     """
 
     __tablename__ = "objection"

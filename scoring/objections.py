@@ -18,16 +18,21 @@ from scoring.adjustments import add_once
 from scoring.decisions import Decision, ObjectionKind, verdict
 from scoring.evidence import File, store_files
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
-from scoring.models_decisions import Objection, ObjectionDecision
+from scoring.models_decisions import Adjustment, Objection, ObjectionDecision
 from scoring.months import counting_month
 from scoring.reasons import checked_reason
 
-# The kind of entry that is objected to, and the count that an upheld objection sets right.
-_LINES: dict[ObjectionKind, tuple[str, str]] = {
-    ObjectionKind.ON_TIME: ("closed", "closed_on_time"),
-    ObjectionKind.SIGNED: ("closed", "signed_on_time"),
-    ObjectionKind.DEDUCTION: ("adjustment", "deductions"),
+# The kinds of entries that are objected to.
+_LINES: dict[ObjectionKind, tuple[str, ...]] = {
+    ObjectionKind.ON_TIME: ("closed", "open"),
+    ObjectionKind.SIGNED: ("closed",),
+    ObjectionKind.DEDUCTION: ("adjustment",),
 }
+# The count that a closing's line would have if it were on time.
+_LACKING = {ObjectionKind.ON_TIME: "closed_on_time", ObjectionKind.SIGNED: "signed_on_time"}
+# What a line takes that an upheld objection takes back. An open case is in T and A only because it's overdue
+# (domain.md §4.1), so its signing in time goes with it: both rates come out as if it were open and not due.
+_TAKEN = {"adjustment": ("deductions",), "open": ("overdue_open", "signed_on_time")}
 
 
 class ObjectionFault(StrEnum):
@@ -40,6 +45,7 @@ class ObjectionFault(StrEnum):
     FILE = "file"  # of no kind that is taken, or too large
     TWICE = "twice"  # it's objected to already
     AGAIN = "again"  # this decider has spoken
+    OWN = "own"  # who proposed or approved a deduction can't decide whether it was right
 
 
 class BadObjection(ValueError):
@@ -56,7 +62,10 @@ class ObjectionMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewObjection:
-    """An objection as a unit makes it; `subject` is the line's source (`closing:12:1`, `adjustment:3`)."""
+    """An objection as a unit makes it; `subject` is the line's source.
+
+    `closing:12:1`, `adjustment:3`; of a case that was open and overdue at a month's end `open:2026-11:12`.
+    """
 
     kind: ObjectionKind
     subject: str
@@ -99,10 +108,19 @@ def may_object(session: Session, month: str, now: datetime) -> bool:
 
 def is_wrong(kind: ObjectionKind, entry: ScoreEntry) -> bool:
     """Whether a line takes something away that an objection could give back."""
-    of, count = _LINES[kind]
-    if entry.kind != of:
+    if entry.kind not in _LINES[kind]:
         return False
-    return (count in entry.changes) is (kind is ObjectionKind.DEDUCTION)
+    if entry.kind in _TAKEN:
+        return _TAKEN[entry.kind][0] in entry.changes
+    return _LACKING[kind] not in entry.changes
+
+
+def barred_from(session: Session, objection: Objection) -> frozenset[str]:
+    """Who proposed and who approved the deduction that is objected to: they don't decide the objection."""
+    if objection.kind is not ObjectionKind.DEDUCTION:
+        return frozenset()
+    found = session.get(Adjustment, int(objection.subject.rpartition(":")[2]))
+    return frozenset() if found is None else frozenset({found.proposed_by, found.decided_by or ""})
 
 
 def decide_objection(
@@ -122,6 +140,8 @@ def decide_objection(
             raise ObjectionMoved
         if by in (word.by for word in said):
             raise BadObjection(ObjectionFault.AGAIN)
+        if by in barred_from(session, row):
+            raise BadObjection(ObjectionFault.OWN)
         why = checked_reason(reason, BadObjection(ObjectionFault.REASON))
         word = ObjectionDecision(objection_id=row.id, by=by, at=now, uphold=uphold, reason=why)
         session.add(word)
@@ -137,9 +157,7 @@ def decide_objection(
 
 
 def _line(session: Session, wanted: NewObjection, units: Collection[int]) -> ScoreEntry:
-    of, _ = _LINES[wanted.kind]
-    query = select(ScoreEntry).where(ScoreEntry.source == wanted.subject, ScoreEntry.kind == of)
-    entry = session.scalar(query) if wanted.subject.isprintable() else None
+    entry = _entry(session, wanted.kind, wanted.subject) if wanted.subject.isprintable() else None
     if entry is None or entry.unit_id not in units:
         raise BadObjection(ObjectionFault.LINE)
     if not is_wrong(wanted.kind, entry):
@@ -147,11 +165,22 @@ def _line(session: Session, wanted: NewObjection, units: Collection[int]) -> Sco
     return entry
 
 
+def _entry(session: Session, kind: ObjectionKind, subject: str) -> ScoreEntry | None:
+    """The line: no two kinds that one kind of objection is raised against have the same source."""
+    query = select(ScoreEntry).where(ScoreEntry.source == subject, ScoreEntry.kind.in_(_LINES[kind]))
+    return session.scalars(query).one_or_none()
+
+
+def _corrected(kind: ObjectionKind, line: ScoreEntry) -> dict[str, str]:
+    """What the upheld objection changes."""
+    if line.kind in _TAKEN:
+        return {name: f"-{line.changes[name]}" for name in _TAKEN[line.kind] if name in line.changes}
+    return {_LACKING[kind]: "1"}
+
+
 def _correct(session: Session, row: Objection, words: list[ObjectionDecision], now: datetime) -> None:
-    of, count = _LINES[row.kind]
-    query = select(ScoreEntry).where(ScoreEntry.source == row.subject, ScoreEntry.kind == of)
-    line = session.scalars(query).one()
-    deduction = row.kind is ObjectionKind.DEDUCTION
+    line = _entry(session, row.kind, row.subject)
+    assert line is not None  # entries are never taken away
     session.add(
         ScoreEntry(
             unit_id=row.unit_id,
@@ -159,7 +188,7 @@ def _correct(session: Session, row: Objection, words: list[ObjectionDecision], n
             kind="objection",
             source=f"objection:{row.id}",
             callback_id=line.callback_id,
-            changes={count: f"-{line.changes[count]}" if deduction else "1"},
+            changes=_corrected(row.kind, line),
             provenance={
                 "kind": row.kind.value,
                 "corrects": row.subject,

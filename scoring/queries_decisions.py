@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,11 @@ class Line:
     points: str
     at: datetime
     objection: int | None
+
+    @property
+    def still_open(self) -> bool:
+        """The case was overdue and not closed at the month's end."""
+        return self.source.startswith("open:")
 
 
 def read_adjustments(
@@ -96,7 +102,7 @@ def lines_of(session: Session, scope: Scope, unit_id: int, month: str) -> tuple[
     query = (
         select(ScoreEntry)
         .where(ScoreEntry.unit_id == unit_id, ScoreEntry.month == month)
-        .where(ScoreEntry.kind.in_(("closed", "adjustment")))
+        .where(ScoreEntry.kind.in_(("closed", "open", "adjustment")))
         .order_by(ScoreEntry.id.desc())
     )
     found = [
@@ -124,9 +130,18 @@ def _raised(session: Session, unit_id: int, month: str) -> dict[tuple[ObjectionK
     return {(kind, subject): id_ for kind, subject, id_ in rows}
 
 
+_CASE = re.compile(r"closing:(\d{1,9}):\d+|open:\d{4}-\d\d:(\d{1,9})", re.ASCII)
+
+
+def case_id(source: str) -> int | None:
+    """The case of an entry's source, where that names one."""
+    found = _CASE.fullmatch(source)
+    return None if found is None else int(found[1] or found[2])
+
+
 def case_numbers(session: Session, sources: Sequence[str]) -> dict[str, str]:
-    """The cases' numbers of those sources that are closings."""
-    ids = {source: int(source.split(":")[1]) for source in sources if source.startswith("closing:")}
+    """The cases' numbers of those sources that are closings, or open at a month's end."""
+    ids = {source: found for source in sources if (found := case_id(source)) is not None}
     rows = session.execute(select(Case.id, Case.number).where(Case.id.in_(set(ids.values()))))
     numbers = {id_: number for id_, number in rows}  # noqa: C416 (a row is no pair to dict)
     return {source: numbers[id_] for source, id_ in ids.items() if id_ in numbers}

@@ -19,6 +19,7 @@ from scoring.models_decisions import Adjustment, Objection
 from scoring.models_items import DissatisfactionItem
 from scoring.objections import is_wrong
 from scoring.queries import Page, Scope, one_page, subtree
+from scoring.queries_decisions import case_id
 from scoring.queries_filter import Cursor, Part
 
 # The counts that a part of the score is made of: a line that changes one of them is behind that part.
@@ -31,7 +32,6 @@ _COUNTS: Mapping[Part, tuple[str, ...]] = {
     Part.POINTS: ("deductions", "bonus"),
     Part.COVERAGE: ("due", "ended", "contacted", "unreached", "rated_raw", "without_number"),
 }
-_CASE = re.compile(r"closing:(\d+):\d+|open:\d{4}-\d\d:(\d+)")
 _NUMBERED = re.compile(r"(adjustment|objection):(\d+)")
 
 
@@ -109,7 +109,7 @@ class _About:
         of_items = session.execute(by_item.where(DissatisfactionItem.id.in_(self._items)))
         self._of_items: dict[int, str] = {row[0]: row[1] for row in of_items}
         sources = [entry.source for entry in entries] + [row.subject for row in self.objections.values()]
-        cases = {case for source in sources if (case := _case_id(source)) is not None}
+        cases = {case for source in sources if (case := case_id(source)) is not None}
         cases |= {row.case_id for row in self.adjustments.values() if row.case_id is not None}
         numbers = session.execute(select(Case.id, Case.number).where(Case.id.in_(cases)))
         self._cases: dict[int, str] = {row[0]: row[1] for row in numbers}
@@ -132,15 +132,10 @@ class _About:
         adjustment = self.adjustment(source)
         if adjustment is not None:
             return self._cases.get(adjustment.case_id or 0) or self._of_items.get(adjustment.item_id or 0)
-        return self._cases.get(_case_id(source) or 0)
+        return self._cases.get(case_id(source) or 0)
 
 
 _KINDS = ("adjustment", "objection")
-
-
-def _case_id(source: str) -> int | None:
-    found = _CASE.fullmatch(source)
-    return None if found is None else int(found[1] or found[2])
 
 
 def _row(entry: ScoreEntry, unit: Unit, about: _About) -> EntryRow:

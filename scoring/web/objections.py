@@ -14,6 +14,7 @@ from scoring.objections import (
     NewObjection,
     ObjectionFault,
     ObjectionMoved,
+    barred_from,
     decide_objection,
     may_object,
     object_to,
@@ -129,10 +130,7 @@ def _form(kind: str, subject: str, fault: ObjectionFault | None) -> str:
 
 def _number(session: Session, subject: str) -> str:
     """The case of a line; only of a line that there is in this form."""
-    parts = subject.split(":")
-    if parts[0] == "closing" and len(parts) == 3 and parts[1].isdecimal() and len(parts[1]) < 10:
-        return case_numbers(session, [subject]).get(subject, "")
-    return ""
+    return case_numbers(session, [subject]).get(subject, "")
 
 
 def _one(objection_id: int, fault: str) -> str:
@@ -141,6 +139,8 @@ def _one(objection_id: int, fault: str) -> str:
         said = words_on(session, row.id)
         subject = f"objection:{row.id}"
         spoken = current_user.login in (word.by for word in said)
+        waits = may(Permission.DECIDE) and row.state is Decision.PROPOSED and not spoken
+        own = current_user.login in barred_from(session, row)
         return render_template(
             "objection.html",
             row=row,
@@ -148,7 +148,8 @@ def _one(objection_id: int, fault: str) -> str:
             number=_number(session, row.subject),
             files=read_evidence(session, subject),
             subject=subject,
-            decides=may(Permission.DECIDE) and row.state is Decision.PROPOSED and not spoken,
+            decides=waits and not own,
+            own=waits and own,
             fault=fault,
             given=request.form,
         )

@@ -31,6 +31,7 @@ OBJECTION_FAULTS: Mapping[ObjectionFault, object] = {
     ObjectionFault.FILE: words.FILE_KINDS,
     ObjectionFault.TWICE: _l("这一行已经提出过异议。"),
     ObjectionFault.AGAIN: _l("您已经作过决定，请由另一个人决定。"),
+    ObjectionFault.OWN: _l("这笔扣分的提出人和批准人不能决定对它的异议，请由其他人决定。"),
 }
 RECORD_FAULTS: Mapping[RecordFault, object] = {
     RecordFault.UNIT: _l("请选择承办单位。"),

@@ -181,26 +181,36 @@ def test_what_is_decided_late_counts_in_the_draft_or_in_the_next_month(
 
 @pytest.fixture
 def lines(ctx: Context, town: Town, sessions: sessionmaker[Session]) -> dict[str, str]:
-    """Sources of lines of D01: one late, one signed late, one deduction."""
-    made = proposed(ctx)
-    decide(ctx, ZONE, made, True, "属实", "head", NOW)
+    """Sources of lines of D01: one late, one signed late, two open and overdue, one deduction."""
+    made = proposed(ctx, by="proposer")
+    decide(ctx, ZONE, made, True, "属实", "approver", NOW)
     with sessions.begin() as session:
         for source, changes in (
             ("closing:901:1", {"closed": "1", "signed_on_time": "1"}),
             ("closing:902:1", {"closed": "1", "closed_on_time": "1"}),
+            (f"open:{MONTH}:903", {"open": "1", "overdue_open": "1", "signed_on_time": "1"}),
+            (f"open:{MONTH}:904", {"open": "1", "overdue_open": "1"}),
+            (f"open:{MONTH}:905", {"open": "1"}),
         ):
             session.add(
                 ScoreEntry(
                     unit_id=town.units["D01"].id,
                     month=MONTH,
-                    kind="closed",
+                    kind="open" if source.startswith("open:") else "closed",
                     source=source,
                     changes=changes,
                     provenance={},
                     at=NOW,
                 )
             )
-    return {"late": "closing:901:1", "signed": "closing:902:1", "deduction": f"adjustment:{made}"}
+    return {
+        "late": "closing:901:1",
+        "signed": "closing:902:1",
+        "open": f"open:{MONTH}:903",
+        "open and signed late": f"open:{MONTH}:904",
+        "in time": f"open:{MONTH}:905",
+        "deduction": f"adjustment:{made}",
+    }
 
 
 def objected(ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: str = "D01") -> int:
@@ -215,6 +225,8 @@ def objected(ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: 
         (ObjectionKind.ON_TIME, "late", {"closed_on_time": "1"}),
         (ObjectionKind.SIGNED, "signed", {"signed_on_time": "1"}),
         (ObjectionKind.DEDUCTION, "deduction", {"deductions": "-5"}),
+        (ObjectionKind.ON_TIME, "open", {"overdue_open": "-1", "signed_on_time": "-1"}),  # in A as in T
+        (ObjectionKind.ON_TIME, "open and signed late", {"overdue_open": "-1"}),  # never in A's signed
     ],
 )
 def test_two_of_one_mind_correct_a_line(
@@ -242,12 +254,26 @@ def test_two_of_one_mind_correct_a_line(
         decide_objection(ctx, made, True, "属实", "fourth", NOW, 3)
 
 
+def test_who_made_a_deduction_has_no_word_on_the_objection_to_it(
+    ctx: Context, town: Town, lines: dict[str, str]
+) -> None:
+    made = objected(ctx, town, ObjectionKind.DEDUCTION, lines["deduction"])
+    for own in ("proposer", "approver"):
+        with pytest.raises(BadObjection, match=ObjectionFault.OWN):
+            decide_objection(ctx, made, False, "扣分属实", own, NOW, 0)
+    assert decide_objection(ctx, made, False, "扣分属实", "supervisor", NOW, 0) is None  # nothing was kept
+    other = objected(ctx, town, ObjectionKind.ON_TIME, lines["late"])
+    assert decide_objection(ctx, other, True, "属实", "approver", NOW, 0) is None  # of another line, they may
+
+
 @pytest.mark.parametrize(
     ("kind", "line", "unit", "fault"),
     [
         (ObjectionKind.SIGNED, "late", "D01", ObjectionFault.FINE),  # it was signed on time
         (ObjectionKind.ON_TIME, "late", "D02", ObjectionFault.LINE),  # another's
         (ObjectionKind.DEDUCTION, "late", "D01", ObjectionFault.LINE),
+        (ObjectionKind.ON_TIME, "in time", "D01", ObjectionFault.FINE),  # open, and not due yet
+        (ObjectionKind.SIGNED, "open and signed late", "D01", ObjectionFault.LINE),
     ],
 )
 def test_an_objection_to_what_is_fine_or_anothers_is_refused(

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from callbacks.models import Audit
+from callbacks.models import Audit, Case
 from scoring.models import ScoreEntry
 from tests.integration.desk_data import MONTH, NOW, Town
 from tests.integration.desk_pages import SignIn, sign_in_to, token
@@ -119,6 +119,47 @@ def test_an_objection_from_line_to_correction(
     assert stale.status_code == 409 and "请再核实" in stale.text and "supervisor" in stale.text
     assert send(head, page, answer="uphold", reason="属实", seen="1").status_code == 303
     assert "已成立" in unit.get(page).text
+
+
+def test_who_made_a_deduction_isn_t_asked_about_the_objection_to_it(sign_in: SignIn) -> None:
+    unit, head, supervisor = sign_in("city"), sign_in("head"), sign_in("supervisor")
+    deduction = send(supervisor, "/adjustments/new", file=True, **FALSE).location
+    send(head, deduction, answer="approve", reason="属实")
+    line = {"kind": "deduction", "subject": deduction.strip("/").replace("adjustments/", "adjustment:")}
+    page = send(unit, "/objections/new", **line, reason="材料已补交").location
+    for client in (supervisor, head):
+        shown = client.get(page).text
+        assert 'name="answer"' not in shown and "请由其他人决定" in shown
+        refused = send(client, page, answer="reject", reason="扣分属实", seen="0")
+        assert refused.status_code == 400 and "请由其他人决定" in refused.text
+        assert "扣分属实" in refused.text  # what they wrote isn't lost
+
+
+def test_a_unit_objects_to_a_case_that_was_open_and_overdue(
+    sign_in: SignIn, town: Town, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        case = session.scalars(select(Case).where(Case.number == CASE)).one()
+        source = f"open:{MONTH}:{case.id}"
+        session.add(
+            ScoreEntry(
+                unit_id=town.units["D01"].id,
+                month=MONTH,
+                kind="open",
+                source=source,
+                changes={"open": "1", "overdue_open": "1"},
+                provenance={"case": case.id},
+                at=NOW,
+            )
+        )
+    unit = sign_in("city")
+    lines = unit.get("/objections/lines").text
+    assert "超期未办结" in lines and CASE in lines
+    [link] = re.findall(r'href="(/objections/new\?[^"]+)"', lines)
+    form = unit.get(link.replace("&amp;", "&")).text
+    assert "超期未办结" in form and CASE in form
+    page = send(unit, "/objections/new", kind="on_time", subject=source, reason="期限已延长").location
+    assert CASE in sign_in("head").get(page).text
 
 
 def test_accountability_is_recorded_and_the_inspector_signs_beside_it(sign_in: SignIn) -> None:

@@ -19,6 +19,7 @@ from callbacks.vocabulary import UnitGroup
 from scoring import posting
 from scoring.assessment import compute_month
 from scoring.commands import assess_command
+from scoring.decisions import ObjectionKind
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.month_closing import (
     MonthRefused,
@@ -29,6 +30,7 @@ from scoring.month_closing import (
     publish_month,
 )
 from scoring.months import counting_month
+from scoring.objections import BadObjection, NewObjection, ObjectionFault, decide_objection, object_to
 from scoring.posting import post_missing
 from scoring.queries import Scope
 from scoring.queries_ranking import Rate, read_below, read_period, read_roots
@@ -255,6 +257,49 @@ def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
     # B's sums have its subordinate unit's case in them, which is ranked below B, not beside it.
     assert Counts.of(records["B"].counts).closed == 11
     assert (records["B-1"].rank, records["B-1"].listed_apart) == (None, "small_sample")
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_an_open_case_that_wasn_t_overdue_after_all_leaves_t_and_a(city: Months, published: bool) -> None:
+    """The line of an overdue case is there when the month is closed; upheld, the rates are as without it."""
+    city.unit("A", UnitGroup.COUNTY)
+    for month in ("2026-11", "2026-12"):
+        for late in (False, False, False, True):
+            city.rate(city.case("A", at(f"{month}-10"), late=late), 1, at(f"{month}-12"), True)
+    overdue = city.case("A", None, accepted=at("2026-11-05"), due=at("2026-11-20"))
+    line = f"open:2026-11:{overdue}"
+    wanted = NewObjection(ObjectionKind.ON_TIME, line, "期限经批准延长到12月31日")
+    own = {city.units["A"]}
+    with pytest.raises(BadObjection, match=ObjectionFault.LINE):  # the month is open: nothing is entered yet
+        object_to(city.ctx, wanted, own, "unit", at("2026-11-25"))
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    assert _rates(city, "2026-11") == {"T": F(3, 5), "A": F(1)}
+    if published:
+        publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+    when = at("2026-12-10") if published else at("2026-12-04")
+    made = object_to(city.ctx, wanted, own, "unit", when)
+    for seen, by in enumerate(("supervisor", "head")):
+        decide_objection(city.ctx, made, True, "批准文件属实", by, when, seen)
+    if published:  # what was published stays, the next month has the correction
+        assert _rates(city, "2026-11") == {"T": F(3, 5), "A": F(1)}
+        with city.ctx.sessions() as session:
+            [entry] = session.scalars(select(ScoreEntry).where(ScoreEntry.kind == "objection"))
+        assert entry.month == "2026-12"
+        assert entry.changes == {"overdue_open": "-1", "signed_on_time": "-1"}
+        compute_month(city.ctx.sessions, "2026-12", city.settings, ZONE, at("2026-12-20"))
+        # 4 closed and the case, overdue still at December's end, less the one that is taken back.
+        assert _rates(city, "2026-12") == {"T": F(3, 4), "A": F(1)}
+    else:
+        compute_month(city.ctx.sessions, "2026-11", city.settings, ZONE, when)
+        publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+        assert _rates(city, "2026-11") == {"T": F(3, 4), "A": F(1)}
+        found = city.records("2026-11")["A"]
+        assert (Counts.of(found.counts).open, Counts.of(found.counts).overdue_open) == (1, 0)
+
+
+def _rates(city: Months, month: str) -> dict[str, F]:
+    parts = city.records(month)["A"].components["parts"]
+    return {part["name"]: F(part["rate"]) for part in parts if part["name"] in ("T", "A")}
 
 
 def test_publishing_says_who_when_and_from_what(city: Months) -> None:
