@@ -71,8 +71,8 @@ def read_ledger_page(session: Session, day: date | None, timezone: str) -> Ledge
         named=named,
         differences=() if as_of is None else as_of.differences,
         proofs=list_proofs(session),
-        open_gaps=_gaps(session, is_open=True),
-        closed_gaps=_gaps(session, is_open=False),
+        open_gaps=read_gaps(session, is_open=True),
+        closed_gaps=read_gaps(session, is_open=False),
     )
 
 
@@ -95,7 +95,8 @@ def _total(ledger: Ledger) -> LedgerRow:
     return _row(Counted("", "", **sums), None)
 
 
-def _gaps(session: Session, *, is_open: bool) -> tuple[IntakeGap, ...]:
+def read_gaps(session: Session, *, is_open: bool) -> tuple[IntakeGap, ...]:
+    """The open ones by their source; or those that were closed last."""
     if is_open:
         query = select(IntakeGap).where(IntakeGap.closed_at.is_(None))
         query = query.order_by(IntakeGap.source, IntakeGap.first, IntakeGap.id).limit(200)

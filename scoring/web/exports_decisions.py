@@ -1,4 +1,4 @@
-"""What the lists of deductions, objections, appeals and hard cases give as files."""
+"""What the lists of deductions, objections, accountability, appeals and hard cases give as files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from scoring.decisions import AdjustmentKind
-from scoring.models_decisions import Adjustment, Objection
+from scoring.models_decisions import Accountability, Adjustment, Objection
 from scoring.queries import Page
-from scoring.queries_decisions import case_numbers, read_adjustments, read_objections
+from scoring.queries_decisions import case_numbers, read_adjustments, read_objections, read_records
 from scoring.queries_decisions_list import AppealRow, HardCaseRow, read_appeals, read_hard_cases
 from scoring.queries_filter import Filter, Stage
 from scoring.web import item_words, words
@@ -70,6 +70,20 @@ def objections(session: Session, chosen: Filter) -> Listing[tuple[Objection, str
         Column(_("状态"), lambda row: words.word(row[0].state)),
     ]
     return Listing("objections", _("异议"), columns, every(read, chosen), chosen, chosen.month)
+
+
+@listed(pages, "/accountability", Permission.SEE_ACCOUNTABILITY, "accountability")
+def accountability(session: Session, chosen: Filter) -> Listing[Accountability]:
+    bounds = scope(session)
+    columns: list[Column[Accountability]] = [
+        Column(_("方式"), lambda row: words.word(row.measure)),
+        Column(_("承办单位"), lambda row: unit_name(row.unit)),
+        Column(_("日期"), lambda row: str(row.on_day)),
+        Column(_("理由"), lambda row: mask_text(row.reason)),
+        Column(_("记录人"), lambda row: row.by),
+    ]
+    rows = every(lambda at: read_records(session, bounds, at), chosen)
+    return Listing("accountability", _("责任追究"), columns, rows, chosen)
 
 
 @listed(pages, "/appeals", Permission.SEE_APPEALS, "appeals")

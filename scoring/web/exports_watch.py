@@ -1,4 +1,4 @@
-"""What the ledger and the alarms give as files."""
+"""What the ledger, the gaps at intake and the alarms give as files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from callbacks.days import day_of
+from callbacks.models_office import IntakeGap
 from scoring.queries_alarms import AlarmRow, read_open, read_seen
 from scoring.queries_filter import Filter
-from scoring.queries_ledger import LedgerRow, read_ledger_page
+from scoring.queries_ledger import LedgerRow, read_gaps, read_ledger_page
 from scoring.web import words
 from scoring.web.context import deps, scope
 from scoring.web.export import Listing, listed
@@ -41,6 +42,23 @@ def ledger(session: Session, chosen: Filter) -> Listing[LedgerRow]:
     ]
     period = _("截至%(day)s日终", day=found.day) if found.day else _("当前")
     return Listing("ledger", _("台账"), columns, (*found.units, found.total), chosen, period)
+
+
+@listed(pages, "/ledger/gaps", Permission.SEE_WATCH, "gaps")
+def gaps(session: Session, chosen: Filter) -> Listing[IntakeGap]:
+    """Those that are open, then those that were closed last, as on the ledger's page."""
+    columns: list[Column[IntakeGap]] = [
+        Column(_("来源"), lambda row: row.source),
+        Column(_("缺什么"), lambda row: words.word(row.kind)),
+        Column(_("起"), lambda row: row.first),
+        Column(_("止"), lambda row: row.last if row.last != row.first else None),
+        Column(_("应有"), lambda row: row.expected),
+        Column(_("已到"), lambda row: row.found),
+        Column(_("发现"), lambda row: row.noticed_at),
+        Column(_("补齐"), lambda row: row.closed_at),
+    ]
+    rows = (*read_gaps(session, is_open=True), *read_gaps(session, is_open=False))
+    return Listing("gaps", _("接收缺口"), columns, rows, Filter())
 
 
 @listed(pages, "/alarms", Permission.SEE_WATCH, "alarms")

@@ -6,7 +6,8 @@ import csv
 import io
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -16,14 +17,16 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.models import Audit, Callback, Case, Rating, Unit
+from callbacks.models import Audit, Callback, Case, Closing, Rating, Unit
 from callbacks.privacy import Privacy
+from callbacks.states import State
+from callbacks.vocabulary import Exclusion
 from scoring.decisions import AdjustmentKind, ObjectionKind
 from scoring.models_decisions import Adjustment, Objection
 from scoring.queries_filter import Filter
 from scoring.web.desk import create_desk
 from scoring.web.filter_words import HEADS
-from tests.integration.desk_data import MONTH, NOW, desk_deps
+from tests.integration.desk_data import MONTH, NOW, Town, desk_deps
 from tests.integration.desk_office import build_office
 from tests.integration.desk_pages import sign_in_to
 
@@ -65,7 +68,7 @@ class Rows(HTMLParser):
 
 def tokens(texts: list[str]) -> Counter[str]:
     """Words with how often each is there; what stands between them doesn't count."""
-    return Counter(word for word in re.split(r"[\s/–—·;；]+", " ".join(texts)) if word)
+    return Counter(word for word in re.split(r"[\s/–—·;；└]+", " ".join(texts)) if word)
 
 
 def page_rows(client: FlaskClient, page: str) -> list[Counter[str]]:
@@ -133,7 +136,7 @@ def as_page(row: dict[str, str]) -> Counter[str]:
     return tokens([_MOMENT.sub(r"\1", value).removeprefix("'") for value in cells])
 
 
-_HEADINGS = ("组别", "Group")
+_HEADINGS = ("组别", "Group", "提示", "Flag")
 _RATINGS = "Satisfaction rate: of"
 
 
@@ -184,6 +187,10 @@ LISTS = (
     "/dissatisfaction?unit=D01",
     "/ranking?group=dept",
     "/ranking?group=county",
+    "/accountability",
+    "/accountability?unit=D01",
+    "/units",
+    "/units?group=dept",
 )
 OFFICE_ONLY = ("/agents", "/agents?tab=agreed", "/ledger", "/ledger?day=2026-11-22", "/alarms")
 
@@ -244,6 +251,87 @@ def _signed(row: Counter[str]) -> Counter[str]:
     return Counter({number(word): times for word, times in row.items()})
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_list_of_people_is_its_page(desk: Flask, language: str) -> None:
+    client = sign_in_to(desk, "head")
+    client.get(f"/?lang={language}")
+    for page in ("/people", "/people?role=unit_user", "/people?q=supervisor"):
+        _, rows = read_csv(client, page)
+        assert [as_page(row) for row in rows] == page_rows(client, page) != [], page
+        assert [list(row.values()) for row in read_xlsx(client, page)[1]] == [
+            list(row.values()) for row in rows
+        ]
+    for login in ("supervisor", "city", "agent"):
+        assert sign_in_to(desk, login).get("/people.csv").status_code == 403
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_gaps_at_intake_are_those_of_the_ledger_s_page(desk: Flask, language: str) -> None:
+    client = sign_in_to(desk, "supervisor")
+    client.get(f"/?lang={language}")
+    html = client.get("/ledger").text
+    tables = html.partition('id="gaps"')[2].partition("</section>")[0]
+    assert "/ledger/gaps.csv" in tables
+    _, rows = read_csv(client, "/ledger/gaps")
+    assert len(rows) == 2  # one is open, one came
+    assert [as_page(row) for row in rows] == Rows(tables).rows
+    assert sign_in_to(desk, "city").get("/ledger/gaps.xlsx").status_code == 403
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_flags_of_a_month_are_those_of_their_page(
+    app: Flask, town: Town, sessions: sessionmaker[Session], language: str
+) -> None:
+    with sessions.begin() as session:
+        town.session = session
+        _odd_things(town)
+    client = sign_in_to(app, "supervisor")
+    client.get(f"/?lang={language}")
+    html = client.get("/flags?month=2026-11").text
+    _, rows = read_csv(client, "/flags?month=2026-11")
+    assert _flags(html) == [(next(iter(row.values())), as_page(row)) for row in rows]
+    assert len({title for title, _ in _flags(html)}) == 6
+    assert not re.search(r"1[3-9]\d{9}", str(rows))  # masked
+    assert read_csv(client, "/flags?month=2026-09")[1] == []
+    assert len(read_xlsx(client, "/flags?month=2026-11")[1]) == len(rows)
+    for login in ("city", "agent", "admin"):
+        assert sign_in_to(app, login).get("/flags.csv").status_code == 403
+
+
+def _odd_things(town: Town) -> None:
+    """One flag of each kind that needs no second delivery of a case."""
+    phone, day = "13803798888", NOW.replace(hour=9, minute=0) - timedelta(days=20)
+    cases = [town.case(f"FL-{n}", "D01", "water", phone, 2, nodes=False) for n in range(4)]
+    cases[0].handler_phone_index = town.privacy.index(phone)
+    for n in range(25):
+        left_out = Exclusion.ANONYMOUS if n < 20 else None
+        case = town.case(f"EX-{n}", "D04", "water", None, 2, exclusion=left_out, nodes=False)
+        town.callback(case, State.EXCLUDED if left_out else State.UNREACHED)
+    for n in range(30):
+        town.callback(town.case(f"OK-{n}", "D02", "water", None, 2, nodes=False), State.UNREACHED)
+    for n in range(3):
+        case = town.case(f"QK-{n}", "C03", "water", None, 3, nodes=False)
+        rating = town.rating(town.callback(case, State.RATED), 1, day + timedelta(seconds=15 * n))
+        rating.ms_since_prompt_end = -60_000 if n == 0 else 100
+    for number in (2, 3):
+        first = town.session.get_one(Closing, (case.id, 1))
+        names = ("case_id", "unit_id", "accepted_at", "closed_at")
+        town.session.add(Closing(**{name: getattr(first, name) for name in names}, closing_no=number))
+
+
+def _flags(html: str) -> list[tuple[str, Counter[str]]]:
+    """Each flag of the page with its section's title: rows of tables, and points of lists."""
+    found = []
+    html = re.sub(r">(11-03 \d\d:\d\d):\d\d<", r">2026-\1<", html)  # one flag is to the second
+    for section in html.partition("<main")[2].split("<section>")[1:]:
+        title = re.search(r"<h2>(.*?) <small>", section)[1]
+        body = section.partition("</h2>")[2].partition("</section>")[0]
+        as_rows = body.replace("<ul>", "<tbody>").replace("</ul>", "</tbody>")
+        as_rows = as_rows.replace("<li>", "<tr>").replace("</li>", "</tr>")
+        found += [(unescape(title), row) for row in Rows(as_rows).rows]
+    return found
+
+
 def test_an_export_says_what_it_is(desk: Flask) -> None:
     about, rows = read_csv(sign_in_to(desk, "supervisor"), "/callbacks?unit=D03&month=2026-11&sort=oldest")
     assert about == {
@@ -280,7 +368,7 @@ def test_each_export_is_in_the_audit_with_its_filter(desk: Flask, sessions: sess
 
 def test_an_export_needs_what_its_page_needs(desk: Flask) -> None:
     client = sign_in_to(desk, "city")
-    for page in OFFICE_ONLY:
+    for page in (*OFFICE_ONLY, "/people", "/flags", "/ledger/gaps"):
         assert client.get(file_of(page, "csv")).status_code == 403
     assert client.get("/cases.xlsx?unit=D03").status_code == 200  # nothing of it is theirs
     assert read_csv(client, "/cases?unit=D03")[1] == []
