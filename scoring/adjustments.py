@@ -21,7 +21,7 @@ from scoring.item_states import ItemTrigger
 from scoring.models import ScoreEntry
 from scoring.models_decisions import Adjustment
 from scoring.models_items import DissatisfactionItem, ItemStep
-from scoring.months import counting_month, month_of
+from scoring.months import counted, month_of
 from scoring.reasons import checked_reason
 from scoring.settings import AdjustmentSettings
 
@@ -214,10 +214,12 @@ def _steps(session: Session, item_id: int) -> Sequence[ItemTrigger]:
 
 def _enter(session: Session, row: Adjustment, timezone: str, now: datetime) -> None:
     """In the month of the proposal; what is decided in a draft's days for objections still counts in it."""
+    month = counted(session, month_of(row.proposed_at, timezone), decided=True)
     session.add(
         ScoreEntry(
             unit_id=row.unit_id,
-            month=counting_month(session, month_of(row.proposed_at, timezone), decided=True),
+            month=month.month,
+            of_month=month.late_of,
             kind="adjustment",
             source=f"adjustment:{row.id}",
             changes={"bonus" if adds(row.kind) else "deductions": row.points},

@@ -23,7 +23,7 @@ from callbacks.rating import SCALES
 from callbacks.states import DONE
 from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
-from scoring.months import counting_month, month_of
+from scoring.months import counted, counting_month, month_of
 from scoring.posting import enter_closings, enter_ended, reached_late
 from scoring.removal import as_texts, is_removed
 from scoring.settings import ScoringSettings
@@ -69,7 +69,15 @@ class ScoreLedger:
         if first and rating.late:
             month = counting_month(session, month_of(rating.at, self._timezone))
             counts |= reached_late(session, rating.callback, month)
-        self._enter(session, rating, "rated", {**counts, **_worth(session, rating)}, at)
+        changes = {**counts, **_worth(session, rating)}
+        self._enter(session, rating, "rated", changes, at)
+
+    def _ended_late(self, session: Session, rating: Rating) -> str | None:
+        """The month in which the callback of a late answer ended, where that is closed by now."""
+        ended = rating.callback.ended_at
+        if not rating.late or ended is None:
+            return None
+        return counted(session, month_of(ended, self._timezone)).late_of
 
     def _enter(
         self,
@@ -80,11 +88,12 @@ class ScoreLedger:
         at: datetime,
         counted_at: datetime | None = None,
     ) -> None:
-        own = month_of(counted_at or rating.at, self._timezone)
+        month = counted(session, month_of(counted_at or rating.at, self._timezone))
         session.add(
             ScoreEntry(
                 unit_id=rating.callback.unit_id,
-                month=counting_month(session, own),
+                month=month.month,
+                of_month=self._ended_late(session, rating) or month.late_of,
                 kind=kind,
                 source=f"rating:{rating.id}",
                 callback_id=rating.callback_id,

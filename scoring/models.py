@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callbacks.models import Base, Unit, stored
@@ -21,6 +21,7 @@ class ScoreEntry(Base):
     prompt's end, scale). `source` is what it is about: `rating:7`, `closing:12:1`, `callback:9`,
     `adjustment:3`, `open:2026-11:4`, `objection:2`; one entry a source and kind. `month` is the month in
     which it counts: never one that is published, whatever happened when (domain.md §4.1).
+    `of_month` is the closed month that it is about, where that is an earlier one.
     """
 
     __tablename__ = "score_entry"
@@ -28,10 +29,18 @@ class ScoreEntry(Base):
         UniqueConstraint("source", "kind"),
         Index("ix_score_entry_month", "unit_id", "month"),
         Index("ix_score_entry_inputs", "month", "id"),
+        Index(
+            "ix_score_entry_of_month",
+            "month",
+            "at",
+            sqlite_where=text("of_month IS NOT NULL"),
+            postgresql_where=text("of_month IS NOT NULL"),
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
     month: Mapped[str] = mapped_column(String(7))  # 2026-11, by Asia/Shanghai
+    of_month: Mapped[str | None] = mapped_column(String(7))
     kind: Mapped[str] = mapped_column(String(24))  # rated, changed, resolution, removed, closed, due …
     source: Mapped[str] = mapped_column(String(80))
     callback_id: Mapped[int | None] = mapped_column(ForeignKey("callback.id"), index=True)

@@ -27,7 +27,7 @@ from scoring.assessment import (
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment, Decision, Objection
 from scoring.month_inputs import InputLine, InputsWriter
-from scoring.months import forget_closed, month_after
+from scoring.months import Counted, forget_closed, month_after
 from scoring.posting import entry_of_callback, post_missing
 from scoring.settings import ScoringSettings
 from scoring.tree import assess_units
@@ -85,7 +85,7 @@ def freeze_month(
         _check_order(session, month)
         _enter_open(session, month, end, settings, now)
         for callback in overdue_callbacks(session, start, end):
-            session.add(entry_of_callback(callback, month, "due", {"due": _ONE}, now))
+            session.add(entry_of_callback(callback, Counted(month, None), "due", {"due": _ONE}, now))
         session.flush()
         units = units_of(session)
         session.add(

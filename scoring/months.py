@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,20 @@ def counting_month(session: Session, month: str, *, decided: bool = False) -> st
     if not closed or month > max(closed) or (decided and closed.get(month) is MonthState.DRAFT):
         return month
     return month_after(max(closed))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The month that something counts in; `late_of` is its own where that was closed before it came."""
+
+    month: str
+    late_of: str | None
+
+
+def counted(session: Session, own: str, *, decided: bool = False) -> Counted:
+    """`counting_month`, and whether it's another than its own."""
+    month = counting_month(session, own, decided=decided)
+    return Counted(month, None if month == own else own)
 
 
 def _closed(session: Session) -> dict[str, MonthState]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Rating
 from scoring.models import ScoreEntry
-from scoring.months import counting_month
+from scoring.months import counted
 from scoring.removal import as_texts, entries_of, is_removed, sums
 
 
@@ -30,13 +30,14 @@ def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: dat
     if not entries or entries[-1].unit_id == unit_id:
         return
     brought = sums(entries)
-    month = counting_month(session, max(entry.month for entry in entries))
+    month = counted(session, max(entry.month for entry in entries))
     moves = sum(entry.kind == "moved_in" for entry in entries) + 1
     for kind, to, sign in (("moved_away", entries[-1].unit_id, -1), ("moved_in", unit_id, 1)):
         session.add(
             ScoreEntry(
                 unit_id=to,
-                month=month,
+                month=month.month,
+                of_month=month.late_of,
                 kind=kind,
                 source=f"rating:{rating.id}:{moves}",
                 callback_id=rating.callback_id,

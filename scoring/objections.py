@@ -19,7 +19,7 @@ from scoring.decisions import Decision, ObjectionKind, verdict
 from scoring.evidence import File, store_files
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment, Objection, ObjectionDecision
-from scoring.months import counting_month
+from scoring.months import counted
 from scoring.reasons import checked_reason
 
 # The kinds of entries that are objected to.
@@ -181,10 +181,12 @@ def _corrected(kind: ObjectionKind, line: ScoreEntry) -> dict[str, str]:
 def _correct(session: Session, row: Objection, words: list[ObjectionDecision], now: datetime) -> None:
     line = _entry(session, row.kind, row.subject)
     assert line is not None  # entries are never taken away
+    month = counted(session, row.month, decided=True)
     session.add(
         ScoreEntry(
             unit_id=row.unit_id,
-            month=counting_month(session, row.month, decided=True),
+            month=month.month,
+            of_month=month.late_of,
             kind="objection",
             source=f"objection:{row.id}",
             callback_id=line.callback_id,

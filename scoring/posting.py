@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,7 @@ from callbacks.events import ClosedCase
 from callbacks.models import Attempt, AttemptCallback, Callback, CasePhone, Closing, table_of
 from callbacks.states import DONE, State
 from scoring.models import ScoreEntry
-from scoring.months import counting_month, month_of
+from scoring.months import Counted, counted, month_of
 from scoring.removal import as_texts
 from scoring.settings import ScoringSettings
 
@@ -37,12 +37,12 @@ def enter_closings(
     """T and A of closings, in the month of the closing (domain.md §4.1)."""
     closings = tuple(closings)
     numbered = _with_number(session, {closing.case_id for closing in closings})
-    months: dict[str, str] = {}
+    months: dict[str, Counted] = {}
     rows = []
     for closing in closings:
         own = month_of(closing.closed_at, timezone)
         if own not in months:
-            months[own] = counting_month(session, own)
+            months[own] = counted(session, own)
         rows.append(_closing_row(closing, closing.case_id in numbered, months[own], settings, at))
     if rows:
         session.execute(_ENTRIES, rows)
@@ -57,7 +57,7 @@ def _with_number(session: Session, cases: Collection[int]) -> set[int]:
 
 
 def _closing_row(
-    closing: ClosedCase, has_number: bool, month: str, settings: ScoringSettings, at: datetime
+    closing: ClosedCase, has_number: bool, month: Counted, settings: ScoringSettings, at: datetime
 ) -> dict[str, object]:
     on_time = closing.due_at is None or closing.closed_at <= closing.due_at
     signed = is_signed_on_time(closing.accepted_at, closing.signed_at, settings)
@@ -70,7 +70,8 @@ def _closing_row(
         changes["without_number"] = "1"
     return {
         "unit_id": closing.unit_id,
-        "month": month,
+        "month": month.month,
+        "of_month": month.late_of,
         "kind": "closed",
         "source": closing_source(closing.case_id, closing.closing_no),
         "callback_id": None,
@@ -92,22 +93,24 @@ def enter_ended(session: Session, callback: Callback, timezone: str, at: datetim
     """
     assert callback.ended_at is not None
     kind, changes = "due", {"due": Fraction(1), "ended": Fraction(1)}
+    month = counted(session, month_of(callback.ended_at, timezone))
     if callback.ended_at >= callback.deadline and _is_due_already(session, callback.id):
         kind, changes = "ended", {"ended": Fraction(1)}
+        month = replace(month, late_of=month_of(callback.deadline, timezone))
     if callback.state in _REACHED or _was_answered(session, callback.id):
         changes["contacted"] = Fraction(1)
     elif callback.state in _NOT_REACHED:
         changes["unreached"] = Fraction(1)
-    month = counting_month(session, month_of(callback.ended_at, timezone))
     session.add(entry_of_callback(callback, month, kind, changes, at))
 
 
 def entry_of_callback(
-    callback: Callback, month: str, kind: str, changes: Mapping[str, Fraction], at: datetime
+    callback: Callback, month: Counted, kind: str, changes: Mapping[str, Fraction], at: datetime
 ) -> ScoreEntry:
     return ScoreEntry(
         unit_id=callback.unit_id,
-        month=month,
+        month=month.month,
+        of_month=month.late_of,
         kind=kind,
         source=f"callback:{callback.id}",
         callback_id=callback.id,

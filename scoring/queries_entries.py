@@ -76,11 +76,11 @@ def read_entries(
         .where(*conditions)
     )
     rows, before, after = one_page(session, query, (ScoreEntry.at, ScoreEntry.id), cursor, newest_first=True)
-    about = _About(session, [row[2] for row in rows])
+    about = About(session, [row[2] for row in rows])
     return Page(tuple(_row(row[2], row[3], about) for row in rows), total, before, after)
 
 
-class _About:
+class About:
     """What a page's lines are about, asked for all of them at once."""
 
     def __init__(self, session: Session, entries: Sequence[ScoreEntry]) -> None:
@@ -138,7 +138,7 @@ class _About:
 _KINDS = ("adjustment", "objection")
 
 
-def _row(entry: ScoreEntry, unit: Unit, about: _About) -> EntryRow:
+def _row(entry: ScoreEntry, unit: Unit, about: About) -> EntryRow:
     changes = tuple((name, Fraction(str(value))) for name, value in entry.changes.items())
     adjustment, objection = about.adjustment(entry.source), about.objection(entry.source)
     of = adjustment or objection

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from callbacks.models import Audit, AuditLink, Callback, Case
+from callbacks.models import Audit, AuditLink, Callback
 from callbacks.states import OPEN
 from scoring.assessment import month_bounds
 from scoring.models import AssessmentRecord, MonthState, ScoreEntry, ScoreMonth
-from scoring.models_decisions import Objection
 from scoring.month_closing import undecided
 from scoring.queries import months as assessed_months
+from scoring.queries_entries import About
 
-_OBJECTION = re.compile(r"objection:(\d+)")
 CORRECTIONS_SHOWN = 50
 
 
@@ -47,7 +45,7 @@ class InTheWay:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A line of this month that puts right an earlier one."""
+    """A line of this month that is about an earlier one."""
 
     at: datetime
     kind: str
@@ -93,40 +91,20 @@ def in_the_way(session: Session, month: str, timezone: str, now: datetime) -> In
 
 
 def read_corrections(session: Session, month: str) -> tuple[Correction, ...]:
-    """Ratings removed and objections upheld that concern an earlier month, the newest first."""
-    found = [*_removed(session, month), *_upheld(session, month)]
-    return tuple(sorted(found, key=lambda each: each.at, reverse=True)[:CORRECTIONS_SHOWN])
+    """What counts in this month though it's about an earlier one that was closed, the newest first.
 
-
-def _removed(session: Session, month: str) -> list[Correction]:
-    earlier = aliased(ScoreEntry)
+    Complete, as whoever enters something asks `scoring.months.counted` where it counts, and what that says
+    is kept in the entry: a late answer, a closing that came late, an end, a move, a removal, a decision. The
+    partial index holds these entries alone, so that a month's millions aren't read.
+    """
     query = (
-        select(ScoreEntry.at, func.max(earlier.month), Case.number)
-        .join(earlier, earlier.callback_id == ScoreEntry.callback_id)
-        .join(Callback, Callback.id == ScoreEntry.callback_id)
-        .join(Case, Case.id == Callback.case_id)
-        .where(ScoreEntry.month == month, ScoreEntry.kind == "removed", earlier.month < month)
-        .where(earlier.rating_id.is_not(None))
-        .group_by(ScoreEntry.id, ScoreEntry.at, Case.number)
-        .order_by(ScoreEntry.at.desc())
+        select(ScoreEntry)
+        .where(ScoreEntry.month == month, ScoreEntry.of_month.is_not(None))
+        .order_by(ScoreEntry.at.desc(), ScoreEntry.id.desc())
         .limit(CORRECTIONS_SHOWN)
     )
-    return [Correction(at, "removed", of, number) for at, of, number in session.execute(query)]
-
-
-def _upheld(session: Session, month: str) -> list[Correction]:
-    query = (
-        select(ScoreEntry.at, ScoreEntry.source)
-        .where(ScoreEntry.month == month, ScoreEntry.kind == "objection")
-        .order_by(ScoreEntry.at.desc())
-        .limit(CORRECTIONS_SHOWN)
+    entries = session.scalars(query).all()
+    about = About(session, entries)
+    return tuple(
+        Correction(entry.at, entry.kind, entry.of_month or "", about.case(entry)) for entry in entries
     )
-    lines = [(at, found) for at, source in session.execute(query) if (found := _OBJECTION.fullmatch(source))]
-    ids = [int(found[1]) for _, found in lines]
-    rows = session.execute(select(Objection.id, Objection.month).where(Objection.id.in_(ids)))
-    of_month: dict[int, str] = {row[0]: row[1] for row in rows}
-    return [
-        Correction(at, "objection", of, None)
-        for at, found in lines
-        if (of := of_month.get(int(found[1]), month)) < month
-    ]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Rating
 from scoring.models import ScoreEntry
-from scoring.months import counting_month
+from scoring.months import counted
 
 # `rated_raw` stays: the citizen did answer, and the response rate says so.
 _STAYS = "rated_raw"
@@ -45,11 +45,13 @@ def _take_back(
     entries = entries_of(session, rating)
     if not entries:
         return
+    month = counted(session, max(entry.month for entry in entries))
     changes = {name: -value for name, value in sums(entries).items() if name != _STAYS}
     session.add(
         ScoreEntry(
             unit_id=entries[-1].unit_id,
-            month=counting_month(session, max(entry.month for entry in entries)),
+            month=month.month,
+            of_month=month.late_of,
             kind="removed",
             source=f"rating:{rating.id}",
             callback_id=rating.callback_id,

@@ -296,9 +296,10 @@ def test_corrections_of_an_earlier_month_are_on_the_later_one(office: Office) ->
         )
     office.now = at("2026-12-10")
     office.city.remove(rating, office.now)
+    office.city.case("A", at("2026-11-30"))  # it came when its month was closed
     compute_month(office.sessions, "2026-12", office.city.settings, ZONE, office.now)
     page = words(sign_in_to(office.app, "supervisor").get("/months/2026-12").text)
-    assert "对以前月份的更正" in page and "评价剔除 2026-11 M-" in page
+    assert "对以前月份的更正" in page and "评价剔除 2026-11 M-" in page and "办结 2026-11 M-" in page
 
 
 # -- who sees what

@@ -13,14 +13,16 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.models import Audit
+from callbacks.models import Audit, Callback, Rating
 from callbacks.privacy import Privacy
 from callbacks.vocabulary import UnitGroup
 from scoring import posting
+from scoring.adjustments import decide
 from scoring.assessment import compute_month
 from scoring.commands import assess_command
-from scoring.decisions import ObjectionKind
+from scoring.decisions import AdjustmentKind, ObjectionKind
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.models_decisions import Adjustment
 from scoring.month_closing import (
     MonthRefused,
     Refusal,
@@ -30,9 +32,11 @@ from scoring.month_closing import (
     publish_month,
 )
 from scoring.months import counting_month
+from scoring.moving import move_rating
 from scoring.objections import BadObjection, NewObjection, ObjectionFault, decide_objection, object_to
 from scoring.posting import post_missing
 from scoring.queries import Scope
+from scoring.queries_months import read_corrections
 from scoring.queries_ranking import Rate, read_below, read_period, read_roots
 from scoring.removal import sums
 from scoring.rules import Counts, percent, satisfaction_rate, show
@@ -257,6 +261,66 @@ def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
     # B's sums have its subordinate unit's case in them, which is ranked below B, not beside it.
     assert Counts.of(records["B"].counts).closed == 11
     assert (records["B-1"].rank, records["B-1"].listed_apart) == (None, "small_sample")
+
+
+def test_what_is_about_a_closed_month_is_named_where_it_counts(city: Months) -> None:
+    for code in ("A", "B"):
+        city.unit(code, UnitGroup.COUNTY)
+    waiting, rated, moved, removed, late_end = (city.case("A", at("2026-11-10")) for _ in range(5))
+    city.unreached(waiting, at("2026-11-21"))
+    ratings = [city.rate(each, 3, at("2026-11-12"), False) for each in (rated, moved, removed)]
+    with city.ctx.sessions.begin() as session:  # due in November, and nobody ended it
+        query = text("UPDATE callback SET deadline = :at WHERE id = :id")
+        session.execute(query, {"at": "2026-11-20 02:00:00+00:00", "id": late_end})
+        given = {
+            "kind": AdjustmentKind.FALSE_CLOSING,
+            "unit_id": city.units["A"],
+            "points": "5",
+            "reason": "属实",
+        }
+        of = session.get_one(Callback, rated).case_id
+        deduction = Adjustment(
+            **given, subject=f"case:{of}", case_id=of, proposed_by="one", proposed_at=at("2026-11-25")
+        )
+        session.add(deduction)
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    publish_month(city.ctx, "2026-11", "head", DECEMBER_9, leave_undecided=True)
+
+    city.rate(waiting, 1, at("2026-12-10"), True)  # a late answer
+    city.case("A", at("2026-11-30"))  # a closing that came when its month was closed
+    city.unreached(late_end, at("2026-12-11"))
+    city.remove(ratings[2], at("2026-12-12"))
+
+    def move(session: Session) -> None:
+        move_rating(session, session.get_one(Rating, ratings[1]), city.units["B"], "head", at("2026-12-13"))
+
+    city.ctx.run(move)
+    decide(city.ctx, ZONE, deduction.id, True, "属实", "other", at("2026-12-14"))
+    # December's own: none of it is named.
+    city.rate(city.case("B", at("2026-12-05")), 1, at("2026-12-06"), True)
+    city.unreached(city.case("B", at("2026-12-05")), at("2026-12-12"))
+
+    with city.ctx.sessions() as session:
+        found = read_corrections(session, "2026-12")
+        assert read_corrections(session, "2026-11") == ()
+        numbers = {
+            id_: session.get_one(Callback, id_).case.number for id_ in (waiting, rated, moved, removed)
+        }
+        numbers[late_end] = session.get_one(Callback, late_end).case.number
+    assert {row.of_month for row in found} == {"2026-11"}
+    assert [row.at for row in found] == sorted((row.at for row in found), reverse=True)
+    assert sorted((row.kind, row.case) for row in found) == sorted(
+        [
+            ("rated", numbers[waiting]),
+            ("resolution", numbers[waiting]),
+            ("closed", "M-00006"),
+            ("ended", numbers[late_end]),
+            ("removed", numbers[removed]),
+            ("moved_away", numbers[moved]),
+            ("moved_in", numbers[moved]),
+            ("adjustment", numbers[rated]),
+        ]
+    )
 
 
 @pytest.mark.parametrize("published", [False, True])
