@@ -306,15 +306,6 @@ def _entries() -> None:
         batch_op.alter_column("callback_id", existing_type=sa.INTEGER(), nullable=True)
         batch_op.drop_constraint("uq_score_entry_rating_id_kind", type_="unique")
         batch_op.create_index("ix_score_entry_inputs", ["month", "id"], unique=False)
-        # No month was closed before this revision, so no entry is about one.
-        batch_op.add_column(sa.Column("of_month", sa.String(length=7), nullable=True))
-        batch_op.create_index(
-            "ix_score_entry_of_month",
-            ["month", "at"],
-            unique=False,
-            sqlite_where=sa.text("of_month IS NOT NULL"),
-            postgresql_where=sa.text("of_month IS NOT NULL"),
-        )
         batch_op.create_unique_constraint("uq_score_entry_source_kind", ["source", "kind"])
     if is_sqlite:
         forbid_changes(op.get_bind(), "score_entry")

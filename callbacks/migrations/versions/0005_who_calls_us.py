@@ -1,4 +1,4 @@
-"""Who calls us: 110 and the callback number, and each leg that was rung for a caller."""
+"""Who calls us, the legs rung for a caller, lines shared with them; which month an entry is about."""
 
 from __future__ import annotations
 
@@ -78,3 +78,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_line_inbound_owner"), ["inbound_owner"], unique=False)
     with op.batch_alter_table("line", schema=None) as batch_op:
         batch_op.alter_column("reserved", server_default=None)
+
+    # Entries of before say nothing of it: they name no earlier month, or were listed by other ways.
+    op.add_column("score_entry", sa.Column("of_month", sa.String(length=7), nullable=True))
+    op.create_index(
+        "ix_score_entry_of_month",
+        "score_entry",
+        ["month", "at"],
+        unique=False,
+        sqlite_where=sa.text("of_month IS NOT NULL"),
+        postgresql_where=sa.text("of_month IS NOT NULL"),
+    )
