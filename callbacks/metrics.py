@@ -19,8 +19,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.alarms import AlarmKind
+from callbacks.database import dbnow
 from callbacks.ledger import COLUMNS, Ledger, read_ledger
 from callbacks.models import Attempt, Callback, Line, Reply, TextMessage, TextState
+from callbacks.models_inbound import InboundCall
 from callbacks.models_office import Alarm, IntakeGap, LedgerProof
 from callbacks.models_systems import DeliveryState, WebhookDelivery
 from callbacks.service.core import LIVE
@@ -32,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 _UNDER_WAY = (TextState.QUEUED, TextState.SUBMITTING, TextState.SUBMITTED, TextState.UNKNOWN)
 _RECENT = timedelta(days=1)
+_IN_TIME = timedelta(seconds=15)  # to a person on 110 (domain.md A1.5)
 
 
 class OfficeCollector(Collector):
@@ -98,6 +101,7 @@ def office_registry(collector: OfficeCollector) -> CollectorRegistry:
 def _of_tables(session: Session, now: datetime) -> Iterator[Metric]:
     yield from _callbacks(session, now)
     yield from _ways(session)
+    yield from _inbound(session, now)
     yield from _watch(session, now)
 
 
@@ -120,12 +124,32 @@ def _callbacks(session: Session, now: datetime) -> Iterator[Metric]:
     )
 
 
+def _inbound(session: Session, now: datetime) -> Iterator[Metric]:
+    """Who calls 110: now, and how the calls of the last day ended."""
+    open_now = InboundCall.ended_at.is_(None)
+    waiting = select(func.count()).where(open_now, InboundCall.talked_at.is_(None))
+    yield _gauge("huifang_inbound_waiting", "Callers who wait for a person", session.scalar(waiting) or 0)
+    talking = select(func.count()).where(open_now, InboundCall.talked_at.is_not(None))
+    yield _gauge("huifang_inbound_talking", "Callers who talk with one", session.scalar(talking) or 0)
+    outcomes = dict.fromkeys(("answered_in_15_s", "answered_later", "given_up", "redirected"), 0.0)
+    times = select(InboundCall.came_at, InboundCall.talked_at, InboundCall.redirected_at).where(
+        InboundCall.came_at >= now - _RECENT, InboundCall.ended_at.is_not(None)
+    )
+    for came, talked, redirected in session.execute(times):
+        if talked is not None:
+            outcomes["answered_in_15_s" if talked - came <= _IN_TIME else "answered_later"] += 1
+        else:
+            outcomes["given_up" if redirected is None else "redirected"] += 1
+    yield _family("huifang_inbound_calls", "Calls of the last day by what came of them", "outcome", outcomes)
+
+
 def _ways(session: Session) -> Iterator[Metric]:
     live = select(Attempt.channel, func.count()).where(Attempt.state.in_(LIVE)).group_by(Attempt.channel)
     attempts = {channel.value: 0.0 for channel in (Channel.VOICE, Channel.SMS)}
     attempts |= {channel.value: float(number) for channel, number in session.execute(live)}
     yield _family("huifang_attempts_live", "Attempts that are under way", "channel", attempts)
-    in_use = or_(Line.attempt_id.is_not(None), Line.agent_call_id.is_not(None))
+    held = Line.inbound_until >= dbnow()
+    in_use = or_(Line.attempt_id.is_not(None), Line.agent_call_id.is_not(None), held)
     lines = select(Line.trunk, func.count(), func.sum(case((in_use, 1), else_=0))).group_by(Line.trunk)
     found = session.execute(lines).all()
     total = {trunk: float(number) for trunk, number, _ in found}

@@ -242,7 +242,7 @@ class InboundRole:
             total_timeout=order.ring_time + _CONNECT,
             caller=number if number.isdigit() else None,
             codecs=codecs,
-            headers=record.facts.passed_on,
+            headers=(*record.facts.passed_on, *self._pop(record)),
         )
         try:
             self._line.dial(dial)
@@ -250,6 +250,11 @@ class InboundRole:
             log.error("leg_not_dialled", target=order.target, error=str(error))
             ended = Ended(order.leg, now, None, None, None, str(error), "us")
             self._leg_ended(ended)
+
+    def _pop(self, record: CallRecord) -> list[tuple[str, str]]:
+        """The caller's page, for the operator's telephone to open (RFC 3261 §20.9)."""
+        url = self._settings.pop_url.replace("{call}", record.token)
+        return [("Call-Info", f"<{url}>;purpose=info")] if url else []
 
     def _desk_uris(self) -> list[str]:
         """The emergency desk's addresses, as a trunk is told them."""

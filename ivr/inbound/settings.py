@@ -57,6 +57,12 @@ class InboundSettings(VoiceSettings):
     )
     overflow_after: float = Field(20.0, ge=1, le=600, description="seconds of waiting, for each step")
     overflow_at: int = Field(10, ge=1, le=1000, description="so many wait: the next overflows at once")
+    pop_url: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^(https?://[^\s<>]*\{call\}[^\s<>]*)?$",
+        description="what an operator's telephone opens as it rings: https://desk.example/inbound/{call}",
+    )
     announce_every: float = Field(20.0, ge=5, le=300, description="seconds between announcements")
     drain_seconds: float = Field(300.0, ge=0, le=3600, description="how long calls may go on after SIGTERM")
 

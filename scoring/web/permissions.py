@@ -29,6 +29,8 @@ class Permission(StrEnum):
     CHANGE_POLICY = "change_policy"
     SEE_WATCH = "see_watch"  # alarms, proofs and gaps
     ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
+    SEE_INBOUND = "see_inbound"  # who calls 110, masked
+    RING_BACK = "ring_back"  # who gave up
     SEE_TEMPLATES = "see_templates"
     CHANGE_TEMPLATES = "change_templates"
     WORK_ITEMS = "work_items"  # verify, assign, check, escalate
@@ -68,8 +70,19 @@ _READS_ALL = _EVERYONE | {
     _P.SEE_PAUSES,
     _P.SEE_POLICY,
     _P.SEE_WATCH,
+    _P.SEE_INBOUND,
 }
-_CALLS = frozenset({_P.WORK_AGENT_QUEUE, _P.REVEAL_NUMBER, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH})
+_CALLS = frozenset(
+    {
+        _P.WORK_AGENT_QUEUE,
+        _P.REVEAL_NUMBER,
+        _P.SEE_PAUSES,
+        _P.SEE_POLICY,
+        _P.SEE_WATCH,
+        _P.SEE_INBOUND,
+        _P.RING_BACK,
+    }
+)
 _DECIDES = frozenset(
     {
         _P.SET_PAUSES,
@@ -102,7 +115,7 @@ ROLES: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: _READS_ALL
     | {_P.ACKNOWLEDGE_ALARMS, _P.SEE_PEOPLE, _P.CHANGE_PEOPLE, _P.CHANGE_UNITS, _P.SEE_AUDIT},
     Role.UNIT_USER: (_READS_ALL | {_P.HANDLE_ITEMS, _P.OBJECT})
-    - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH},
+    - {_P.SEE_NUMBERS, _P.SEE_PAUSES, _P.SEE_POLICY, _P.SEE_WATCH, _P.SEE_INBOUND},
 }
 
 

@@ -38,6 +38,8 @@ PAGES = (
     "/ledger",
     "/ledger?day=2026-11-22",
     "/alarms",
+    "/inbound",
+    "/inbound/in-gave-up",
     "/templates",
     "/templates/eval",
     "/policy",

@@ -249,6 +249,8 @@ SIGHTS = (
     ("cases", "/cases"),
     ("none-found", "/cases?q=nothing"),
     ("callbacks", "/callbacks"),
+    ("inbound", "/inbound"),
+    ("inbound-caller", "/inbound/in-gave-up"),
     ("agents", "/agents"),
     ("agents-agreed", "/agents?tab=agreed"),
     ("nodes", "/nodes?late=1"),

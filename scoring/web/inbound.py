@@ -1,0 +1,52 @@
+"""Who calls 110: who waits, who gave up and is to be rung back, how quickly people answer; a caller."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from callbacks.service.inbound import mark_rung_back
+from scoring.queries_inbound import read_caller, read_inbound, waited
+from scoring.web.context import deps
+from scoring.web.language import gettext as _
+from scoring.web.permissions import Permission, needs
+
+pages = Blueprint("inbound", __name__)
+
+
+@pages.get("/inbound")
+@needs(Permission.SEE_INBOUND)
+def show() -> str:
+    now = deps().now()
+    with deps().read_sessions() as session:
+        page = read_inbound(session, _midnight(now, deps().zone), now)
+        return render_template("inbound.html", page=page, waited=waited, at=now)
+
+
+@pages.get("/inbound/<token>")
+@needs(Permission.SEE_INBOUND)
+def one(token: str) -> str:
+    """What an operator's telephone opens as it rings: the INVITE's Call-Info names it (RFC 3261 §20.9)."""
+    if not token.isprintable() or len(token) > 60:
+        abort(404)
+    with deps().read_sessions() as session:
+        found = read_caller(session, token)
+        if found is None:
+            abort(404)
+        return render_template("inbound_one.html", found=found, waited=waited, at=deps().now())
+
+
+@pages.post("/inbound/<int:call_id>/rung-back")
+@needs(Permission.RING_BACK)
+def rung_back(call_id: int) -> Response:
+    done = call_id < 2**31 and mark_rung_back(deps().writer, call_id, current_user.login, deps().now())
+    flash(_("已登记回拨。") if done else _("此来电已有人回拨，或已接通。"))
+    return redirect(url_for("inbound.show"), 303)
+
+
+def _midnight(now: datetime, zone: ZoneInfo) -> datetime:
+    return datetime.combine(now.astimezone(zone).date(), time(), zone)
