@@ -2,7 +2,7 @@
 
 A citizen understands no speech: it knows how the survey goes (`flows/satisfaction_survey.toml`), hears a
 prompt end, and presses what comes next: the rating; nothing at the read-back, which waits for a change of
-mind; whether it is solved; and the reason where one is asked.
+mind; whether it is solved; and the reason where one is asked. After a beep it speaks, and presses #.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = ["Behaviour", "Citizen", "Ear", "citizen_of"]
+
+_BEEP = 0.3  # seconds; no voice holds that pitch so long
+_BREATH = 0.08  # seconds of silence after it, until one speaks
 
 
 class Behaviour(StrEnum):
@@ -66,12 +69,21 @@ class Ear:
     pause: float
     heard: float = 0.0
     _last: float | None = None
+    _tone: float = 0.0  # seconds of the beep's pitch, as the last that was heard
 
-    def hear(self, loud: bool, seconds: float, now: float) -> None:
-        """Take `seconds` of sound that ended at `now`."""
+    def hear(self, loud: bool, seconds: float, now: float, beeps: bool = False) -> None:
+        """Take `seconds` of sound that ended at `now`; `beeps` where it has the beep's pitch."""
         if loud:
             self.heard += seconds
             self._last = now
+            self._tone = self._tone + seconds if beeps else 0.0
+
+    def beep_ended(self, now: float) -> bool:
+        """True once after a beep, which is no prompt: a message may be spoken."""
+        if self._tone < _BEEP or self._last is None or now - self._last < _BREATH:
+            return False
+        self._last, self._tone = None, 0.0
+        return True
 
     def prompt_ended(self, now: float) -> bool:
         """True once for each prompt, when it is over."""

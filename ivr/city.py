@@ -19,6 +19,7 @@ from ivr.line import LineError
 from ivr.media import g711
 from ivr.media.audio import RATE
 from ivr.media.ports import NoPorts, PortPool
+from ivr.media.tones import BEEP_HERTZ, mumble
 from ivr.settings import CitySettings
 from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
 from ivr.sip.transaction import Timers
@@ -186,14 +187,19 @@ class CityTrunk:
 
     @staticmethod
     def _hear(visit: _Visit, payload: bytes, codec: Codec, now: float) -> None:
-        peak = np.abs(g711.decode(payload, codec).astype(np.int32)).max(initial=0)
-        visit.ear.hear(bool(peak > _VOICE_PEAK), len(payload) / RATE, now)
+        samples = g711.decode(payload, codec).astype(np.int32)
+        seconds, peak = len(payload) / RATE, np.abs(samples).max(initial=0)
+        turns = np.count_nonzero(np.diff(samples >= 0))
+        beeps = abs(turns - 2 * BEEP_HERTZ * seconds) <= 2
+        visit.ear.hear(bool(peak > _VOICE_PEAK), seconds, now, bool(beeps))
 
     def _listen(self, now: float) -> None:
         for call, visit in self._visits.items():
             impatient = visit.citizen.behaviour is Behaviour.HANGS_UP
             if impatient and visit.ear.heard >= self._settings.hears_before_hangup:
                 self._endpoint.agent.bye(call, now, q850=16)
+            elif visit.ear.beep_ended(now):
+                self._leave_message(call, visit)
             elif visit.ear.prompt_ended(now):
                 self._after_prompt(call, visit)
 
@@ -202,6 +208,13 @@ class CityTrunk:
         if key is not None:
             self._later(self._settings.reaction, lambda then: self._press(call, key))
         visit.prompts += 1
+
+    def _leave_message(self, call: str, visit: _Visit) -> None:
+        session = self._endpoint.media(call)
+        if session is not None and visit.citizen.behaviour is Behaviour.ANSWERS:
+            seconds = self._settings.message_seconds
+            session.play("message", mumble(seconds))
+            self._later(seconds, lambda then: self._press(call, "#"))
 
     def _press(self, call: str, key: str) -> None:
         if session := self._endpoint.media(call):

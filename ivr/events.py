@@ -22,6 +22,7 @@ __all__ = [
     "LineEvent",
     "PlaybackFinished",
     "PlaybackStarted",
+    "RecordingFinished",
     "Ringing",
 ]
 
@@ -101,6 +102,21 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingFinished:
+    """What they said while it was recorded under `token`: octets of `codec` at 8 kHz, `seconds` of them.
+
+    Told once for each `record`: when it's stopped, full, replaced, or the call ends, before its Ended.
+    """
+
+    call: str
+    at: float
+    token: str
+    payload: bytes
+    codec: Codec
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The call is over; told exactly once for each call that was dialled or came in.
 
@@ -119,5 +135,13 @@ class Ended:
 
 
 LineEvent = (
-    Incoming | Ringing | EarlyMedia | Answered | PlaybackStarted | PlaybackFinished | KeyPressed | Ended
+    Incoming
+    | Ringing
+    | EarlyMedia
+    | Answered
+    | PlaybackStarted
+    | PlaybackFinished
+    | KeyPressed
+    | RecordingFinished
+    | Ended
 )

@@ -18,12 +18,17 @@ class LineError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a line can tell. What it can't is None in its events, never invented."""
+    """What a line can tell, and do. What it can't tell is None in its events, never invented.
+
+    `recording`: `record` works. `transfer`: the line itself puts calls through; a driver may, by a bridge.
+    """
 
     early_media: bool
     sip_status: bool
     q850: bool
     key_time: bool
+    recording: bool = False
+    transfer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,15 @@ class Line(Protocol):
 
     def unbridge(self, call: str) -> None:
         """End of the call's bridge, for both calls. Harmless without one."""
+
+    def record(self, call: str, token: str, seconds: float) -> None:
+        """Record what they say from now on, `seconds` at most; one RecordingFinished follows.
+
+        One that runs already is finished first. Silently nothing when the call isn't up, or the line can't.
+        """
+
+    def stop_recording(self, call: str) -> None:
+        """Finish it. Harmless without one."""
 
     def hangup(self, call: str) -> None:
         """CANCEL before the answer, BYE after it, then one Ended. Harmless twice or for an unknown call."""

@@ -93,9 +93,10 @@ class RtpLoop:
         min(self._phases, key=len).append(session)
 
     def drain(self, session: MediaSession, now: float) -> list[MediaEvent]:
-        """Read what the session's socket still holds."""
+        """Read what the session's socket still holds, and tell what was recorded of it."""
         while session.read(now):
             pass
+        session.stop_recording(now)
         return self._take_events()
 
     def close_session(self, session: MediaSession) -> None:

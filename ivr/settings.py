@@ -135,6 +135,7 @@ class CitySettings(Section):
     hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
     silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
+    message_seconds: float = Field(3.0, ge=0.2, le=120, description="seconds of a message after the beep")
     t1: float = Field(0.5, ge=0.01, le=4)
     log_file: Path | None = Field(None, description="who was called when, as JSON lines")
     callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")

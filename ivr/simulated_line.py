@@ -22,10 +22,14 @@ from ivr.events import (
     LineEvent,
     PlaybackFinished,
     PlaybackStarted,
+    RecordingFinished,
     Ringing,
 )
 from ivr.line import Capabilities, Dial, LineError
-from ivr.media.audio import FRAME_MS, Audio
+from ivr.media import g711
+from ivr.media.audio import FRAME_MS, RATE, Audio
+from ivr.media.recorder import LONGEST
+from ivr.media.tones import mumble
 from ivr.settings import CitySettings
 
 __all__ = ["SimulatedLine"]
@@ -44,12 +48,24 @@ class _Call:
     turn: int = 0  # what was planned for an earlier prompt doesn't happen
     prompts: int = 0
     partner: _Call | None = None
+    codec: Codec = "pcma"
+    recording: _Recording | None = None
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What is being recorded: since when, and for how long somebody speaks, and is heard, at most."""
+
+    token: str
+    began: float
+    speaks: float
+    most: float
 
 
 class SimulatedLine:
     """Every number is answered as its last digit says (`ivr.citizen`); every trunk's name is known."""
 
-    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True)
+    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True, recording=True)
 
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
         self._city, self._codec = city or CitySettings(), codec
@@ -146,6 +162,22 @@ class SimulatedLine:
             known.partner.partner = None
             known.partner = None
 
+    def record(self, call: str, token: str, seconds: float) -> None:
+        known = self._calls.get(call)
+        if known is None or not known.answered:
+            return
+        self._finish_recording(known)
+        speaks = self._city.message_seconds if known.citizen.behaviour is Behaviour.ANSWERS else 0.0
+        running = known.recording = _Recording(token, self.now, speaks, min(seconds, LONGEST))
+        known.turn += 1  # the beep is nothing to press a key after
+        self._later(running.most, known, lambda: self._full(known, running))
+        if 0 < speaks < running.most:
+            self._later(speaks, known, lambda: self._press(known, "#"), known.turn)
+
+    def stop_recording(self, call: str) -> None:
+        if known := self._calls.get(call):
+            self._finish_recording(known)
+
     def hangup(self, call: str) -> None:
         known = self._calls.get(call)
         if known is not None and known.answered:
@@ -194,8 +226,8 @@ class SimulatedLine:
 
     def _pick_up(self, call: _Call) -> None:
         call.answered = True
-        codec = call.order.codecs[0] if call.order.codecs else self._codec
-        self._told.append(Answered(call.order.call, self.now, codec))
+        call.codec = call.order.codecs[0] if call.order.codecs else self._codec
+        self._told.append(Answered(call.order.call, self.now, call.codec))
         if call.citizen.behaviour is Behaviour.SILENT and self._city.silent_for:
             self._later(self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
 
@@ -211,10 +243,30 @@ class SimulatedLine:
     def _after_prompt(self, call: _Call) -> None:
         key = call.citizen.key_after(call.prompts)
         if key is not None:
-            self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
-            if call.partner is not None:
-                self._keys_heard.append((call.partner.order.number, key))
+            self._press(call, key)
         call.prompts += 1
+
+    def _press(self, call: _Call, key: str) -> None:
+        self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
+        if call.partner is not None:
+            self._keys_heard.append((call.partner.order.number, key))
+
+    def _full(self, call: _Call, running: _Recording) -> None:
+        if call.recording is running:
+            self._finish_recording(call)
+
+    def _finish_recording(self, call: _Call) -> None:
+        """What was heard since its beginning: the voice, then silence."""
+        done, call.recording = call.recording, None
+        if done is None:
+            return
+        seconds = min(self.now - done.began, done.most)
+        voice = mumble(min(seconds, done.speaks)).frames(call.codec)
+        size = round(seconds * RATE)
+        payload = b"".join(voice)[:size].ljust(size, bytes([g711.SILENCE[call.codec]]))
+        self._told.append(
+            RecordingFinished(call.order.call, self.now, done.token, payload, call.codec, size / RATE)
+        )
 
     def _fail(self, call: _Call, status: int, q850: int) -> None:
         self._end(call, CallFacts(status, q850, rang=call.rang), "them")
@@ -225,6 +277,7 @@ class SimulatedLine:
 
     def _end(self, call: _Call, facts: CallFacts, by: EndedBy) -> None:
         self.unbridge(call.order.call)
+        self._finish_recording(call)
         del self._calls[call.order.call]
         silent = call.incoming and not call.answered
         disposition = None if silent else disposition_of(facts)

@@ -64,7 +64,7 @@ class SipLine:
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
     """
 
-    capabilities = Capabilities(early_media=True, sip_status=True, q850=True, key_time=True)
+    capabilities = Capabilities(early_media=True, sip_status=True, q850=True, key_time=True, recording=True)
 
     def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
         self._settings, self._takes_calls = settings, takes_calls
@@ -207,6 +207,14 @@ class SipLine:
     def unbridge(self, call: str) -> None:
         if session := self._endpoint.media(call):
             session.part()
+
+    def record(self, call: str, token: str, seconds: float) -> None:
+        if session := self._endpoint.media(call):
+            session.record(token, seconds, time.monotonic())
+
+    def stop_recording(self, call: str) -> None:
+        if session := self._endpoint.media(call):
+            session.stop_recording(time.monotonic())
 
     def hangup(self, call: str) -> None:
         self._give_up(call, "withdrawn", time.monotonic())

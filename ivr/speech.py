@@ -11,6 +11,8 @@ from prompts.store import PromptStore
 
 __all__ = ["SpokenPrompts"]
 
+MOST_PLACES = 31  # the numbers that are rendered are those of a month's days
+
 
 class SpokenPrompts:
     """Audio by prompt. Loads every piece of the language at the start, so no call meets a missing one.
@@ -25,9 +27,13 @@ class SpokenPrompts:
             piece: Audio.from_samples(store.piece(piece)) for piece in dict.fromkeys([*wanted, "office"])
         }
 
-    def through(self, before: int) -> Audio:
-        """For who waits for a person on 110 (`ivr.inbound.role`); how many wait before them isn't said."""
-        return self.audio([Prompt("through")])
+    def through(self, before: int, again: bool) -> Audio:
+        """For who waits for a person on 110 (`ivr.inbound.role`): they are through, then the place."""
+        if not again:
+            return self.audio([Prompt("inbound_through")])
+        if before < MOST_PLACES:
+            return self.audio([Prompt("inbound_position", (("position", str(before + 1)),))])
+        return self.audio([Prompt("inbound_hold")])
 
     def audio(self, prompts: Sequence[Prompt]) -> Audio:
         """The prompts one after another, with their dates, words and names."""

@@ -82,7 +82,7 @@ def _look_up(section: Mapping[str, Mapping[str, Any]], name: str, language: str)
         raise CatalogueError(f"no text {name!r} in {language}") from None
 
 
-_SPOKEN_VARIABLES = frozenset({"office", "month", "day", "category", "rating"})
+_SPOKEN_VARIABLES = frozenset({"office", "month", "day", "category", "rating", "position"})
 
 # As long as a variable gets, to measure a template by.
 _LONGEST = {

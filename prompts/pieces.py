@@ -38,7 +38,10 @@ def fixed_pieces(catalogue: Catalogue, prompt: str, language: str) -> list[Piece
 
 
 def piece_ids(catalogue: Catalogue, prompt: str, language: str, variables: Mapping[str, str]) -> list[str]:
-    """The ids of the pieces of `prompt`; `variables`: month, day ("11", "3"), category, rating ("cn3.2")."""
+    """The ids of the pieces of `prompt`.
+
+    `variables`: month, day, position ("11", "3"), category, rating ("cn3.2").
+    """
     ids = []
     for part in fixed_pieces(catalogue, prompt, language):
         if isinstance(part, Piece):
@@ -56,7 +59,7 @@ def _variable_piece(catalogue: Catalogue, name: str, language: str, variables: M
         return f"category.{value if value in catalogue.categories else 'other'}"
     if name == "month" and language != "zh-CN":
         return f"month.{value}"
-    if name in ("month", "day"):
+    if name in ("month", "day", "position"):
         return f"number.{value}"
     return f"{name}.{value}"
 

@@ -56,8 +56,8 @@ _GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 class QueuePrompts(Protocol):
     """What a caller who waits hears."""
 
-    def through(self, before: int) -> Audio:
-        """That they are through, and how many wait before them."""
+    def through(self, before: int, again: bool) -> Audio:
+        """That they are through; `again`, how many wait before them."""
 
 
 class InboundRole:
@@ -209,9 +209,9 @@ class InboundRole:
                     self._line.redirect(caller, self._desk_uris())
                 case Answer(caller):
                     self._line.answer(caller)
-                case Announce(caller, before):
+                case Announce(caller, before, again):
                     self._records[caller].note("queued_at", _wall())
-                    self._line.play(caller, f"through-{before}", self._prompts.through(before))
+                    self._line.play(caller, f"through-{before}", self._prompts.through(before, again))
                 case DialLeg():
                     self._dial(command, now)
                 case Drop(leg):

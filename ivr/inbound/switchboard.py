@@ -252,4 +252,5 @@ class Switchboard:
     def _announce(self, caller: Caller, now: float) -> Iterator[Command]:
         queued = [each for each in self.waiting if each.stage is Stage.QUEUED]
         caller.announce_at = now + self.rules.announce_every
-        yield Announce(caller.name, queued.index(caller))
+        again, caller.announced = caller.announced, True
+        yield Announce(caller.name, queued.index(caller), again)

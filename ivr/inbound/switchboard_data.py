@@ -109,6 +109,7 @@ class Caller:
     overflows: int = 0
     overflow_at: float = 0.0
     announce_at: float | None = None
+    announced: bool = False
     with_leg: str | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     retry: dict[str, float] = field(default_factory=dict)
@@ -137,10 +138,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell a caller who waits that they are through, and how many wait before them."""
+    """Tell a caller who waits that they are through; `again`, how many wait before them."""
 
     caller: str
     before: int
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)

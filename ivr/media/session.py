@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from ivr.counters import Counters
-from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
+from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted, RecordingFinished
 from ivr.media import g711
 from ivr.media.audio import FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.ports import udp_socket
+from ivr.media.recorder import Recorder
 from ivr.media.relay import KeyRelay, VoiceRelay
 from ivr.media.remote import Address, MediaEvent, MediaLost, Remote
 from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
@@ -56,6 +57,7 @@ class MediaSession:
         self._keys_out: deque[Iterator[bytes]] = deque()
         self._audio: Audio | None = None
         self._token, self._index = "", 0
+        self._recorder: Recorder | None = None
         self._partner: MediaSession | None = None
         self._from_partner: VoiceRelay | None = None
         self._keys_on = KeyRelay()
@@ -88,6 +90,19 @@ class MediaSession:
 
     def stop(self) -> None:
         self._audio = None
+
+    def record(self, token: str, seconds: float, now: float) -> None:
+        """Record what is heard from now on, for `seconds` at most. In vain before the answer."""
+        if self._started and self.remote is not None:
+            self.stop_recording(now)
+            self._recorder = Recorder(token, seconds, now, self.remote.codec)
+
+    def stop_recording(self, now: float) -> None:
+        """Tell what was recorded; harmless without."""
+        done, self._recorder = self._recorder, None
+        if done is not None:
+            told = RecordingFinished(self.call, now, done.token, done.payload, done.codec, done.seconds)
+            self._emit(told)
 
     def press(self, key: str, seconds: float) -> None:
         """Send a key by RFC 4733, after those before it. In vain when the far end takes none."""
@@ -127,6 +142,8 @@ class MediaSession:
     def tick(self, now: float) -> None:
         """Send the next 20 ms."""
         remote = self.remote
+        if self._recorder is not None and now >= self._recorder.ends_at:
+            self.stop_recording(now)
         if remote is None or not remote.receives:
             self._heard_at = now  # nothing is to come, so nothing is lost
         if remote is None or not remote.sends:
@@ -267,6 +284,8 @@ class MediaSession:
             if not self._started and not self._early:
                 self._early = True
                 self._emit(EarlyMedia(self.call, now))
+            if self._recorder is not None:
+                self._recorder.take(packet, codec)
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
             if self._partner is not None and self._partner._from_partner is not None:

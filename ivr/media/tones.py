@@ -8,10 +8,11 @@ import numpy as np
 
 from ivr.media.audio import RATE, Audio
 
-__all__ = ["busy", "ringback"]
+__all__ = ["BEEP_HERTZ", "BEEP_SECONDS", "beep", "busy", "mumble", "ringback"]
 
 _HERTZ = 450
 _PEAK = 8000  # about -9 dBm0
+BEEP_HERTZ, BEEP_SECONDS = 1000, 0.4
 
 
 @cache
@@ -24,6 +25,24 @@ def ringback() -> Audio:
 def busy() -> Audio:
     """0.35 s on, 0.35 s off, long enough to be understood: 2.1 s."""
     return _cadence(0.35, 0.35, 3)
+
+
+@cache
+def beep() -> Audio:
+    """The tone after which a message is spoken; its ends are rounded, so that it doesn't click."""
+    length = round(BEEP_SECONDS * RATE)
+    at = np.arange(length)
+    edge = np.minimum(1, np.minimum(at, length - 1 - at) / (0.01 * RATE))
+    wave = np.sin(at * (2 * np.pi * BEEP_HERTZ / RATE)) * _PEAK * edge
+    return Audio.from_samples(wave.astype(np.int16))
+
+
+@cache
+def mumble(seconds: float) -> Audio:
+    """What stands for somebody's voice in the simulated city: 200 Hz that swells and fades."""
+    at = np.arange(round(seconds * RATE))
+    swell = 0.6 + 0.4 * np.sin(at * (2 * np.pi * 3 / RATE))
+    return Audio.from_samples((np.sin(at * (2 * np.pi * 200 / RATE)) * _PEAK * swell).astype(np.int16))
 
 
 def _cadence(on: float, off: float, times: int) -> Audio:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from callbacks.vocabulary import Disposition
 from ivr.call import CallResult, converse, place_call
-from ivr.conversation import Conversation, Result
+from ivr.conversation import Conversation, Result, StoreMessage
 from ivr.events import Answered, Ended, KeyPressed, LineEvent
 from ivr.flow import Flow, FlowSession
 from ivr.flow_events import (
@@ -31,6 +32,7 @@ from ivr.flow_events import (
 )
 from ivr.flow_load import FLOWS, load_flow
 from ivr.line import Dial
+from ivr.media import g711
 from ivr.media.audio import Audio
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
@@ -122,6 +124,42 @@ def test_two_cases_in_one_call(digit: int, rating: int) -> None:
     results, _, _ = hold(digit, {**VARIABLES, "cases": [CASE, {**CASE, "category": None}]})
     stored = [(result.case, result.value) for result in results if isinstance(result, StoreRating)]
     assert stored == [(0, rating), (1, rating)]
+    assert of(results, HangUp, "outcome") == "done"
+
+
+def test_messages_in_virtual_time() -> None:
+    """Two dissatisfied cases, a message about each; what isn't said can't be kept."""
+    results, conversation, _ = hold(3, {**VARIABLES, "cases": [CASE, CASE], "may_record": True})
+    messages = [result for result in results if isinstance(result, StoreMessage)]
+    assert [message.case for message in messages] == [0, 1]
+    assert all(message.seconds == len(message.payload) / 8000 == 3.0 for message in messages)
+    assert "".join(key.key for key in conversation.keys) == "321#321#"
+    assert of(results, HangUp, "outcome") == "done"
+
+
+def test_a_message_over_sip_and_rtp() -> None:
+    """The citizen hears the beep, speaks for a second and presses #; what it said arrives."""
+    with running_city(quick_city(message_seconds=1.2)) as city:
+        line = SipLine(quick_voice(city.port))
+        try:
+            talk = Conversation("c3", flow(), {**VARIABLES, "may_record": True}, OneTone(), line)
+            results: list[Result] = []
+            line.dial(Dial("c3", "13803790003", "city"))
+            deadline = time.monotonic() + 60
+            ended = False
+            while not ended:
+                assert time.monotonic() < deadline, results
+                for event in line.run_once(0.02):
+                    results += talk.receive(event)
+                    ended = ended or isinstance(event, Ended)
+                results += talk.tick(time.monotonic())
+        finally:
+            line.close()
+    assert "".join(key.key for key in talk.keys) == "321#"
+    (message,) = (result for result in results if isinstance(result, StoreMessage))
+    assert (message.case, message.codec) == (0, "pcma")
+    voice = np.abs(g711.decode(message.payload, message.codec).astype(np.int32)) > 500
+    assert 0.7 < np.count_nonzero(voice) / 8000 < 1.3  # 200 Hz is below 500 at its turns alone
     assert of(results, HangUp, "outcome") == "done"
 
 

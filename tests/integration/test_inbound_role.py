@@ -52,7 +52,7 @@ def settings(**changes: Any) -> InboundSettings:
 
 
 class Through:
-    def through(self, before: int) -> Audio:
+    def through(self, before: int, again: bool) -> Audio:
         return PROMPT
 
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
 import pytest
 
 from callbacks.vocabulary import Disposition
-from ivr.events import Answered, Ended, KeyPressed, PlaybackFinished, PlaybackStarted, Ringing
+from ivr.events import (
+    Answered,
+    Ended,
+    KeyPressed,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFinished,
+    Ringing,
+)
 from ivr.line import Dial, Line, LineError
+from ivr.media import g711
+from ivr.media.audio import Audio
+from ivr.media.tones import beep
 from ivr.simulated_line import SimulatedLine
 from ivr.sip_line import SipLine
 from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city, quick_voice, running_city
@@ -24,7 +36,7 @@ class FarEnds(Protocol):
 
 @pytest.fixture(params=["simulated", "sip"])
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
-    settings = quick_city(silent_for=3.0)
+    settings = quick_city(silent_for=3.0, message_seconds=0.4)
     if request.param == "simulated":
         simulated = SimulatedLine(settings)
         yield simulated, simulated
@@ -312,3 +324,69 @@ def test_capabilities_are_told(line: Line) -> None:
     assert line.capabilities.sip_status
     assert line.capabilities.q850
     assert line.capabilities.key_time
+    assert line.capabilities.recording
+    assert not line.capabilities.transfer
+
+
+def recording(driver: Driver, seconds: float, digit: int = 1, prompt: Audio | None = None) -> None:
+    """Call c1 to a citizen, recorded under r1 after the beep."""
+    driver.line.dial(Dial("c1", f"1380379123{digit}", "city", codecs=("pcma",)))
+    driver.wait_for(Answered)
+    driver.line.play("c1", "beep", prompt or beep())
+    driver.wait_for(PlaybackFinished)
+    driver.line.record("c1", "r1", seconds)
+
+
+def loudness(done: RecordingFinished) -> int:
+    """The highest sample of what was said."""
+    return int(np.abs(g711.decode(done.payload, done.codec).astype(np.int32)).max(initial=0))
+
+
+def test_what_is_said_after_the_beep_is_recorded(driver: Driver) -> None:
+    recording(driver, 20.0)
+    key = driver.wait_for(KeyPressed)
+    driver.line.stop_recording("c1")
+    done = driver.wait_for(RecordingFinished)
+    assert (key.key, done.token, done.codec) == ("#", "r1", "pcma")
+    assert done.seconds == len(done.payload) / 8000
+    assert 0.3 < done.seconds < 5.0  # the citizen's 0.4 s, and the pauses around them
+    assert loudness(done) > 4000
+    driver.line.stop_recording("c1")
+    driver.turns(10)
+    assert len(driver.of(RecordingFinished)) == 1
+
+
+def test_a_recording_ends_when_it_is_full(driver: Driver) -> None:
+    recording(driver, 0.5, digit=7)
+    done = driver.wait_for(RecordingFinished)
+    assert 0.2 < done.seconds <= 0.5
+    assert loudness(done) < 100  # a silent one
+
+
+def test_a_recording_that_the_end_of_the_call_cuts_is_told_before_it(driver: Driver) -> None:
+    recording(driver, 20.0)
+    driver.turns(20)
+    driver.line.hangup("c1")
+    driver.ended()
+    kinds = [type(event) for event in driver.events]
+    assert kinds.count(RecordingFinished) == 1
+    assert kinds.index(RecordingFinished) < kinds.index(Ended)
+
+
+def test_a_recording_in_place_of_another_finishes_it(driver: Driver) -> None:
+    recording(driver, 20.0, digit=7)
+    driver.turns(10)
+    driver.line.record("c1", "r2", 0.2)
+    driver.until(lambda: len(driver.of(RecordingFinished)) == 2)
+    assert [event.token for event in driver.of(RecordingFinished)] == ["r1", "r2"]
+
+
+def test_recordings_that_cant_be_are_harmless(driver: Driver) -> None:
+    driver.line.record("nobody", "r1", 1.0)
+    driver.line.stop_recording("nobody")
+    driver.line.dial(order(4))
+    driver.wait_for(Ringing)
+    driver.line.record("c1", "r1", 1.0)  # nobody has answered
+    driver.line.stop_recording("c1")
+    driver.turns(20)
+    assert not driver.of(RecordingFinished)

@@ -84,7 +84,7 @@ def test_the_slow_question_is_the_question_and_the_ninth_key() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_prompt_is_joined_of_known_pieces(language: str) -> None:
     known = {piece.id for piece in all_pieces(CATALOGUE, language)} | {"office"}
-    values = {"month": "12", "day": "31", "category": "water", "rating": "cn3.2"}
+    values = {"month": "12", "day": "31", "category": "water", "rating": "cn3.2", "position": "31"}
     for prompt in CATALOGUE.spoken:
         assert set(piece_ids(CATALOGUE, prompt, language, values)) <= known
 

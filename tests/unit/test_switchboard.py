@@ -52,7 +52,7 @@ def said(commands: list[Command]) -> list[str]:
                 words.append(f"redirect {caller}")
             case Answer(caller):
                 words.append(f"answer {caller}")
-            case Announce(caller, before):
+            case Announce(caller, before, _):
                 words.append(f"announce {caller} {before}")
             case DialLeg(_, caller, target):
                 words.append(f"dial {target} {caller}")
@@ -213,7 +213,7 @@ class Switching(RuleBasedStateMachine):
                 case HangUp(caller):
                     assert caller in self.ended_talks, "hung up on somebody who waits"
                     self.gone.add(caller)
-                case Announce(caller, before):
+                case Announce(caller, before, _):
                     assert caller in self.asked and before >= 0
                 case RingBack(_) | Redirect(_):
                     pass
