@@ -874,6 +874,7 @@ def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
     from callbacks.commands import audit, ledger, policy, simulate, source_count
+    from ivr import flow_commands
     from scoring.commands import assess_command, close_month_command
     from scoring.month_heads import published_heads
     from sms.reply import parse
@@ -886,6 +887,7 @@ def add_commands() -> None:
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
     main.add_command(close_month_command(_with_scoring))
     main.add_command(assess_command)
+    main.add_command(flow_commands.command())
 
 
 def _with_scoring(ctx: click.Context, work: Callable[[Context, ScoringSettings], Any]) -> Any:
@@ -952,7 +954,7 @@ def call(
     from dataclasses import asdict
 
     from ivr.call import place_call
-    from ivr.flow_load import FLOWS, load_flow
+    from ivr.flow_load import FLOWS, FlowError, load_flow
     from ivr.line import Dial, LineError
     from ivr.speech import SpokenPrompts
     from prompts.catalogue import load_catalogue
@@ -969,7 +971,7 @@ def call(
     try:
         flow = load_flow(path, load_catalogue())
         result = place_call(voice, order, flow, variables, SpokenPrompts(PromptStore(lang)))
-    except LineError as error:
+    except (LineError, FlowError) as error:
         raise click.ClickException(str(error)) from None
     found = asdict(result)
     if as_json:

@@ -244,7 +244,7 @@ def test_a_call_tells_what_came_of_it() -> None:
     [
         (
             ("--trunk", "127.0.0.1:5060", "--flow", "nothing"),
-            "no flow is named 'nothing'; there is satisfaction_survey",
+            "no flow is named 'nothing'; there is callback_line, inbound_110, sat",
         ),
         (("--trunk", "example.invalid:5060"), "'example.invalid' is no IPv4 address"),
     ],
