@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from callbacks.vocabulary import Disposition
@@ -77,6 +77,18 @@ class KeypadLine:
 
     def stop(self, call: str) -> None:
         self._plan.clear()
+
+    def ring(self, call: str) -> None:
+        """Nobody calls a terminal: like the next three."""
+
+    def answer(self, call: str) -> None:
+        pass
+
+    def redirect(self, call: str, uris: Sequence[str]) -> None:
+        pass
+
+    def reject(self, call: str, status: int) -> None:
+        pass
 
     def bridge(self, call: str, other: str) -> None:
         """There is no other call."""
