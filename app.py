@@ -449,13 +449,13 @@ def post_entries(office: Office, now: datetime) -> None:
 def _run_voice(office: Office, stop: Stop) -> None:
     from callbacks.service.leases import owner_name
     from ivr.dialplan import DialPlan
-    from ivr.sip_line import SipLine
+    from ivr.lines import open_line
     from ivr.worker import VoiceWorker
 
     settings = office.settings
     script = voice_script(settings)
     check_scale(office.context.policy, script.flow.scale)
-    line = SipLine(settings.voice)
+    line = open_line(settings.voice)
     numbers = {name: target.number for name, target in settings.targets.items()}
     plan = DialPlan(settings.office.area_code, settings.office.own_numbers, numbers)
     worker = VoiceWorker(

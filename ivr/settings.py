@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -72,6 +73,9 @@ class TrunkSettings(Section):
 class VoiceSettings(Section):
     """The voice role: its sockets, timers and trunks."""
 
+    line: Literal["sip", "pyvoip"] = Field(
+        "sip", description="sip: our own; pyvoip: an extension on a PBX, one call out at a time"
+    )
     local_host: str = Field(
         "127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="our address, as trunks reach it"
     )
@@ -111,6 +115,10 @@ class VoiceSettings(Section):
             raise ValueError("total_timeout is shorter than ring_timeout")
         if self.t2 < self.t1:
             raise ValueError("t2 is shorter than t1")
+        if self.line == "pyvoip" and self.lines != 1:
+            raise ValueError(
+                f"line = pyvoip carries one call out at a time: lines must be 1, not {self.lines}"
+            )
         return self
 
     def trunk(self, name: str) -> TrunkSettings:

@@ -1,0 +1,21 @@
+"""What a line does that neither joins calls nor keeps what is said. Its capabilities say so."""
+
+from __future__ import annotations
+
+__all__ = ["NeitherJoinsNorRecords"]
+
+
+class NeitherJoinsNorRecords:
+    """Of the port `ivr.line.Line`; nobody is told anything."""
+
+    def bridge(self, call: str, other: str) -> None:
+        pass
+
+    def unbridge(self, call: str) -> None:
+        pass
+
+    def record(self, call: str, token: str, seconds: float) -> None:
+        pass
+
+    def stop_recording(self, call: str) -> None:
+        pass
