@@ -15,7 +15,7 @@ from prompts.speech import EspeakSpeech, Speech
 
 AUDIO = Path(__file__).parent / "audio"
 DEMO_OFFICE = {"zh-CN": "示例市110联动办", "en": "Example City 110 Linkage Office"}
-_RECIPE = "3"  # rendered anew when what `for_telephone` does changes
+_RECIPE = "4"  # rendered anew when what `for_telephone` does changes
 _PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
 
 

@@ -10,19 +10,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from prompts.active_speech import speech_level
+
 RATE = 8000
-LEVEL_DBOV = -22.0  # active speech (ITU-T P.56's measure, by frames)
+LEVEL_DBOV = -22.0  # active speech (ITU-T P.56)
 PEAK_DBFS = -6.0
+SILENT_DBOV = -100.0  # told as the level where there is no speech at all
 Samples = npt.NDArray[np.int16]
 _Floats = npt.NDArray[np.float64]
 
 _FRAME = RATE // 50
 _CUTOFF_HZ = 3600.0
-_TAPS = 48
+_TAPS = 48  # each side, up to 22,050 Hz; more of them above, so that the slope stays as steep
+_TAPS_RATE = 22050
 _QUIET_DB = -32.0  # below the loudest frame: a pause
 _LONGEST_PAUSE = 0.24
 _EDGE = 0.02
 _FADE = 0.005
+_LEVEL_TURNS = 6  # bending the peaks takes from the level, so it's set again
 
 
 def for_telephone(samples: Samples, rate: int, *, lead: float = 0.0, tail: float = 0.0) -> Samples:
@@ -37,16 +42,18 @@ def for_telephone(samples: Samples, rate: int, *, lead: float = 0.0, tail: float
 
 def resample(sound: _Floats, rate: int) -> _Floats:
     """To 8 kHz by a windowed sinc whose cut-off lies below 4 kHz, so that nothing folds back."""
-    number = int(len(sound) * RATE / rate)
+    if rate == RATE:
+        return sound
+    number, taps = int(len(sound) * RATE / rate), max(_TAPS, round(_TAPS * rate / _TAPS_RATE))
     at = np.arange(number) * (rate / RATE)
     base = np.floor(at).astype(np.int64)
-    padded = np.concatenate([np.zeros(_TAPS), sound, np.zeros(_TAPS + 1)])
+    padded = np.concatenate([np.zeros(taps), sound, np.zeros(taps + 1)])
     cutoff = 2 * _CUTOFF_HZ / rate
     out = np.zeros(number)
-    for tap in range(-_TAPS + 1, _TAPS + 1):
+    for tap in range(-taps + 1, taps + 1):
         distance = at - (base + tap)
-        window = 0.5 + 0.5 * np.cos(np.pi * np.clip(distance / _TAPS, -1, 1))
-        out += padded[base + tap + _TAPS] * cutoff * np.sinc(cutoff * distance) * window
+        window = 0.5 + 0.5 * np.cos(np.pi * np.clip(distance / taps, -1, 1))
+        out += padded[base + tap + taps] * cutoff * np.sinc(cutoff * distance) * window
     return out
 
 
@@ -73,15 +80,24 @@ def shorten_pauses(sound: _Floats) -> _Floats:
 
 
 def active_level(sound: _Floats) -> float:
-    """dBov of the frames in which somebody speaks."""
-    levels = _levels(sound)
-    active = levels[levels > levels.max() - 20.0]
-    return float(10 * np.log10(np.mean(10 ** (active / 10))))
+    """dBov of the active speech (ITU-T P.56), at 8 kHz; the pauses before and after aren't part of it."""
+    found = speech_level(np.trim_zeros(sound), RATE)
+    return SILENT_DBOV if found is None else found.level
 
 
 def level(sound: _Floats) -> _Floats:
-    """To the active level, and no peak above −6 dBFS: what sticks out is bent, not cut."""
-    sound = sound * 10 ** ((LEVEL_DBOV - active_level(sound)) / 20)
+    """To the active level, and no peak above −6 dBFS: what sticks out is bent, not cut.
+
+    For speech that a machine makes; a recording isn't bent (`prompts.levelling`).
+    """
+    gain, made = 1.0, sound
+    for _ in range(_LEVEL_TURNS):
+        gain *= 10 ** ((LEVEL_DBOV - active_level(made)) / 20)
+        made = _bend(sound * gain)
+    return made
+
+
+def _bend(sound: _Floats) -> _Floats:
     most = 10 ** (PEAK_DBFS / 20)
     knee = 0.7 * most
     over = np.abs(sound) > knee
@@ -91,7 +107,7 @@ def level(sound: _Floats) -> _Floats:
 
 
 def fade(sound: _Floats) -> _Floats:
-    """5 ms in and out, so that a joint doesn't click."""
+    """5 ms in and out, so that a joint doesn't click; in place."""
     number = min(round(_FADE * RATE), len(sound) // 2)
     ramp = np.linspace(0.0, 1.0, number)
     sound[:number] *= ramp
