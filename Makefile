@@ -48,7 +48,7 @@ screenshots: $(VENV)/.installed-dev  ## docs/screenshots anew: every page in eig
 	  tests/peers/test_citizen_browser.py
 
 prompts: $(VENV)/.installed-dev  ## renders the spoken prompts whose text changed
-	@$(BIN)/python -m prompts.render
+	@$(BIN)/huifang prompts render
 
 lock:  ## resolves the dependencies anew (needs uv)
 	@$(PYTHON) deploy/lock.py

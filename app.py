@@ -53,6 +53,7 @@ from callbacks.webhook_settings import Webhooks
 from callbacks.windows import calendar_ends
 from ivr.inbound.settings import InboundSettings, target_faults
 from ivr.settings import CitySettings, VoiceSettings
+from prompts.place import PromptPlace
 from scoring.item_settings import ItemSettings
 from scoring.ledger import ScoreLedger
 from scoring.settings import ScoringSettings
@@ -521,14 +522,20 @@ def survey_scale() -> str:
     return load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue()).scale
 
 
+def prompt_place(settings: Settings) -> PromptPlace:
+    """Where this city's prompts are."""
+    made = settings.database.key_file.parent / "prompts" / settings.language
+    return PromptPlace(settings.language, settings.recordings, made, settings.office.name)
+
+
 def _prompts(settings: Settings) -> SpokenPrompts:
     """All that is said, as audio, in the city's language and with its office's name."""
     from ivr.speech import SpokenPrompts
     from prompts.store import PromptStore
 
-    made = settings.database.key_file.parent / "prompts" / settings.language
-    store = PromptStore(settings.language, recordings=settings.recordings, made=made)
-    store.ensure_office(settings.office.name)
+    place = prompt_place(settings)
+    store = PromptStore(place.language, recordings=place.recordings, made=place.made)
+    store.ensure_office(place.office)
     return SpokenPrompts(store)
 
 
@@ -617,6 +624,9 @@ class CommandLine:
 
     def office(self) -> OfficeSettings:
         return load_settings(self.config).office if self.config else EXAMPLE_OFFICE
+
+    def prompt_place(self) -> PromptPlace | None:
+        return prompt_place(load_settings(self.config)) if self.config else None
 
     def with_context(self, work: Callable[[Context], T]) -> T:
         office = open_office(load_settings(self.config))
@@ -875,6 +885,7 @@ def add_commands() -> None:
     from callbacks.api.commands import command as token_command
     from callbacks.commands import audit, ledger, policy, simulate, source_count
     from ivr import flow_commands
+    from prompts.commands import command as prompts_command
     from scoring.commands import assess_command, close_month_command
     from scoring.month_heads import published_heads
     from sms.reply import parse
@@ -885,6 +896,7 @@ def add_commands() -> None:
     main.add_command(source_count.command())
     main.add_command(policy.command())
     main.add_command(simulate.command(parse, lambda timezone: partial(ScoreLedger, timezone)))
+    main.add_command(prompts_command())
     main.add_command(close_month_command(_with_scoring))
     main.add_command(assess_command)
     main.add_command(flow_commands.command())

@@ -14,6 +14,7 @@ from prompts.catalogue import LANGUAGES, Catalogue
 
 _DAYS = range(1, 32)
 _MONTHS = range(1, 13)
+_PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,42 @@ def all_pieces(catalogue: Catalogue, language: str) -> list[Piece]:
     if language in catalogue.months:
         pieces += [Piece(f"month.{n}", catalogue.months[language][n - 1]) for n in _MONTHS]
     return pieces
+
+
+def office_piece(name: str) -> Piece:
+    """The office's name, which is a setting and so a piece of its own."""
+    return Piece("office", name)
+
+
+def pauses(text: str) -> tuple[float, float]:
+    """Seconds of silence that a piece's punctuation wants before it and after it."""
+    return _PAUSES.get(text[:1], 0.0), _PAUSES.get(text[-1:], 0.0)
+
+
+def parts(catalogue: Catalogue, prompt: str, language: str) -> list[list[str]]:
+    """The prompt's pieces in order; where a variable stands, all that it may be."""
+    return [
+        [part.id] if isinstance(part, Piece) else _choices(catalogue, part, language)
+        for part in fixed_pieces(catalogue, prompt, language)
+    ]
+
+
+def _choices(catalogue: Catalogue, name: str, language: str) -> list[str]:
+    values: Mapping[str, list[str]] = {
+        "office": [""],
+        "month": [str(month) for month in _MONTHS],
+        "day": [str(day) for day in _DAYS],
+        "category": list(catalogue.categories),
+        "rating": [f"{scale}.{value}" for scale, values in catalogue.ratings.items() for value in values],
+    }
+    return [_variable_piece(catalogue, name, language, {name: value}) for value in values[name]]
+
+
+def joined_sets(catalogue: Catalogue, language: str) -> list[frozenset[str]]:
+    """The pieces that are heard in one sentence, or with others that are: what must be equally loud."""
+    sets: list[frozenset[str]] = []
+    for prompt in catalogue.spoken:
+        together = frozenset(piece for choices in parts(catalogue, prompt, language) for piece in choices)
+        met = [each for each in sets if each & together]
+        sets = [each for each in sets if each not in met] + [together.union(*met)]
+    return sets

@@ -1,22 +1,22 @@
-"""Renders the spoken pieces whose text changed: `python -m prompts.render` (or `make prompts`)."""
+"""Renders the spoken pieces whose text changed: `huifang prompts render` (or `make prompts`)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from prompts.catalogue import LANGUAGES, Catalogue, load_catalogue
-from prompts.pieces import Piece, all_pieces
+from prompts.pieces import Piece, all_pieces, office_piece, pauses
 from prompts.sound import for_telephone, measure, write_wav
-from prompts.speech import EspeakSpeech, Speech
+from prompts.speech import Speech, open_speech
 
 AUDIO = Path(__file__).parent / "audio"
 DEMO_OFFICE = {"zh-CN": "示例市110联动办", "en": "Example City 110 Linkage Office"}
 _RECIPE = "4"  # rendered anew when what `for_telephone` does changes
-_PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
 
 
 def identity(piece: Piece, language: str, speech: Speech) -> str:
@@ -37,7 +37,7 @@ def render_pieces(folder: Path, pieces: list[Piece], language: str, speech: Spee
         if manifest.get(piece.id, {}).get("of") == wanted and path.exists():
             continue
         samples, rate = speech.say(piece.text, language, slow=piece.slow)
-        lead, tail = (_PAUSES.get(piece.text[place], 0.0) for place in (0, -1))
+        lead, tail = pauses(piece.text)
         made = for_telephone(samples, rate, lead=lead, tail=tail)
         write_wav(path, made)
         manifest[piece.id] = {"text": piece.text, "of": wanted, **asdict(measure(made))}
@@ -62,21 +62,21 @@ def _write_manifest(folder: Path, manifest: dict[str, dict[str, Any]]) -> None:
     part.replace(folder / "manifest.json")
 
 
-def office_piece(name: str) -> Piece:
-    """The office's name, which is a setting and so a piece of its own."""
-    return Piece("office", name)
-
-
-def main() -> None:
+def render_tree(speech: Speech) -> Iterator[str]:
+    """Renders what is shipped, in all languages, and takes away what the catalogue no longer has."""
     catalogue: Catalogue = load_catalogue()
-    speech = EspeakSpeech()
     for language in LANGUAGES:
         pieces = [*all_pieces(catalogue, language), office_piece(DEMO_OFFICE[language])]
         folder = AUDIO / language
         rendered = render_pieces(folder, pieces, language, speech)
         for path in set(folder.glob("*.wav")) - {folder / f"{piece.id}.wav" for piece in pieces}:
             path.unlink()
-        print(f"{language}: {len(pieces)} pieces, {len(rendered)} rendered")
+        yield f"{language}: {len(pieces)} pieces, {len(rendered)} rendered"
+
+
+def main() -> None:
+    for line in render_tree(open_speech()):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import espeakng_loader
@@ -82,6 +83,14 @@ class EspeakSpeech:
         if samples and number > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (number,)).astype(np.int16, copy=True))
         return 0
+
+
+ENGINES: Mapping[str, Callable[[], Speech]] = {"espeak-ng": EspeakSpeech}
+
+
+def open_speech(engine: str = "espeak-ng") -> Speech:
+    """The speech engine of that name; SpeechError where it doesn't start."""
+    return ENGINES[engine]()
 
 
 def as_spoken(text: str, language: str) -> str:

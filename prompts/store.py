@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from prompts.catalogue import Catalogue, load_catalogue
-from prompts.pieces import all_pieces
-from prompts.render import AUDIO, identity, office_piece, read_manifest, render_pieces
+from prompts.pieces import all_pieces, office_piece
+from prompts.render import AUDIO, identity, read_manifest, render_pieces
 from prompts.sound import Samples, read_wav
-from prompts.speech import EspeakSpeech, Speech
+from prompts.speech import Speech, open_speech
 
 
 class PromptMissing(Exception):
@@ -57,7 +57,7 @@ class PromptStore:
         """Renders the office's name into `made`, unless it's recorded or there already."""
         if self._recordings is not None and (self._recordings / "office.wav").exists():
             return
-        engine, office = speech or EspeakSpeech(), office_piece(name)
+        engine, office = speech or open_speech(), office_piece(name)
         wanted = identity(office, self.language, engine)
         earlier = self._made is not None and (self._made / "office.wav").exists()  # it would be found first
         if not earlier and read_manifest(AUDIO / self.language).get("office", {}).get("of") == wanted:
