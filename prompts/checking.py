@@ -64,7 +64,7 @@ def check_prompts(place: PromptPlace) -> Checked:
     for each in heard.values():
         faults += (f"{each.row.piece.id}: {fault}" for fault in _of_the_sound(each, place.language))
     faults += _of_sets(place, heard)
-    faults += (_told(joint) for joint in _joints(place, heard) if joint.clicks or joint.gapes)
+    faults += _of_joints(place, heard)
     notes = (
         f"{name}: {each.measure.level} dBov; its peak or that of its sentence allows no more"
         for name, each in heard.items()
@@ -124,8 +124,19 @@ def _joints(place: PromptPlace, heard: Mapping[str, _Heard]) -> Iterator[Joint]:
             yield measure_joint(heard[left].row.piece, heard[right].row.piece, sounds)
 
 
+def _of_joints(place: PromptPlace, heard: Mapping[str, _Heard]) -> Iterator[str]:
+    """A piece that ends badly does so before each that may follow it: one line for them all."""
+    bad: dict[tuple[str, bool], list[Joint]] = {}
+    for joint in _joints(place, heard):
+        if joint.clicks or joint.gapes:
+            bad.setdefault((joint.left, joint.clicks), []).append(joint)
+    for joints in bad.values():
+        worst = max(joints, key=lambda joint: joint.step if joint.clicks else joint.gap)
+        more = f" (and before {len(joints) - 1} others)" if len(joints) > 1 else ""
+        yield f"{worst.left} → {worst.right}{more}: {_told(worst)}"
+
+
 def _told(joint: Joint) -> str:
-    where = f"{joint.left} → {joint.right}"
     if joint.clicks:
-        return f"{where}: a click, a step of {joint.step:.3f} of full scale"
-    return f"{where}: a gap of {joint.gap:.2f} s, more than {joint.wanted + MOST_GAP:.2f}"
+        return f"a click, a step of {joint.step:.3f} of full scale"
+    return f"a gap of {joint.gap:.2f} s, more than {joint.wanted + MOST_GAP:.2f}"
