@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Protocol
 
 import espeakng_loader
@@ -47,7 +48,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class EspeakSpeech:
-    """espeak-ng by its C interface; one at a time in a process, as the library keeps global state."""
+    """espeak-ng by its C interface; one in a process, since the library keeps global state (`open_speech`)."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
@@ -88,8 +89,12 @@ class EspeakSpeech:
 ENGINES: Mapping[str, Callable[[], Speech]] = {"espeak-ng": EspeakSpeech}
 
 
+@cache
 def open_speech(engine: str = "espeak-ng") -> Speech:
-    """The speech engine of that name; SpeechError where it doesn't start."""
+    """The process's one speech engine of that name; SpeechError where it doesn't start.
+
+    espeak-ng, begun a second time, waits for ever in its next synthesis.
+    """
     return ENGINES[engine]()
 
 

@@ -17,17 +17,17 @@ from prompts.pieces import Piece, all_pieces
 from prompts.place import PromptPlace
 from prompts.render import AUDIO, DEMO_OFFICE, read_manifest, render_pieces
 from prompts.sound import RATE, NotAPrompt, Samples, for_telephone, measure, read_wav, write_wav
-from prompts.speech import VOICES, EspeakSpeech, as_spoken
+from prompts.speech import VOICES, Speech, as_spoken, open_speech
 from prompts.store import PromptMissing, PromptStore
 
 
 @pytest.fixture(scope="module")
-def speech() -> EspeakSpeech:
-    return EspeakSpeech()
+def speech() -> Speech:
+    return open_speech()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_piece_is_there_and_of_the_catalogues_text(language: str, speech: EspeakSpeech) -> None:
+def test_every_piece_is_there_and_of_the_catalogues_text(language: str, speech: Speech) -> None:
     store = PromptStore(language)
     assert store.stale(speech) == []
     for piece in all_pieces(store.catalogue, language):
@@ -103,11 +103,11 @@ READ = [
 
 
 @pytest.mark.parametrize(("text", "tones"), READ)
-def test_chinese_is_read_right(text: str, tones: str, speech: EspeakSpeech) -> None:
+def test_chinese_is_read_right(text: str, tones: str, speech: Speech) -> None:
     assert re.findall(r"\d+", phonemes(text)) == tones.split()
 
 
-def test_every_hanzi_is_one_syllable(speech: EspeakSpeech) -> None:
+def test_every_hanzi_is_one_syllable(speech: Speech) -> None:
     """An engine that doesn't know hanzi says "Chinese letter", in English, for each."""
     assert "(en)" in phonemes("letter")
     for piece in all_pieces(PromptStore("zh-CN").catalogue, "zh-CN"):
@@ -135,7 +135,7 @@ def test_a_recording_overrides_speech(tmp_path: Path) -> None:
     assert "no_input.0" in store.unrecorded()
 
 
-def test_another_offices_name_is_rendered_once(tmp_path: Path, speech: EspeakSpeech) -> None:
+def test_another_offices_name_is_rendered_once(tmp_path: Path, speech: Speech) -> None:
     store = PromptStore("zh-CN", made=tmp_path / "made")
     store.ensure_office("另一市110联动办", speech)
     made = store.piece("office")
@@ -145,7 +145,7 @@ def test_another_offices_name_is_rendered_once(tmp_path: Path, speech: EspeakSpe
     assert (tmp_path / "made/office.wav").stat().st_mtime_ns == before
 
 
-def test_the_name_that_is_shipped_displaces_an_earlier_one(tmp_path: Path, speech: EspeakSpeech) -> None:
+def test_the_name_that_is_shipped_displaces_an_earlier_one(tmp_path: Path, speech: Speech) -> None:
     store = PromptStore("zh-CN", made=tmp_path)
     for name in ("另一市110联动办", DEMO_OFFICE["zh-CN"]):  # the folder of what was made is searched first
         store.ensure_office(name, speech)
@@ -162,12 +162,12 @@ def test_an_offices_recording_needs_no_speech(tmp_path: Path) -> None:
     assert "office" not in store.unrecorded()
 
 
-def test_a_name_that_nothing_says_is_an_error(speech: EspeakSpeech) -> None:
+def test_a_name_that_nothing_says_is_an_error(speech: Speech) -> None:
     with pytest.raises(PromptMissing, match="另一市"):
         PromptStore("zh-CN").ensure_office("另一市110联动办", speech)
 
 
-def test_only_what_changed_is_rendered(tmp_path: Path, speech: EspeakSpeech) -> None:
+def test_only_what_changed_is_rendered(tmp_path: Path, speech: Speech) -> None:
     first = [Piece("a", "满意"), Piece("b", "不满意")]
     assert render_pieces(tmp_path, first, "zh-CN", speech) == ["a", "b"]
     second = [Piece("a", "满意"), Piece("b", "基本满意")]
@@ -202,8 +202,8 @@ class HummingSpeech:
         return np.round(9000 * hum).astype(np.int16), 16000
 
 
-def test_another_engine_can_be_put_in(tmp_path: Path, speech: EspeakSpeech) -> None:
-    """Its voice is part of what a sound is of: with it everything is rendered anew, and with the first again."""
+def test_another_engine_can_be_put_in(tmp_path: Path, speech: Speech) -> None:
+    """Its voice is part of what a sound is of: with another one everything is rendered anew."""
     pieces = [Piece("a", "满意"), Piece("b", "您好，")]
     assert render_pieces(tmp_path, pieces, "zh-CN", speech) == ["a", "b"]
     assert render_pieces(tmp_path, pieces, "zh-CN", HummingSpeech()) == ["a", "b"]
