@@ -41,19 +41,19 @@ class Speech(Protocol):
         """Mono samples and their rate in Hz."""
 
 
-_AUDIO_OUTPUT_RETRIEVAL = 1
+_SYNCHRONOUS = 2  # in the calling thread; its own queue and thread now and then wait for each other for ever
 _CHARS_UTF8 = 1
 _RATE_PARAMETER = 1
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
 class EspeakSpeech:
-    """espeak-ng by its C interface; one in a process, since the library keeps global state (`open_speech`)."""
+    """espeak-ng by its C interface; one in a process, since the library has global state (`open_speech`)."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
         data = str(espeakng_loader.get_data_path()).encode()
-        self._rate = self._library.espeak_Initialize(_AUDIO_OUTPUT_RETRIEVAL, 0, data, 0)
+        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, 0)
         if self._rate <= 0:
             raise SpeechError(f"espeak-ng didn't start with the data in {data.decode()}")
         self._chunks: list[Samples] = []
@@ -91,10 +91,7 @@ ENGINES: Mapping[str, Callable[[], Speech]] = {"espeak-ng": EspeakSpeech}
 
 @cache
 def open_speech(engine: str = "espeak-ng") -> Speech:
-    """The process's one speech engine of that name; SpeechError where it doesn't start.
-
-    espeak-ng, begun a second time, waits for ever in its next synthesis.
-    """
+    """The process's one speech engine of that name; SpeechError where it doesn't start."""
     return ENGINES[engine]()
 
 
