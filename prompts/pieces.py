@@ -106,6 +106,7 @@ def _choices(catalogue: Catalogue, name: str, language: str) -> list[str]:
         "office": [""],
         "month": [str(month) for month in _MONTHS],
         "day": [str(day) for day in _DAYS],
+        "position": [str(place) for place in _DAYS],  # more aren't told
         "category": list(catalogue.categories),
         "rating": [f"{scale}.{value}" for scale, values in catalogue.ratings.items() for value in values],
     }
