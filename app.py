@@ -60,6 +60,7 @@ from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
 
 if TYPE_CHECKING:
+    from ivr.flow_shelf import FolderShelf
     from ivr.speech import SpokenPrompts
     from sms.inbound import Inbox
 
@@ -317,6 +318,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         service=office.context,
         targets=settings.targets,
         items=settings.dissatisfaction,
+        flows=flow_shelf(settings),
     )
     api = ApiDeps(
         office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake
@@ -539,13 +541,23 @@ def _prompts(settings: Settings) -> SpokenPrompts:
     return SpokenPrompts(store)
 
 
+def flow_shelf(settings: Settings) -> FolderShelf:
+    """The flows that hold: those of the program, and the city's own before them."""
+    from ivr.flow_shelf import FolderShelf
+
+    return FolderShelf(settings.voice.flows or settings.database.key_file.parent / "flows")
+
+
 def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
     """The flow, its audio, and the version of its words."""
-    from ivr.flow_load import FLOWS, load_flow, prompt_version
+    from ivr.flow_load import FlowError, prompt_version
     from ivr.worker import Script
     from prompts.catalogue import load_catalogue
 
-    flow = load_flow(FLOWS / f"{flow_name}.toml", load_catalogue())
+    try:
+        flow = flow_shelf(settings).load(flow_name)
+    except FlowError as error:
+        raise ConfigError(str(error)) from error
     check_scale(settings.policy, flow.scale)
     return Script(flow, _prompts(settings), prompt_version(flow, load_catalogue(), settings.language))
 
@@ -777,6 +789,8 @@ def config_check(ctx: click.Context) -> None:
     check_demo(settings)
     check_targets(settings)
     check_scale(settings.policy, survey_scale())
+    if faults := [fault for flow in flow_shelf(settings).flows() for fault in flow.faults]:
+        raise click.ClickException("\n".join(faults))
     for warnings in (_of_calls, _of_days, _of_texts, _of_the_web, _of_intake):
         for warning in warnings(settings):
             click.echo(f"warning: {warning}", err=True)

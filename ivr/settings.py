@@ -93,6 +93,7 @@ class VoiceSettings(Section):
         20.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
     )
     trunks: tuple[TrunkSettings, ...] = Field((), description="[[voice.trunks]], the first is preferred")
+    flows: Path | None = Field(None, description="folder of own flows; none is `flows` beside the key file")
 
     @field_validator("trunks")
     @classmethod

@@ -13,6 +13,7 @@ from flask import abort, current_app, g, request
 from flask_login import UserMixin, current_user
 from sqlalchemy.orm import Session, sessionmaker
 
+from callbacks.flow_shelf import FlowShelf
 from callbacks.privacy import Privacy
 from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
@@ -48,6 +49,7 @@ class DeskDeps:
     service: Context | None = None
     targets: Targets = field(default_factory=dict)
     items: ItemSettings = field(default_factory=ItemSettings)
+    flows: FlowShelf | None = None
 
     @cached_property
     def writer(self) -> Context:

@@ -33,6 +33,8 @@ class Permission(StrEnum):
     RING_BACK = "ring_back"  # who gave up
     SEE_TEMPLATES = "see_templates"
     CHANGE_TEMPLATES = "change_templates"
+    SEE_FLOWS = "see_flows"
+    CHANGE_FLOWS = "change_flows"
     WORK_ITEMS = "work_items"  # verify, assign, check, escalate
     HANDLE_ITEMS = "handle_items"  # a unit: sign, submit, appeal, ask for time
     DECIDE = "decide"  # appeals, objections and adjustments, as one of two
@@ -88,6 +90,7 @@ _DECIDES = frozenset(
         _P.SET_PAUSES,
         _P.ACKNOWLEDGE_ALARMS,
         _P.SEE_TEMPLATES,
+        _P.SEE_FLOWS,
         _P.WORK_ITEMS,
         _P.DECIDE,
         _P.PROPOSE_ADJUSTMENTS,
@@ -97,6 +100,7 @@ _DECIDES = frozenset(
 _HEADS = frozenset(
     {
         _P.CHANGE_TEMPLATES,
+        _P.CHANGE_FLOWS,
         _P.CHANGE_POLICY,
         _P.CLOSE_MONTHS,
         _P.RECORD_ACCOUNTABILITY,

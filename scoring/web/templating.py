@@ -33,6 +33,7 @@ def set_up(app: Flask, deps: DeskDeps) -> None:
     app.jinja_env.globals.update(
         office=deps.office,
         demo=deps.demo,
+        has_flows=deps.flows is not None,
         zone=deps.policy.windows.timezone,
         language=current,
         may=may,

@@ -329,6 +329,11 @@ RANK_BY: dict[str, object] = {
     "wilson": _l("满意率置信区间的下限"),
     "shrunk": _l("向组均值收缩的满意指数"),
 }
+FLOWS: dict[str, object] = {
+    "satisfaction_survey": _l("满意度回访"),
+    "callback_line": _l("回访专线来电"),
+    "inbound_110": _l("110来电排队"),
+}
 VARIABLES: dict[str, object] = {
     "hotline": _l("热线名称"),
     "caller": _l("回访显示的号码"),

@@ -20,6 +20,8 @@ ACTIONS: Mapping[str, object] = {
     "save_policy": _l("保存策略"),
     "save_template": _l("修改短信模板"),
     "stock_template": _l("恢复短信模板"),
+    "save_flow": _l("更换语音流程"),
+    "stock_flow": _l("恢复语音流程"),
     "token_made": _l("新建接口令牌"),
     "token_revoked": _l("撤销接口令牌"),
     "source_count": _l("登记来源件数"),

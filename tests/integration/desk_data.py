@@ -47,6 +47,7 @@ from callbacks.vocabulary import (
     UnitGroup,
     UnitLevel,
 )
+from ivr.flow_shelf import FolderShelf
 from scoring.models import AssessmentRecord, ScoreEntry, User
 from scoring.models_items import DissatisfactionItem
 from scoring.rules import Component, Counts, assess, band, nonresponse_bounds, wilson
@@ -406,6 +407,7 @@ def desk_deps(
         demo=True,
         secret_key=b"the key of the test's sessions 12",
         now=now,
+        flows=FolderShelf(None),
     )
 
 

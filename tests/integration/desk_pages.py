@@ -42,6 +42,8 @@ PAGES = (
     "/inbound/in-gave-up",
     "/templates",
     "/templates/eval",
+    "/flows",
+    "/flows/inbound_110",
     "/policy",
     "/units",
     "/units/D03/edit",

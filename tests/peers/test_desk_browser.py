@@ -261,6 +261,8 @@ SIGHTS = (
     ("pause-lift", "/pauses/1/lift"),
     ("templates", "/templates"),
     ("template", "/templates/eval"),
+    ("flows", "/flows"),
+    ("flow", "/flows/satisfaction_survey"),
     ("policy", "/policy"),
     ("item", "/dissatisfaction/1"),
     ("list-office", "/dissatisfaction?stage=office"),
