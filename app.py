@@ -453,7 +453,9 @@ def _run_voice(office: Office, stop: Stop) -> None:
     from callbacks.service.leases import owner_name
     from ivr.dialplan import DialPlan
     from ivr.lines import open_line
+    from ivr.script_watch import ScriptWatch
     from ivr.worker import VoiceWorker
+    from prompts.catalogue import load_catalogue
 
     settings = office.settings
     script = voice_script(settings)
@@ -471,6 +473,9 @@ def _run_voice(office: Office, stop: Stop) -> None:
         poll_seconds=settings.serve.poll_seconds,
         spool_folder=settings.database.spool_folder,
         targets=settings.targets,
+        look_for_script=ScriptWatch(
+            flow_shelf(settings), script.flow.name, load_catalogue(), settings.language
+        ),
     )
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)

@@ -29,6 +29,7 @@ from ivr.flow_events import (
     TransferFailed,
     WrongPerson,
 )
+from ivr.flow_words import ENDS
 from ivr.keypad_line import KeypadLine, Reader
 from ivr.line import Dial
 from ivr.media.audio import Audio
@@ -41,14 +42,6 @@ HELP = (
     "转接或排队时：a 有人接听，f 无人接听，p3 排在第 3 位；h 挂机。"
 )
 _SECONDS_A_LETTER = 0.2
-_ENDS = {
-    "done": "完成",
-    "no_answer": "没有得到评价",
-    "handed_over": "转人工",
-    "wrong_person": "非本人",
-    "transferred": "已由他人接听",
-    "too_long": "通话超时",
-}
 
 
 class _Printed:
@@ -171,4 +164,4 @@ def words_of(flow: Flow, result: Result, message: str) -> str:
         case WrongPerson():
             return "非本人，不再拨打这个号码"
         case HangUp(outcome):
-            return f"挂机：{_ENDS[outcome]}"
+            return f"挂机：{ENDS[outcome]}"

@@ -9,7 +9,7 @@ from callbacks.rating import SCALES
 from ivr.flow_data import Branch, Choice, Flow, Node, Option, Way
 from prompts.catalogue import Catalogue
 
-__all__ = ["Exit", "exits", "in_order", "kind_of", "said", "when_words"]
+__all__ = ["ENDS", "Exit", "exits", "in_order", "kind_of", "said", "when_words"]
 
 _CONDITIONS = {
     "has_cases": "有待评价事项",
@@ -33,12 +33,13 @@ _REASONS = {
     "not_true": "答复与实际不符",
     "other": "其他原因",
 }
-_ENDS = {
+ENDS = {
     "done": "完成",
-    "no_answer": "没有得到评价",
+    "no_answer": "没有得到答复",
     "handed_over": "转人工",
     "wrong_person": "非本人",
     "transferred": "已由他人接听",
+    "too_long": "通话超时",
 }
 _DOES = {"hand_over": "交人工处理", "wrong_person": "不再拨打这个号码"}
 
@@ -82,7 +83,7 @@ def kind_of(node: Node) -> str:
     if node.does is not None:
         words.append(_DOES[node.does])
     if node.end is not None:
-        words.append(f"挂机：{_ENDS[node.end]}")
+        words.append(f"挂机：{ENDS[node.end]}")
     return "，".join(words) or "判断"
 
 

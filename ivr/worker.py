@@ -74,6 +74,7 @@ class _Call:
     """A claimed call on its way."""
 
     claimed: ClaimedCall
+    script: Script
     conversation: Conversation
     answered: bool = False
     handed_over: bool = False
@@ -114,8 +115,11 @@ class VoiceWorker:
         poll_seconds: float,
         spool_folder: Path,
         targets: Targets = MappingProxyType({}),
+        look_for_script: Callable[[Script], Script] = lambda script: script,
     ) -> None:
+        """`look_for_script` gives the script that holds now; it is asked before each claim, in the writer."""
         self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
+        self._look_for_script = look_for_script
         self._owner, self._poll = owner, poll_seconds
         self._trunks = [_Trunk(trunk) for trunk in voice.trunks]
         self._calls: dict[str, _Call] = {}
@@ -313,16 +317,17 @@ class VoiceWorker:
             return
         self._claiming = True
         name, limit = trunk.settings.name, min(room, trunk.room(now))
-        script = (self._script.flow.name, self._script.flow.version, self._script.prompt_version)
 
-        def claim() -> list[ClaimedCall]:
+        def claim() -> tuple[Script, list[ClaimedCall]]:
             self._look_for_policy()
-            return claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), script)
+            script = self._look_for_script(self._script)
+            words = (script.flow.name, script.flow.version, script.prompt_version)
+            return script, claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), words)
 
-        self._writer.submit(claim, lambda claimed: self._claimed(trunk, claimed))
+        self._writer.submit(claim, lambda found: self._claimed(trunk, *found))
 
-    def _claimed(self, trunk: _Trunk, claimed: Sequence[ClaimedCall]) -> None:
-        self._claiming = False
+    def _claimed(self, trunk: _Trunk, script: Script, claimed: Sequence[ClaimedCall]) -> None:
+        self._claiming, self._script = False, script
         trunk.spend(len(claimed))
         if claimed:
             self._claim_at = 0.0  # there may be more: ask again at once
@@ -331,7 +336,7 @@ class VoiceWorker:
 
     def _invite(self, trunk: TrunkSettings, claimed: ClaimedCall) -> None:
         name = _name(claimed)
-        call = self._calls[name] = _Call(claimed, self._conversation(claimed))
+        call = self._calls[name] = _Call(claimed, self._script, self._conversation(claimed, self._script))
         try:
             digits = self._plan.citizen(claimed.number, trunk.out_of_area_zero)
         except NotDialled as error:
@@ -352,8 +357,8 @@ class VoiceWorker:
             lambda asked: self._dial(order, asked),
         )
 
-    def _conversation(self, claimed: ClaimedCall) -> Conversation:
-        script, variables = self._script, call_variables(self._ctx, claimed)
+    def _conversation(self, claimed: ClaimedCall, script: Script) -> Conversation:
+        variables = call_variables(self._ctx, claimed)
         return Conversation(_name(claimed), script.flow, variables, script.prompts, self._line)
 
     def _dial(self, order: Dial, asked: frozenset[int]) -> None:
@@ -364,7 +369,7 @@ class VoiceWorker:
             return
         if len(asked) < len(call.claimed.cases):
             call.claimed = call.claimed.only(asked)
-            call.conversation = self._conversation(call.claimed)
+            call.conversation = self._conversation(call.claimed, call.script)
         self._line.dial(order)
 
     def _look_for_callers(self, now: float) -> None:

@@ -54,7 +54,7 @@ def replace(name: str) -> str | Response | tuple[str, int]:
         _keep(held, "save_flow", lambda: _shelf().replace(name, content))
     except FlowRefused as error:
         return _page(held, error.faults), 400
-    flash(_("已保存。语音进程重新启动后，新的通话使用新流程；已开始的通话不变。"))
+    flash(_("已保存。新的通话使用新流程，已开始的通话不变。"))
     return redirect(url_for("flows.one", name=name), 303)
 
 
@@ -63,7 +63,7 @@ def replace(name: str) -> str | Response | tuple[str, int]:
 def stock(name: str) -> Response:
     """Back to the flow that came with the program."""
     _keep(_known(name), "stock_flow", lambda: _shelf().restore(name))
-    flash(_("已恢复系统自带的流程。语音进程重新启动后生效。"))
+    flash(_("已恢复系统自带的流程，新的通话开始使用。"))
     return redirect(url_for("flows.one", name=name), 303)
 
 

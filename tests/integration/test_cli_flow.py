@@ -77,7 +77,7 @@ RUNS = [
             "挂机：完成",
         ],
     ),
-    (["satisfaction_survey"], ["", ""], ["没有收到您的按键", "挂机：没有得到评价"]),
+    (["satisfaction_survey"], ["", ""], ["没有收到您的按键", "挂机：没有得到答复"]),
     (["satisfaction_survey"], ["hm", "9"], ["'hm'？", "非本人", "挂机：非本人"]),
     (["satisfaction_survey"], ["3", "h"], ["评价为不满意"]),  # hung up
     (["satisfaction_survey"], ["3"], ["评价为不满意"]),  # the input ends

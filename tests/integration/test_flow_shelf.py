@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from callbacks.flow_shelf import FlowOnShelf, FlowRefused, FlowShelf
-from ivr.flow_load import FLOWS
+from ivr.flow_events import Prompt
+from ivr.flow_load import FLOWS, prompt_version
 from ivr.flow_shelf import FolderShelf
+from ivr.media.audio import Audio
+from ivr.script_watch import ScriptWatch
+from ivr.worker import Script
+from prompts.catalogue import load_catalogue
 
 NAME = "inbound_110"
 SHIPPED = (FLOWS / f"{NAME}.toml").read_bytes()
@@ -98,6 +104,30 @@ def test_a_file_that_was_spoiled_by_hand_is_named(shelf: FolderShelf, tmp_path: 
     with pytest.raises(FlowRefused):
         shelf.svg(NAME)
     assert shelf.replace(NAME, version("1c")).version == "1c"  # and replaced
+
+
+def test_the_telephone_takes_up_what_holds(shelf: FolderShelf, tmp_path: Path) -> None:
+    """The very same script as long as nothing changed, another once it stands there, never a faulty one."""
+    catalogue = load_catalogue()
+    first = Script(shelf.load(NAME), Silent(), prompt_version(shelf.load(NAME), catalogue, "zh-CN"))
+    look = ScriptWatch(shelf, NAME, catalogue, "zh-CN")
+    assert look(first) is first
+    shelf.replace(NAME, version("1a").replace(b'say = "inbound_through"', b'say = "inbound_hold"'))
+    second = look(first)
+    assert (first.flow.version, second.flow.version) == ("1", "1a")
+    assert second.prompts is first.prompts and second.prompt_version != first.prompt_version
+    assert look(second) is second
+    (tmp_path / "flows" / f"{NAME}.toml").write_bytes(b"name = ")
+    assert look(second) is second
+    shelf.restore(NAME)
+    assert look(second).flow == first.flow
+
+
+class Silent:
+    """Prompts that aren't asked for."""
+
+    def audio(self, prompts: Sequence[Prompt]) -> Audio:
+        return Audio.silence(0.02)
 
 
 def test_names_that_there_are_not(shelf: FolderShelf) -> None:
