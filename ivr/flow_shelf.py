@@ -70,13 +70,16 @@ class FolderShelf:
             raise FlowRefused([f"{name}.toml:1: there is no folder for own flows"])
         if faults := self._misfits(name, flow, load_flow(shipped, self._catalogue), content):
             raise FlowRefused([f"{name}.toml:1: {fault}" for fault in faults])
-        self._claim(name, flow.version, content)
-        _write(self._folder / f"{name}.toml", content)
+        try:
+            self._claim(name, flow.version, content)
+            _write(self._folder / f"{name}.toml", content)
+        except OSError as error:
+            raise FlowRefused([f"{error.filename or self._folder}: {error.strerror}"]) from error
         return self._shown(name)
 
     def restore(self, name: str) -> FlowOnShelf:
         self._shipped(name)
-        if self._folder is not None:
+        if self._folder is not None and self._is_own(name):
             (self._folder / f"{name}.toml").unlink(missing_ok=True)
         return self._shown(name)
 

@@ -25,6 +25,7 @@ from ivr.media import tones
 from ivr.media.dtmf import KeyReceiver
 from ivr.media.g711 import other_law
 from ivr.media.rtp import RtpPacket
+from ivr.script_watch import ScriptWatch
 from ivr.sip_line import SipLine
 from ivr.worker import Script, VoiceWorker
 from prompts.catalogue import load_catalogue
@@ -109,7 +110,9 @@ def test_what_is_played_goes_before_the_other_and_silence_follows_a_bridge(trunk
 
 
 @contextmanager
-def serving(desk: Desk, trunk: Trunk, spool: Path, plan: DialPlan = PLAN) -> Iterator[None]:
+def serving(
+    desk: Desk, trunk: Trunk, spool: Path, plan: DialPlan = PLAN, **more: ScriptWatch
+) -> Iterator[None]:
     """The voice role, in a thread of its own."""
     voice = quick_voice(trunk.port, total_timeout=30.0)
     flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
@@ -124,6 +127,7 @@ def serving(desk: Desk, trunk: Trunk, spool: Path, plan: DialPlan = PLAN) -> Ite
         poll_seconds=0.05,
         spool_folder=spool,
         targets=TARGETS,
+        **more,
     )
     stop = _Stop()
     thread = threading.Thread(target=lambda: worker.run(stop, 5.0), daemon=True)

@@ -139,6 +139,14 @@ def test_names_that_there_are_not(shelf: FolderShelf) -> None:
             shelf.replace(name, SHIPPED)
 
 
+def test_a_folder_that_cant_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "flows").write_text("no folder")
+    shelf = FolderShelf(tmp_path / "flows")
+    with pytest.raises(FlowRefused, match="flows"):
+        shelf.replace(NAME, version("2"))
+    assert shelf.restore(NAME).version == "1"
+
+
 def test_without_a_folder_nothing_is_replaced() -> None:
     shelf = FolderShelf(None)
     assert not shelf.writable

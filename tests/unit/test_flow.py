@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.flow import FlowSession
-from ivr.flow_events import ChangeRating, HangUp, StopPlay, StoreRating
+from ivr.flow_events import ChangeRating, HangUp, KeepMessage, StartRecording, StopPlay, StoreRating
 from ivr.flow_load import prompt_version
 from prompts.catalogue import load_catalogue
-from tests.flow_caller import SECONDS, Caller, shipped
+from tests.flow_caller import SECONDS, Caller, act, shipped
 
 CATALOGUE = load_catalogue()
 SURVEY = shipped("satisfaction_survey")
@@ -71,6 +71,70 @@ def test_no_call_lasts_longer_than_480_seconds() -> None:
         caller.wait(1)
     assert caller.told[-1] == HangUp("too_long")
     assert caller.ended - began <= SURVEY.call_seconds + SECONDS + 2
+
+
+def test_messages_are_apart_from_the_calls_480_seconds() -> None:
+    """Three cases of nearly 120 s each, and a message of 60 s about each: the call isn't cut off."""
+    caller = Caller(cases=3, may_record=True, can=("record",))
+    began = caller.now
+    for _ in range(3):
+        for step in ("hear", "hear"):
+            getattr(caller, step)()
+        for _ in range(13):  # once more, and once more
+            caller.key("*")
+            caller.hear()
+        for key in ("3", "5", "2", "1"):
+            caller.key(key)
+            caller.hear()
+        caller.hear()
+        caller.speak(59.0)
+        caller.key("#")
+        caller.recorded(59.0)
+    caller.hear()
+    assert [command.case for command in caller.told if isinstance(command, KeepMessage)] == [0, 1, 2]
+    assert caller.told[-1] == HangUp("done")
+    assert caller.ended - began > SURVEY.call_seconds
+
+
+others = st.one_of(
+    steps,
+    st.sampled_from(["put through", "transfer done", "transfer failed", "queue served", "queue lets go"]).map(
+        lambda words: ("told", words)
+    ),
+    st.integers(-1, 50).map(lambda number: ("told", f"position {number}")),
+    st.floats(0, 60).map(lambda seconds: ("recorded", seconds)),
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(["satisfaction_survey", "callback_line", "inbound_110"]),
+    st.integers(0, 3),
+    st.booleans(),
+    st.sets(st.sampled_from(["record", "transfer", "queue"])),
+    st.lists(others, max_size=60),
+)
+def test_whoever_calls_whatever_flow_is_let_go_at_last(
+    name: str, cases: int, in_hours: bool, can: set[str], script: list[tuple]
+) -> None:
+    """Only a talk and an open queue last; when they are over, so is the call."""
+    flow = shipped(name)
+    if name == "satisfaction_survey":
+        cases = max(1, cases)
+    caller = Caller(cases, in_hours, flow=flow, can=tuple(can), may_record=True)
+    for step, *arguments in script:
+        act(caller, *arguments) if step == "told" else getattr(caller, step)(*arguments)
+    for _ in range(40):
+        caller.wait(1000)
+        act(caller, "queue lets go")
+        act(caller, "transfer done")
+    assert caller.session.over
+    assert len([command for command in caller.told if isinstance(command, HangUp)]) == 1
+    stored = [command.case for command in caller.told if isinstance(command, StoreRating)]
+    assert len(stored) == len(set(stored))
+    started = [command.token for command in caller.told if isinstance(command, StartRecording)]
+    kept = [command.token for command in caller.told if isinstance(command, KeepMessage)]
+    assert set(kept) <= set(started) and len(kept) == len(set(kept))
 
 
 def test_the_read_back_is_the_same_for_every_answer() -> None:
