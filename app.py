@@ -380,6 +380,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.service.audit_checks import check_due
     from callbacks.service.audit_links import link_audit
     from callbacks.service.gaps import find_gaps
+    from callbacks.service.messages import purge_messages
     from callbacks.service.outcomes import number_outcomes
     from callbacks.service.proofs import take_due_proofs
     from callbacks.service.reminders import Walk, remind_due
@@ -422,6 +423,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
         "link_audit": (_LINK_SECONDS, link),
         "verify_audit": (serve.watch_seconds, verify),
+        "purge_messages": (_DAILY, lambda now: purge_messages(office.context, now)),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
     post_entries(office, datetime.now(UTC))

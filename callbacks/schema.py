@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, MetaData, text
 
 import callbacks.models_inbound
 import callbacks.models_office
-import callbacks.models_systems  # noqa: F401 (their tables, too)
+import callbacks.models_systems
+import callbacks.models_voice  # noqa: F401 (their tables, too)
 from callbacks.models import Base
 
 _MIGRATION_LOCK = 1100110

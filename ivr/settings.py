@@ -89,6 +89,10 @@ class VoiceSettings(Section):
     ring_timeout: float = Field(30.0, ge=0.2, le=120, description="seconds from the first 18x")
     total_timeout: float = Field(60.0, ge=0.5, le=300, description="seconds from the INVITE")
     codecs: tuple[Codec, ...] = Field(("pcma", "pcmu"), min_length=1, description="offered, in this order")
+    messages: bool = Field(
+        True,
+        description="whether dissatisfied citizens may leave a message, which is recorded: they are told",
+    )
     media_lost_after: float = Field(
         20.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
     )

@@ -26,6 +26,7 @@ from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ens
 from callbacks.service.core import Context
 from callbacks.service.inbound_lines import do_callbacks_wait
 from callbacks.service.leases import Renewal, renew
+from callbacks.service.messages import Message, message_left, message_record
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
@@ -33,7 +34,7 @@ from callbacks.target_settings import Targets
 from callbacks.vocabulary import Channel, Disposition
 from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
-from ivr.conversation import Conversation, Prompts, Result
+from ivr.conversation import Conversation, Prompts, Result, StoreMessage
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Ended, LineEvent, Ringing
 from ivr.flow import Flow
@@ -54,6 +55,7 @@ log = structlog.get_logger(__name__)
 _ROLE = "voice"
 _TURN = 0.05
 _MOST_UNWRITTEN = 200  # a database this far behind gets no new calls
+_SHORTEST_MESSAGE = 0.5  # seconds; less is a breath before the telephone is put down
 
 
 _Write = Callable[[Context, int, int, datetime], bool]
@@ -226,6 +228,8 @@ class VoiceWorker:
                     self._resolve(call, case, resolved)
                 case StoreReason(case, reason):
                     self._give_reason(call, case, reason)
+                case StoreMessage(case, payload, codec, seconds) if case is not None:
+                    self._keep_message(call, case, Message(payload, codec, seconds))
                 case HandOver():
                     call.handed_over = True
                 case WrongPerson():
@@ -263,6 +267,16 @@ class VoiceWorker:
             call,
             lambda ctx, a, t, _now: calls.reason_given(ctx, a, t, callback, reason),
             lambda attempt, now: late.reason_record(attempt, callback, reason, now),
+        )
+
+    def _keep_message(self, call: _Call, case: int, message: Message) -> None:
+        if message.seconds < _SHORTEST_MESSAGE:
+            return
+        callback = call.claimed.cases[case].callback_id
+        self._write(
+            call,
+            lambda ctx, a, t, now: message_left(ctx, a, t, callback, message, now),
+            lambda attempt, now: message_record(attempt, callback, message, now),
         )
 
     def _write(self, call: _Call, write: _Write, keep: _Keep | None = None) -> None:
@@ -358,7 +372,7 @@ class VoiceWorker:
         )
 
     def _conversation(self, claimed: ClaimedCall, script: Script) -> Conversation:
-        variables = call_variables(self._ctx, claimed)
+        variables = call_variables(self._ctx, claimed, self._voice.messages)
         return Conversation(_name(claimed), script.flow, variables, script.prompts, self._line)
 
     def _dial(self, order: Dial, asked: frozenset[int]) -> None:
@@ -427,11 +441,11 @@ def _outcome(event: Ended, call: _Call) -> CallOutcome:
     )
 
 
-def call_variables(ctx: Context, claimed: ClaimedCall) -> Mapping[str, Any]:
+def call_variables(ctx: Context, claimed: ClaimedCall, may_record: bool) -> Mapping[str, Any]:
     """What the flow must know: date and category of each case, never the citizen's words."""
     zone = ZoneInfo(ctx.policy.windows.timezone)
     cases = []
     for case in claimed.cases:
         day = case.accepted_at.astimezone(zone)
         cases.append({"month": day.month, "day": day.day, "category": case.category, "round": case.round})
-    return {"scale": ctx.policy.scale, "in_hours": False, "cases": cases}
+    return {"scale": ctx.policy.scale, "in_hours": False, "cases": cases, "may_record": may_record}

@@ -26,6 +26,7 @@ from scoring.models_items import (
 )
 from scoring.queries import Scope
 from scoring.queries_dissatisfaction import ItemRow, these_items
+from scoring.queries_messages import MessageRow, read_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class ItemStory:
     said: tuple[Said, ...]
     texts: tuple[str, ...]
     notes: tuple[Noted, ...]
+    messages: tuple[MessageRow, ...]
     steps: tuple[StepRow, ...]
     evidence: tuple[EvidenceRow, ...]
     rounds: tuple[Round, ...]
@@ -150,6 +152,7 @@ def read_item_story(session: Session, scope: Scope, item_id: int) -> ItemStory |
         said=_said(session, callbacks),
         texts=_texts(session, ids),
         notes=_notes(session, ids) if scope.numbers else (),
+        messages=read_messages(session, scope, ids),
         steps=_steps(session, item_id, files),
         evidence=files,
         rounds=tuple(Round(row.round, row.state, row.deadline, row.ended_at) for row in callbacks),

@@ -32,6 +32,7 @@ from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, UnitRow, unit_row
 from scoring.queries_cases import handled_in
+from scoring.queries_messages import MessageRow, read_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ class Story:
     reply: str
     callbacks: tuple[CallbackHead, ...]
     item_state: str | None
+    messages: tuple[MessageRow, ...]
     events: tuple[Event, ...]
 
     @property
@@ -251,6 +253,7 @@ def read_story(session: Session, scope: Scope, number: str) -> Story | None:
         reply=_reply(case, closings, scope),
         callbacks=tuple(_head(callback) for callback in callbacks),
         item_state=items[-1].state if items else None,
+        messages=read_messages(session, scope, rounds),
         events=tuple(events),
     )
 

@@ -15,6 +15,7 @@ from callbacks.service.answers import Answer, change, counted_rating, give_resol
 from callbacks.service.calls import bar
 from callbacks.service.claims import hand_over
 from callbacks.service.core import Context, lock_callbacks, view_of
+from callbacks.service.messages import keep_message, message_of
 from callbacks.states import ON_THE_LINE, OPEN, State
 from callbacks.vocabulary import Channel
 
@@ -94,6 +95,10 @@ def _reason(_ctx: Context, session: Session, record: Record, _at: datetime) -> N
         rating.reason = str(record["reason"])
 
 
+def _message(_ctx: Context, session: Session, record: Record, at: datetime) -> None:
+    keep_message(session, record["attempt"], record["callback"], message_of(record), at)
+
+
 def _left(ctx: Context, session: Session, record: Record, at: datetime) -> None:
     """A call that is up again meanwhile says more than the lost one."""
     attempt = session.get_one(Attempt, record["attempt"])
@@ -125,4 +130,5 @@ _PLAYS: Mapping[str, Callable[[Context, Session, Record, datetime], None]] = {
     "resolved": _resolved,
     "reason": _reason,
     "left": _left,
+    "message": _message,
 }

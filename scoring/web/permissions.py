@@ -29,6 +29,7 @@ class Permission(StrEnum):
     CHANGE_POLICY = "change_policy"
     SEE_WATCH = "see_watch"  # alarms, proofs and gaps
     ACKNOWLEDGE_ALARMS = "acknowledge_alarms"
+    HEAR_MESSAGES = "hear_messages"  # of citizens; each listening is in the audit
     SEE_INBOUND = "see_inbound"  # who calls 110, masked
     RING_BACK = "ring_back"  # who gave up
     SEE_TEMPLATES = "see_templates"
@@ -83,6 +84,7 @@ _CALLS = frozenset(
         _P.SEE_WATCH,
         _P.SEE_INBOUND,
         _P.RING_BACK,
+        _P.HEAR_MESSAGES,
     }
 )
 _DECIDES = frozenset(
@@ -115,7 +117,8 @@ ROLES: dict[Role, frozenset[Permission]] = {
     Role.AGENT: _EVERYONE | _CALLS | {_P.SEE_NUMBERS, _P.ACKNOWLEDGE_ALARMS},
     Role.SUPERVISOR: _READS_ALL | _CALLS | _DECIDES,
     Role.OFFICE_HEAD: _READS_ALL | _CALLS | _DECIDES | _HEADS,
-    Role.INSPECTOR: _READS_ALL | {_P.SIGN_REMARKS, _P.SEE_FLAGS, _P.SEE_PEOPLE, _P.SEE_AUDIT},
+    Role.INSPECTOR: _READS_ALL
+    | {_P.HEAR_MESSAGES, _P.SIGN_REMARKS, _P.SEE_FLAGS, _P.SEE_PEOPLE, _P.SEE_AUDIT},
     Role.ADMINISTRATOR: _READS_ALL
     | {_P.ACKNOWLEDGE_ALARMS, _P.SEE_PEOPLE, _P.CHANGE_PEOPLE, _P.CHANGE_UNITS, _P.SEE_AUDIT},
     Role.UNIT_USER: (_READS_ALL | {_P.HANDLE_ITEMS, _P.OBJECT})

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -33,6 +34,7 @@ from callbacks.models import (
     Unit,
 )
 from callbacks.models_office import Alarm
+from callbacks.models_voice import VoiceMessage
 from callbacks.numbers import kind_of, mask
 from callbacks.privacy import Privacy
 from callbacks.settings import OfficeSettings, PolicySettings
@@ -479,7 +481,16 @@ def _story_by_key(town: Town) -> None:
     rated = again + timedelta(seconds=31)
     rating = town.rating(callback, 3, rated, attempt=attempt, reason="not_solved", resolved=False)
     town.move(callback, rated, Trigger.RATE, State.IN_IVR, State.RATED)
+    _after_the_beep(town, callback, attempt, rated + timedelta(seconds=40))
     town.item(callback, rating, rated + timedelta(minutes=30))
+
+
+def _after_the_beep(town: Town, callback: Callback, attempt: Attempt, at: datetime) -> None:
+    """Seven seconds of A-law: a hum, as nobody's voice is in here."""
+    octets = bytes([0xD5, 0xC5, 0xF5, 0xC5] * 14_000)
+    digest = hashlib.sha256(octets).hexdigest()
+    told = {"codec": "pcma", "seconds": 7.0, "sha256": digest, "content": octets}
+    town.add(VoiceMessage(callback_id=callback.id, attempt_id=attempt.id, at=at, **told))
 
 
 def _story_by_text(town: Town) -> None:

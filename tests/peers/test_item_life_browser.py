@@ -63,6 +63,7 @@ class Office:
             "HUIFANG_DATABASE__KEY_FILE": str(folder / "huifang.key"),
             "HUIFANG_VOICE__TRUNKS": json.dumps([line]),
             "HUIFANG_VOICE__SIP_PORT": "0",
+            "HUIFANG_VOICE__MESSAGES": "true",
             "HUIFANG_WEB__PORT": str(self.port),
         }
 
@@ -117,7 +118,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def city(monkeypatch: pytest.MonkeyPatch) -> Iterator[CityTrunk]:
     monkeypatch.setattr("ivr.city.citizen_of", Changing())
-    with running_city(quick_city(pause=0.7)) as city:  # the real prompts have pauses within them
+    with running_city(
+        quick_city(pause=0.7, message_seconds=3.0)
+    ) as city:  # the real prompts have pauses within them
         yield city
 
 
@@ -157,6 +160,18 @@ def decide(page: Page, reason: str) -> None:
         page.get_by_role("button", name="登记决定").click()
 
 
+def heard(page: Page) -> float:
+    """Plays the citizen's message as a listener does; how many seconds it has."""
+    return page.evaluate(
+        """async () => {
+            const audio = document.querySelector(".said audio");
+            await audio.play();
+            await new Promise((done) => audio.addEventListener("timeupdate", done, { once: true }));
+            return audio.duration;
+        }"""
+    )
+
+
 def state(page: Page) -> str:
     return page.locator("h1 .state").inner_text()
 
@@ -180,6 +195,8 @@ def test_an_items_whole_life(tmp_path: Path, browser: Browser, city: CityTrunk) 
         said = supervisor.locator(".said.citizen")
         reload_until(supervisor, lambda: "问题没有解决" in said.inner_text())  # the call still goes on
         assert "不满意" in said.inner_text() and "未解决" in said.inner_text()
+        reload_until(supervisor, lambda: said.locator("audio").count() == 1)  # what was said after the beep
+        assert 1 < heard(supervisor) < 60
         assert state(supervisor) == "核实中"
         act(supervisor, "核实属实，交办整改", "电话核实，仍在停水")
         assert state(supervisor) == "交办整改"
@@ -224,6 +241,8 @@ def test_an_items_whole_life(tmp_path: Path, browser: Browser, city: CityTrunk) 
         # The case's story tells both calls, and the chain of the audit holds.
         supervisor.locator("h1").get_by_role("link", name=CASE).click()
         assert supervisor.locator(".timeline .event.called").count() == 2
+        head.goto(f"{desk}/audit")
+        assert "收听群众留言" in head.locator("main").inner_text()
         assert [visitor.faults for visitor in visitors.values()] == [[], [], []]
     office.command("audit", "verify")
 

@@ -89,3 +89,25 @@ def upgrade() -> None:
         sqlite_where=sa.text("of_month IS NOT NULL"),
         postgresql_where=sa.text("of_month IS NOT NULL"),
     )
+
+    op.create_table(
+        "voice_message",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("callback_id", sa.Integer(), nullable=False),
+        sa.Column("attempt_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("codec", sa.String(length=8), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["attempt_id"], ["attempt.id"], name=op.f("fk_voice_message_attempt_id_attempt")
+        ),
+        sa.ForeignKeyConstraint(
+            ["callback_id"], ["callback.id"], name=op.f("fk_voice_message_callback_id_callback")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_voice_message")),
+        sa.UniqueConstraint("callback_id", "sha256", name=op.f("uq_voice_message_callback_id_sha256")),
+    )
+    with op.batch_alter_table("voice_message", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_voice_message_attempt_id"), ["attempt_id"], unique=False)

@@ -1,0 +1,28 @@
+"""What citizens said after the beep: the one thing of a call that is recorded, with their knowledge."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from callbacks.models import Base
+
+
+class VoiceMessage(Base):
+    """A message about a callback, as octets of `codec` (pcma, pcmu) at 8 kHz. Without `content` it's purged.
+
+    The same message, played in again from a spool, is the same row.
+    """
+
+    __tablename__ = "voice_message"
+    __table_args__ = (UniqueConstraint("callback_id", "sha256"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    callback_id: Mapped[int] = mapped_column(ForeignKey("callback.id"))
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"), index=True)
+    at: Mapped[datetime]
+    codec: Mapped[str] = mapped_column(String(8))
+    seconds: Mapped[float]
+    sha256: Mapped[str] = mapped_column(String(64))
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -1,0 +1,50 @@
+"""A citizen's voice message, to be heard: who did, and when, is in the audit."""
+
+from __future__ import annotations
+
+import struct
+
+from flask import Blueprint, Response, abort, request
+from flask_login import current_user
+
+from callbacks.models import Callback
+from callbacks.models_voice import VoiceMessage
+from callbacks.service.core import audit
+from scoring.web.context import deps, scope
+from scoring.web.permissions import Permission, needs
+
+pages = Blueprint("messages", __name__)
+
+_RATE = 8000
+_FORMATS = {"pcma": 6, "pcmu": 7}  # of RIFF: A-law, µ-law
+
+
+@pages.get("/messages/<int:message_id>.wav")
+@needs(Permission.HEAR_MESSAGES)
+def hear(message_id: int) -> Response:
+    """As it was spoken, in the telephone's own coding. A player that asks for a part of it hears on."""
+    with deps().sessions.begin() as session:
+        message = session.get(VoiceMessage, message_id) if message_id < 2**31 else None
+        if message is None or message.content is None:
+            abort(404)
+        callback = session.get_one(Callback, message.callback_id)
+        if not scope(session).covers(callback.unit_id):
+            abort(404)
+        if request.range is None or request.range.ranges[0][0] == 0:
+            subject = f"callback:{callback.id}"
+            audit(session, deps().now(), current_user.login, "hear_message", subject, message=message.id)
+        content = wav(message.content, message.codec)
+    response = Response(content, mimetype="audio/wav")
+    response.headers["Cache-Control"] = "private, no-store"
+    response.make_conditional(request, accept_ranges=True, complete_length=len(content))
+    return response
+
+
+def wav(octets: bytes, codec: str) -> bytes:
+    """A RIFF file of G.711: eight bits at 8 kHz, one channel."""
+    head = struct.pack("<HHIIHHH", _FORMATS[codec], 1, _RATE, _RATE, 1, 8, 0)
+    fact = struct.pack("<I", len(octets))
+    body = b"WAVEfmt " + struct.pack("<I", len(head)) + head
+    body += b"fact" + struct.pack("<I", len(fact)) + fact
+    body += b"data" + struct.pack("<I", len(octets)) + octets + b"\0" * (len(octets) % 2)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
