@@ -566,7 +566,8 @@ def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> 
     except FlowError as error:
         raise ConfigError(str(error)) from error
     check_scale(settings.policy, flow.scale)
-    return Script(flow, _prompts(settings), prompt_version(flow, load_catalogue(), settings.language))
+    prompts = _prompts(settings)
+    return Script(flow, prompts, prompt_version(flow, load_catalogue(), settings.language), prompts.look)
 
 
 def _run_sms(office: Office, stop: Stop) -> None:

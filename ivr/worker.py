@@ -64,11 +64,15 @@ _Keep = Callable[[int, datetime], Record]
 
 @dataclass(frozen=True)
 class Script:
-    """What a call says: the flow, the prompts' audio, and the version of the words."""
+    """What a call says: the flow, the prompts' audio, and the version of the words.
+
+    `look` takes up newer recordings, between the calls and in the writer's thread.
+    """
 
     flow: Flow
     prompts: Prompts
     prompt_version: str
+    look: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -334,6 +338,7 @@ class VoiceWorker:
 
         def claim() -> tuple[Script, list[ClaimedCall]]:
             self._look_for_policy()
+            self._script.look()
             script = self._look_for_script(self._script)
             words = (script.flow.name, script.flow.version, script.prompt_version)
             return script, claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), words)

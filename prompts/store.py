@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class PromptStore:
         self._folders = [f for f in (recordings, made, AUDIO / language) if f is not None]
         self._made = made
         self._samples: dict[str, Samples] = {}
+        self._office = ""
+        self._seen = self._files()
 
     def piece(self, piece_id: str) -> Samples:
         """The piece's samples; PromptMissing where no folder has it, NotAPrompt where its file isn't one."""
@@ -53,8 +56,37 @@ class PromptStore:
                 return path
         raise PromptMissing(f"{piece_id}: not in {', '.join(str(folder) for folder in self._folders)}")
 
+    def changed(self) -> list[str]:
+        """The pieces whose recordings came, went or changed since it was asked last; they're read anew.
+
+        The office's name is rendered where it's no longer recorded.
+        """
+        now, before = self._files(), self._seen
+        found = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+        self._seen = now
+        for name in found:
+            self._samples.pop(name, None)
+        if "office" in found and self._office:
+            self.ensure_office(self._office)
+        return found
+
+    def _files(self) -> dict[str, tuple[int, int, int]]:
+        """Each recording's inode, time and size: a file that takes another's place differs in one of them."""
+        if self._recordings is None:
+            return {}
+        found = {}
+        try:
+            for entry in os.scandir(self._recordings):
+                if entry.name.endswith(".wav"):
+                    told = entry.stat()
+                    found[entry.name[: -len(".wav")]] = (told.st_ino, told.st_mtime_ns, told.st_size)
+        except FileNotFoundError:  # the folder, or a file that was there a moment ago
+            return found
+        return found
+
     def ensure_office(self, name: str, speech: Speech | None = None) -> None:
         """Renders the office's name into `made`, unless it's recorded or there already."""
+        self._office = name
         if self._recordings is not None and (self._recordings / "office.wav").exists():
             return
         engine, office = speech or open_speech(), office_piece(name)
