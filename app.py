@@ -319,6 +319,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         targets=settings.targets,
         items=settings.dissatisfaction,
         flows=flow_shelf(settings),
+        prompts=prompt_place(settings),
     )
     api = ApiDeps(
         office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake

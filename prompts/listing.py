@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from prompts.pieces import Piece
 from prompts.place import PromptPlace, text_hash
 from prompts.recordings import Recording, find_recording, wav_path
 from prompts.render import read_manifest
 from prompts.sound import NotAPrompt, measure, read_wav
+
+_Read = Callable[[Path], Mapping[str, Mapping[str, Any]]]
 
 
 class Origin(StrEnum):
@@ -45,16 +50,21 @@ class PromptRow:
 
 def list_prompts(place: PromptPlace) -> list[PromptRow]:
     """All pieces of the place's language, in the catalogue's order, the office's name last."""
-    return [prompt_row(place, piece) for piece in place.pieces()]
+    read = cache(read_manifest)  # for this list alone: it may be another one the next time
+    return [_row(place, piece, read) for piece in place.pieces()]
 
 
 def prompt_row(place: PromptPlace, piece: Piece) -> PromptRow:
+    return _row(place, piece, read_manifest)
+
+
+def _row(place: PromptPlace, piece: Piece, read: _Read) -> PromptRow:
     if place.recordings is not None and wav_path(place.recordings, piece.id).exists():
         return _recorded(place.recordings, piece)
     folder = place.speech_folder(piece)
     if folder is None or not wav_path(folder, piece.id).exists():
         return PromptRow(piece, Origin.MISSING, None, None, None, None, None)
-    return _spoken(folder, piece)
+    return _spoken(wav_path(folder, piece.id), piece, read(folder).get(piece.id))
 
 
 def _recorded(folder: Path, piece: Piece) -> PromptRow:
@@ -65,9 +75,8 @@ def _recorded(folder: Path, piece: Piece) -> PromptRow:
     return PromptRow(piece, Origin.RECORDING, path, found.text, found.seconds, found.level, found.peak, found)
 
 
-def _spoken(folder: Path, piece: Piece) -> PromptRow:
+def _spoken(path: Path, piece: Piece, told: Mapping[str, Any] | None) -> PromptRow:
     """By the manifest, which is written with the sounds."""
-    path, told = wav_path(folder, piece.id), read_manifest(folder).get(piece.id)
     if told is None:
         return _measured(piece, Origin.SPEECH, path, None)
     return PromptRow(piece, Origin.SPEECH, path, told["text"], told["seconds"], told["level"], told["peak"])

@@ -19,6 +19,7 @@ from callbacks.service.core import Context
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.target_settings import Targets
 from callbacks.vocabulary import Role
+from prompts.place import PromptPlace
 from scoring.item_settings import ItemSettings
 from scoring.items import ItemRules
 from scoring.ledger import ScoreLedger
@@ -50,6 +51,7 @@ class DeskDeps:
     targets: Targets = field(default_factory=dict)
     items: ItemSettings = field(default_factory=ItemSettings)
     flows: FlowShelf | None = None
+    prompts: PromptPlace = field(default_factory=PromptPlace)
 
     @cached_property
     def writer(self) -> Context:

@@ -36,6 +36,8 @@ class Permission(StrEnum):
     CHANGE_TEMPLATES = "change_templates"
     SEE_FLOWS = "see_flows"
     CHANGE_FLOWS = "change_flows"
+    SEE_PROMPTS = "see_prompts"
+    CHANGE_PROMPTS = "change_prompts"
     WORK_ITEMS = "work_items"  # verify, assign, check, escalate
     HANDLE_ITEMS = "handle_items"  # a unit: sign, submit, appeal, ask for time
     DECIDE = "decide"  # appeals, objections and adjustments, as one of two
@@ -93,6 +95,7 @@ _DECIDES = frozenset(
         _P.ACKNOWLEDGE_ALARMS,
         _P.SEE_TEMPLATES,
         _P.SEE_FLOWS,
+        _P.SEE_PROMPTS,
         _P.WORK_ITEMS,
         _P.DECIDE,
         _P.PROPOSE_ADJUSTMENTS,
@@ -103,6 +106,7 @@ _HEADS = frozenset(
     {
         _P.CHANGE_TEMPLATES,
         _P.CHANGE_FLOWS,
+        _P.CHANGE_PROMPTS,
         _P.CHANGE_POLICY,
         _P.CLOSE_MONTHS,
         _P.RECORD_ACCOUNTABILITY,

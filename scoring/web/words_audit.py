@@ -26,6 +26,8 @@ ACTIONS: Mapping[str, object] = {
     "stock_template": _l("恢复短信模板"),
     "save_flow": _l("更换语音流程"),
     "stock_flow": _l("恢复语音流程"),
+    "record_prompt": _l("更换提示音"),
+    "speech_prompt": _l("提示音恢复合成语音"),
     "token_made": _l("新建接口令牌"),
     "token_revoked": _l("撤销接口令牌"),
     "source_count": _l("登记来源件数"),

@@ -44,6 +44,8 @@ PAGES = (
     "/templates/eval",
     "/flows",
     "/flows/inbound_110",
+    "/prompts",
+    "/prompts/greeting.0",
     "/policy",
     "/units",
     "/units/D03/edit",

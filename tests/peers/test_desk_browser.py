@@ -263,6 +263,8 @@ SIGHTS = (
     ("template", "/templates/eval"),
     ("flows", "/flows"),
     ("flow", "/flows/satisfaction_survey"),
+    ("prompts", "/prompts"),
+    ("prompt", "/prompts/greeting.0"),
     ("policy", "/policy"),
     ("item", "/dissatisfaction/1"),
     ("list-office", "/dissatisfaction?stage=office"),
