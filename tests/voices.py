@@ -52,7 +52,7 @@ def wav(
         head += struct.pack("<HHI", 22, bits, 0) + guid
     data = _octets(frames, bits, floating)
     chunks = b"fmt " + len(head).to_bytes(4, "little") + head
-    chunks += b"JUNK" + (3).to_bytes(4, "little") + b"abc\0"  # an odd chunk that nobody needs
+    chunks += b"odd " + (3).to_bytes(4, "little") + b"abc\0"  # a chunk that nobody needs, of an odd length
     chunks += b"data" + len(data).to_bytes(4, "little") + data
     return b"RIFF" + (4 + len(chunks)).to_bytes(4, "little") + b"WAVE" + chunks
 
