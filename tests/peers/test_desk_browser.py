@@ -26,6 +26,7 @@ from waitress.server import create_server
 
 from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.privacy import Privacy
+from prompts.place import PromptPlace
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import PASSWORD, desk_deps
 from tests.integration.desk_office import CALLED, ON_THE_WEB, TARGETS, build_office
@@ -73,7 +74,8 @@ def desk(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, privac
     shutil.copy(sqlite_template, path)
     engine = make_engine(f"sqlite:///{path}")
     sessions: sessionmaker[Session] = make_sessions(engine)
-    deps = replace(desk_deps(sessions, make_read_sessions(engine), privacy), targets=TARGETS)
+    place = PromptPlace(recordings=path.parent / "recordings")
+    deps = replace(desk_deps(sessions, make_read_sessions(engine), privacy), targets=TARGETS, prompts=place)
     build_office(sessions, deps)
     with served(create_desk(deps)) as address:
         yield address
