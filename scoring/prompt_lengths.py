@@ -1,28 +1,21 @@
-"""How long the prompts are that ask for a rating, by the shipped recordings' manifest.
-
-A city's own recordings aren't measured here: the desk doesn't have them. Prompts with variables are left out.
-"""
+"""How long the prompts are that ask for a rating, as they're heard now. Those with variables are left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from prompts.catalogue import load_catalogue
+from prompts.listing import list_prompts
 from prompts.pieces import Piece, fixed_pieces
-from prompts.render import AUDIO, read_manifest
-
-_LANGUAGE = "zh-CN"
+from prompts.place import PromptPlace
 
 
-@cache
-def prompt_seconds() -> Mapping[str, float]:
+def prompt_seconds(place: PromptPlace) -> Mapping[str, float]:
     """Seconds by prompt, of those that are always the same."""
-    catalogue, manifest = load_catalogue(), read_manifest(AUDIO / _LANGUAGE)
+    known = {row.piece.id: row.seconds for row in list_prompts(place) if row.seconds is not None}
     found = {}
-    for prompt in catalogue.spoken:
-        pieces = fixed_pieces(catalogue, prompt, _LANGUAGE)
+    for prompt in place.catalogue.spoken:
+        pieces = fixed_pieces(place.catalogue, prompt, place.language)
         ids = [piece.id for piece in pieces if isinstance(piece, Piece)]
-        if ids and len(ids) == len(pieces) and all(id_ in manifest for id_ in ids):
-            found[prompt] = sum(float(manifest[id_]["seconds"]) for id_ in ids)
+        if ids and len(ids) == len(pieces) and all(id_ in known for id_ in ids):
+            found[prompt] = sum(known[id_] for id_ in ids)
     return found

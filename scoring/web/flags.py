@@ -28,7 +28,7 @@ def show() -> str:
             unit_phones=flags.unit_phones(session, span),
             changed=flags.changed_phones(session, span),
             exclusions=flags.exclusions(session, span),
-            quick=flags.quick_keys(session, span, prompt_seconds()),
+            quick=flags.quick_keys(session, span, prompt_seconds(deps().prompts)),
             together=flags.together(session, span),
             loops=flags.loops(session, span),
         )

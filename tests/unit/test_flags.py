@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from callbacks.vocabulary import UnitGroup
+from prompts.place import PromptPlace
 from scoring.flags import Excluded, all_at_once, quick_before, stands_out
 from scoring.prompt_lengths import prompt_seconds
 
@@ -42,4 +43,4 @@ def test_ratings_that_came_together(number: int, seconds: int, flagged: bool) ->
 
 def test_a_key_is_too_quick_by_its_prompts_start() -> None:
     assert quick_before(9.5) == -8700  # 0.8 s after the start of 9.5 s is 8.7 s before the end
-    assert 3 < prompt_seconds()["q_rating"] < 20
+    assert 3 < prompt_seconds(PromptPlace())["q_rating"] < 20
