@@ -329,9 +329,27 @@ def create_app(office: Office, inbox: Inbox) -> Any:
     others[citizen_page.PREFIX] = citizen_page.create_citizen_page(page)
     if sources := push_sources(settings.sms):
         others[PREFIX] = create_pushes(inbox, sources)
+    others |= _voice_webhooks(office)
     collector = OfficeCollector(deps.read_sessions, settings.database.spool_folder, deps.now)
     others[PATH] = create_metrics(office_registry(collector), settings.web.metrics_from)
     return beside(create_desk(deps), others)
+
+
+def _voice_webhooks(office: Office) -> dict[str, Any]:
+    """The steps of the calls that Twilio carries, where it carries any."""
+    settings = office.settings.voice.twilio
+    if settings is None:
+        return {}
+    from ivr.twilio_app import create_webhooks
+    from ivr.twilio_dialogues import Dialogues
+    from ivr.twilio_settings import PREFIX
+
+    script = voice_script(office.settings)
+    return {
+        PREFIX: create_webhooks(
+            Dialogues(office.context, settings, script.flow, script.prompts, script.prompt_version)
+        )
+    }
 
 
 def _run_web(office: Office, stop: Stop) -> None:
@@ -457,22 +475,29 @@ def _run_voice(office: Office, stop: Stop) -> None:
     from ivr.dialplan import DialPlan
     from ivr.lines import open_line
     from ivr.script_watch import ScriptWatch
+    from ivr.twilio_line import TwilioWorker
     from ivr.worker import VoiceWorker
     from prompts.catalogue import load_catalogue
 
     settings = office.settings
     script = voice_script(settings)
     check_scale(office.context.policy, script.flow.scale)
-    line = open_line(settings.voice)
     numbers = {name: target.number for name, target in settings.targets.items()}
     plan = DialPlan(settings.office.area_code, settings.office.own_numbers, numbers)
+    owner = owner_name("voice")
+    if settings.voice.line == "twilio":
+        poll = settings.serve.poll_seconds
+        cloud = TwilioWorker(office.context, settings.voice, script, plan, owner=owner, poll_seconds=poll)
+        cloud.run(stop, settings.serve.drain_seconds)
+        return
+    line = open_line(settings.voice)
     worker = VoiceWorker(
         office.context,
         line,
         settings.voice,
         script,
         plan,
-        owner=owner_name("voice"),
+        owner=owner,
         poll_seconds=settings.serve.poll_seconds,
         spool_folder=settings.database.spool_folder,
         targets=settings.targets,

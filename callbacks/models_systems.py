@@ -112,3 +112,22 @@ class WebhookDelivery(Base):
     delivered_at: Mapped[datetime | None]
 
     outcome: Mapped[Outcome] = relationship()
+
+
+class ProviderCall(Base):
+    """A call that a provider carries by webhooks: its dialogue between two of them, and what to answer again.
+
+    `step` is the next one that is due, `document` the answer to the one before. `pending` holds what the
+    citizen pressed until it's stored, so that a process that dies between the two loses nothing.
+    """
+
+    __tablename__ = "provider_call"
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id"), index=True)
+    sid: Mapped[str | None] = mapped_column(String(64), unique=True)
+    step: Mapped[int] = mapped_column(default=0)
+    dialogue: Mapped[dict[str, Any]]
+    document: Mapped[str] = mapped_column(Text, default="")
+    pending: Mapped[dict[str, Any]]  # {"records": […]}
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from callbacks.settings import Section
 from callbacks.vocabulary import Disposition
 from ivr.events import Codec
+from ivr.twilio_settings import TwilioVoiceSettings
 
 __all__ = ["CauseOverride", "CitySettings", "TrunkSettings", "VoiceSettings"]
 
@@ -73,9 +74,12 @@ class TrunkSettings(Section):
 class VoiceSettings(Section):
     """The voice role: its sockets, timers and trunks."""
 
-    line: Literal["sip", "pyvoip"] = Field(
-        "sip", description="sip: our own; pyvoip: an extension on a PBX, one call out at a time"
+    line: Literal["sip", "pyvoip", "twilio"] = Field(
+        "sip",
+        description="sip: our own; pyvoip: an extension on a PBX, one call out at a time; "
+        "twilio: a cloud number, by [voice.twilio]",
     )
+    twilio: TwilioVoiceSettings | None = Field(None, description="[voice.twilio], for line = twilio")
     local_host: str = Field(
         "127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="our address, as trunks reach it"
     )
@@ -120,6 +124,8 @@ class VoiceSettings(Section):
             raise ValueError("total_timeout is shorter than ring_timeout")
         if self.t2 < self.t1:
             raise ValueError("t2 is shorter than t1")
+        if self.line == "twilio" and self.twilio is None:
+            raise ValueError("line = twilio needs [voice.twilio]")
         if self.line == "pyvoip" and self.lines != 1:
             raise ValueError(
                 f"line = pyvoip carries one call out at a time: lines must be 1, not {self.lines}"

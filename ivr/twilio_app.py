@@ -1,0 +1,115 @@
+"""The webhooks of Twilio's calls, beside the desk in the web role: each is one step of a dialogue.
+
+Genuine is what is signed for our public address (X-Twilio-Signature) and bears the id of the call that the
+address names. The step that is due is taken; the one before it is answered again, word for word, for Twilio
+repeats what it got no answer to; any other gets the present document, and changes nothing. When the call is
+over only the step that was due may still come, for the citizen pressed it; everything else is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+
+import structlog
+from flask import Flask, Response, request
+from sqlalchemy.exc import DBAPIError
+from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+
+from callbacks.service import provider_calls
+from callbacks.service.provider_calls import Known
+from ivr.flow_events import Prompt
+from ivr.media import g711
+from ivr.media.audio import RATE, Audio
+from ivr.twilio_dialogues import Dialogues
+from ivr.twilio_settings import AGAIN, PREFIX
+
+__all__ = ["create_webhooks"]
+
+_log = structlog.get_logger(__name__)
+_LONGEST = 65_536
+_KEPT = "public, max-age=86400"  # a prompt's address bears its version
+
+
+def create_webhooks(dialogues: Dialogues) -> Flask:
+    """Serves PREFIX<call>/<step>, PREFIX<call>/status and PREFIXprompt/<version>/<id>.wav.
+
+    403 for what is forged or replayed, 404 for a prompt that there isn't, 503 where the database is away, so
+    that it comes again.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = _LONGEST
+    gate = _Gate(dialogues)
+
+    @app.post(f"{PREFIX}<key>/<int:step>")
+    def stepped(key: str, step: int) -> Response:
+        known = gate.known(key)
+        text = dialogues.step(known, step, request.form.get("Digits", "")) if known else None
+        return _refused(key) if text is None else Response(text, content_type="text/xml; charset=utf-8")
+
+    @app.post(f"{PREFIX}<key>/status")
+    def told(key: str) -> Response:
+        known = gate.known(key)
+        status = request.form.get("CallStatus", "")
+        if known is None or not dialogues.status(known, status):
+            return _refused(key)
+        return Response(status=204)
+
+    @app.get(f"{PREFIX}prompt/<version>/<prompt>.wav")
+    def sound(version: str, prompt: str) -> Response:
+        values = tuple(sorted(request.args.items()))
+        try:
+            audio = dialogues.prompts.audio([Prompt(prompt, values)])
+        except KeyError:
+            return Response("no such prompt", 404, content_type="text/plain")
+        return Response(_wav(audio), content_type="audio/wav", headers={"Cache-Control": _KEPT})
+
+    @app.errorhandler(DBAPIError)
+    def away(error: DBAPIError) -> Response:
+        _log.error("webhook_not_kept", error=type(error.orig).__name__)
+        return Response("nothing can be kept now", 503, headers={"Retry-After": "5"})
+
+    return app
+
+
+class _Gate:
+    """Who may tell us something about a call."""
+
+    def __init__(self, dialogues: Dialogues) -> None:
+        self._ctx, self._settings = dialogues.ctx, dialogues.settings
+        self._validator = RequestValidator(dialogues.settings.auth_token.get_secret_value())
+
+    def known(self, key: str) -> Known | None:
+        """The call of that key, if the request is genuine."""
+        if not self._is_signed() or request.form.get("AccountSid") != self._settings.account_sid:
+            return None
+        known, sid = provider_calls.find_call(self._ctx, key), request.form.get("CallSid", "")
+        if known is None or not sid or not provider_calls.is_of(self._ctx, key, sid):
+            return None
+        return known
+
+    def _is_signed(self) -> bool:
+        """Signed over the public address, which a proxy before us may have changed, and the form."""
+        query = request.query_string.decode("latin-1")
+        address = self._settings.address(request.path.removeprefix(PREFIX)) + (f"?{query}" if query else "")
+        given = request.headers.get("X-Twilio-Signature", "")
+        # Whether the address that is signed has its overrides isn't said alike everywhere.
+        signed = (address, address + AGAIN)
+        return bool(given) and any(self._validator.validate(each, request.form, given) for each in signed)
+
+
+def _refused(key: str) -> Response:
+    _log.warning("webhook_refused", call=key[:40])
+    return Response("refused", 403, content_type="text/plain")
+
+
+def _wav(audio: Audio) -> bytes:
+    """8 kHz, 16 bit, mono: what every reader of WAV takes."""
+    samples = g711.decode(b"".join(audio.pcma), "pcma")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE)
+        sound.writeframes(samples.astype("<i2").tobytes())
+    return file.getvalue()

@@ -1,0 +1,181 @@
+"""The survey as TwiML: the flow's transcripts by webhooks, re-read from JSON at every step.
+
+What is stored must be what the other lines store, but for what the line can't tell: when a key went down, and
+keys pressed while something is said, not asked. HUIFANG_UPDATE=1 rewrites the documents.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from xml.dom import minidom
+
+import pytest
+
+from ivr.flow import FlowSession
+from ivr.flow_events import FlowCommand, HangUp, Play, Prompt, StopPlay
+from ivr.twilio_steps import Steps, Turn
+from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, document
+from tests.unit.test_flow import SECONDS, SURVEY, Caller, act
+
+FLOWS = Path(__file__).parent.parent / "transcripts/flow"
+DOCUMENTS = FLOWS.parent / "twilio"
+NAMES = sorted(path.stem for path in FLOWS.glob("*.txt"))
+
+
+def length(prompts: Sequence[Prompt]) -> float:
+    return SECONDS * len(prompts)
+
+
+class ByWebhooks:
+    """A provider that posts what was pressed, and reads what comes back."""
+
+    def __init__(self, variables: dict[str, object], now: float) -> None:
+        self.turns: list[Turn] = []
+        self.out: list[str] = []
+        self.steps, turn = Steps.begin(SURVEY, variables, now, length)
+        self._read("begin", turn)
+
+    @property
+    def over(self) -> bool:
+        return self.turns[-1].question is None
+
+    def post(self, digits: str, now: float) -> None:
+        if self.over:
+            return
+        kept = json.loads(json.dumps(self.steps.to_json()))
+        self.steps = Steps.from_json(SURVEY, kept, length)
+        self._read(f"key {digits}" if digits else "silence", self.steps.go_on(digits, now))
+
+    def _read(self, heading: str, turn: Turn) -> None:
+        self.turns.append(turn)
+        then = HungUp()
+        if turn.question:
+            then = Asked(tuple(map(_sound, turn.question.prompts)), turn.question.wait, f"/{len(self.turns)}")
+        text = document([_sound(prompt) for prompt in turn.said], then)
+        pretty = minidom.parseString(text).documentElement.toprettyxml(indent="  ").strip()
+        self.out += [f"> {heading}", *pretty.splitlines(), *(f"< {result}" for result in _told(turn.results))]
+
+    @property
+    def results(self) -> list[str]:
+        return [told for turn in self.turns for told in _told(turn.results)]
+
+
+def _sound(prompt: Prompt) -> str:
+    return f"/{prompt.id}.wav"
+
+
+def _told(commands: Sequence[FlowCommand]) -> list[str]:
+    """What is to be stored or done, without the time of the key."""
+    told = []
+    for command in commands:
+        if not isinstance(command, Play | StopPlay):
+            names = [name for name in command.__slots__ if name != "ms_since_prompt_end"]
+            told.append(" ".join([type(command).__name__, *(f"{n}={getattr(command, n)}" for n in names)]))
+    return told
+
+
+def is_asked(session: FlowSession) -> bool:
+    state, node = session.state, session.flow.nodes[session.state.node]
+    return node.asks and state.after is None
+
+
+def both(name: str) -> tuple[Caller, ByWebhooks, bool]:
+    """The same citizen on both; whether they hung up themselves."""
+    lines = (FLOWS / f"{name}.txt").read_text().splitlines()
+    options: dict[str, object] = {}
+    for line in lines:
+        word, _, value = line.partition(" ")
+        if word in ("cases", "round"):
+            options[word] = int(value)
+        elif line == "no category":
+            options["category"] = None
+        elif line == "in hours":
+            options["in_hours"] = True
+    caller = Caller(**options)
+    provider = ByWebhooks(dict(caller.session.variables), caller.now)
+    for line in lines:
+        if line.startswith("> wait "):
+            wait(caller, provider, float(line.split()[2]))
+        elif line.startswith("> "):
+            step(caller, provider, line[2:])
+    return caller, provider, "> hang up" in lines
+
+
+def step(caller: Caller, provider: ByWebhooks, action: str) -> None:
+    asked = is_asked(caller.session) and not caller.session.over
+    started = caller.session.state.started_at is not None
+    act(caller, action)
+    if action == "silence" and asked:
+        provider.post("", caller.now)
+    elif action.startswith("key ") and asked and started:
+        provider.post(action[4:], caller.now)
+
+
+def wait(caller: Caller, provider: ByWebhooks, seconds: float) -> None:
+    """A question whose time runs out is posted; what a line's lost events lead to isn't."""
+    end = caller.now + seconds
+    while (deadline := caller.session.deadline) is not None and deadline <= end:
+        before, asked = len(caller.told), is_asked(caller.session)
+        caller.wait(deadline - caller.now)
+        if asked and len(caller.told) > before:
+            provider.post("", caller.now)
+    caller.now = end
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_citizen_comes_to_the_same(name: str) -> None:
+    caller, provider, hung_up = both(name)
+    wanted, got = _told(caller.told), provider.results
+    if hung_up or not caller.session.over:  # what is said is taken as heard: a goodbye is over at once
+        wanted, got = ([t for t in each if not t.startswith("HangUp")] for each in (wanted, got))
+    assert got == wanted
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documents(name: str) -> None:
+    _, provider, _ = both(name)
+    text, path = "\n".join([*provider.out, ""]), DOCUMENTS / f"{name}.txt"
+    if os.environ.get("HUIFANG_UPDATE"):
+        path.write_text(text)
+    assert path.read_text() == text
+
+
+def test_no_document_without_a_flow() -> None:
+    assert sorted(path.stem for path in DOCUMENTS.glob("*.txt")) == NAMES
+
+
+def test_a_call_is_over_after_its_longest_time() -> None:
+    caller = Caller()
+    provider = ByWebhooks(dict(caller.session.variables), 100.0)
+    provider.post("1", 100.0 + SURVEY.call_seconds + 1)
+    assert _told(provider.turns[-1].results)[-1] == _told([HangUp("too_long")])[0]
+    assert any(told.startswith("StoreRating") for told in provider.results)  # they pressed it
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        (Sent("/k/1"), "<Redirect>/k/1</Redirect>"),
+        (HungUp(), "<Hangup />"),
+        (
+            Recorded(59.2, "/k/2"),
+            '<Record action="/k/2" finishOnKey="#" maxLength="60" playBeep="true" />',
+        ),
+        (
+            Dialled("+8637912345", 20, "/k/3"),
+            '<Dial action="/k/3" timeout="20">+8637912345</Dial>',
+        ),
+        (
+            Asked(("/a.wav?x=1&y=2",), 0.2, "/k/4"),  # a wait of no time isn't one of Twilio's
+            '<Gather action="/k/4" actionOnEmptyResult="true" finishOnKey="" input="dtmf" numDigits="1" '
+            'timeout="1"><Play>/a.wav?x=1&amp;y=2</Play></Gather>',
+        ),
+    ],
+)
+def test_what_comes_next(then: object, told: str) -> None:
+    text = document(["/said.wav"], then)  # type: ignore[arg-type]
+    head = '<?xml version="1.0" encoding="UTF-8"?><Response><Play>/said.wav</Play>'
+    assert text == f"{head}{told}</Response>"
