@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ivr import twilio_line
 from ivr.line import Capabilities
 from ivr.pyvoip_line import PyvoipLine
 from ivr.simulated_line import SimulatedLine
@@ -25,6 +26,12 @@ LINES: dict[str, tuple[Capabilities, str]] = {
     "simulated": (SimulatedLine.capabilities, "tests, and a virtual city in virtual time"),
     "pyvoip": (PyvoipLine.capabilities, "an office whose only trunk is an extension on a PBX"),
 }
+
+
+# Twilio reads documents and takes no orders amidst a call, so it isn't a `Line`: its suite is
+# tests/unit/test_twilio_steps.py (every flow's transcript) and tests/integration/test_twilio_voice.py.
+TWILIO_FOR = "a cloud number: the flows as TwiML, a signed webhook a step"
+TWILIO_CANT = ("hear a key while something is said, not asked", "ring an agent and bridge")
 
 
 def rows() -> Iterator[tuple[str, dict[str, str]]]:
@@ -46,10 +53,23 @@ def summary() -> str:
             if reason := can_not.get(line):
                 reasons[reason] = reasons.get(reason, 0) + 1
         words = [f"{reason} ({count})" for reason, count in reasons.items()]
-        words += [] if capabilities.early_media else ["tell early media"]
+        words += lacking(capabilities)
         passed = len(every) - sum(reasons.values())
         table.append(f"| `{line}_line` | {purpose} | {passed} | {'; '.join(words) or '—'} |")
+    words = [*lacking(twilio_line.CAPABILITIES), *TWILIO_CANT]
+    table.append(f"| `twilio_line` | {TWILIO_FOR} | its own suite | {'; '.join(words)} |")
     return "\n".join(table)
+
+
+def lacking(capabilities: Capabilities) -> list[str]:
+    """What the line can't tell."""
+    words = {
+        "early_media": "tell early media",
+        "sip_status": "tell the SIP status",
+        "q850": "tell the release cause",
+        "key_time": "tell when a key went down",
+    }
+    return [told for name, told in words.items() if not getattr(capabilities, name)]
 
 
 def matrix() -> str:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,13 @@ def stub() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def prism(stub: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prism_before(stub, tmp_path_factory.mktemp("prism")) as address:
+        yield address
+
+
+@contextmanager
+def prism_before(stub: Provider, folder: Path) -> Iterator[str]:
     """The address of a Prism that passes on what the document allows, and answers 4xx or 500 else."""
-    folder = tmp_path_factory.mktemp("prism")
     patched = folder / "twilio.json"
     patched.write_text(json.dumps(with_encodings(Path(str(DOCUMENT)).read_text("utf-8"))), "utf-8")
     with socket.socket() as free:

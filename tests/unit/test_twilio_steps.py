@@ -14,8 +14,14 @@ from xml.dom import minidom
 
 import pytest
 
+from ivr.conversation import Conversation
+from ivr.events import Ended, KeyPressed
 from ivr.flow import FlowSession
 from ivr.flow_events import FlowCommand, HangUp, Play, Prompt, StopPlay
+from ivr.line import Dial
+from ivr.media.audio import Audio
+from ivr.settings import CitySettings
+from ivr.simulated_line import SimulatedLine
 from ivr.twilio_steps import Steps, Turn
 from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, document
 from tests.unit.test_flow import SECONDS, SURVEY, Caller, act
@@ -179,3 +185,42 @@ def test_what_comes_next(then: object, told: str) -> None:
     text = document(["/said.wav"], then)  # type: ignore[arg-type]
     head = '<?xml version="1.0" encoding="UTF-8"?><Response><Play>/said.wav</Play>'
     assert text == f"{head}{told}</Response>"
+
+
+class Silence:
+    """Prompts of the harness's length."""
+
+    def audio(self, prompts: Sequence[Prompt]) -> Audio:
+        return Audio.silence(length(prompts))
+
+
+@pytest.mark.parametrize("digit", range(1, 10))
+def test_the_citizens_of_the_simulated_line_come_to_the_same(digit: int) -> None:
+    """By the last digit of their number: pleased, displeased, wrong key first, hanging up, silent …"""
+    line = SimulatedLine(CitySettings(silent_for=60))
+    variables = {"cases": [{"month": 11, "day": 3, "category": "water", "round": 1}], "in_hours": False}
+    conversation = Conversation("c1", SURVEY, variables, Silence(), line)
+    results, posted = [], []
+    line.dial(Dial("c1", f"1380379123{digit}", "city"))
+    ended: Ended | None = None
+    while ended is None:
+        deadline = conversation.deadline
+        told = line.run_once(1.0 if deadline is None else max(0.0, deadline - line.now))
+        for event in told:
+            if isinstance(event, KeyPressed) and conversation.session and is_asked(conversation.session):
+                posted.append((event.key, event.at))
+            results += conversation.receive(event)
+            ended = event if isinstance(event, Ended) else ended
+        if conversation.session is not None and deadline is not None and line.now >= deadline:
+            asked, token = is_asked(conversation.session), conversation.session.state.token
+            results += conversation.tick(line.now)
+            if asked and (token != conversation.session.state.token or conversation.session.over):
+                posted.append(("", line.now))
+    provider = ByWebhooks(variables, 0.0) if conversation.session is not None else None
+    for digits, now in posted:
+        assert provider is not None
+        provider.post(digits, now)
+    wanted, got = _told(results), provider.results if provider is not None else []
+    if ended.by == "them":
+        wanted, got = ([t for t in each if not t.startswith("HangUp")] for each in (wanted, got))
+    assert got == wanted
