@@ -741,6 +741,8 @@ def check_demo(settings: Settings) -> None:
     """The demo's preset ignores windows and caps: it may call nobody but a simulated city."""
     away = [f"voice.trunks {t.name}" for t in settings.voice.trunks if not t.host.startswith("127.")]
     away += [f"inbound.trunks {t.name}" for t in settings.inbound.trunks if not t.host.startswith("127.")]
+    if settings.voice.twilio is not None and not settings.voice.twilio.host.startswith("127."):
+        away.append("voice.twilio")
     away += [f"sms.gateways {g.name}" for g in settings.sms.gateways if not g.host.startswith("127.")]
     if settings.demo and away:
         what = ", ".join(away)
@@ -837,7 +839,9 @@ def _of_calls(settings: Settings) -> Iterator[str]:
     missing = PromptStore(settings.language, recordings=settings.recordings).unrecorded()
     if missing:
         yield f"{len(missing)} prompts are speech, not recordings: {', '.join(missing[:4])} …"
-    if not settings.voice.trunks:
+    if settings.voice.line == "twilio":
+        yield "voice.twilio: not yet tried on Twilio itself; begin with a few calls. Agents ring by no click"
+    elif not settings.voice.trunks:
         yield "voice.trunks is empty: nobody can be called"
     if not any(target.logins for target in settings.targets.values()):
         yield "targets: none has logins, so no agent can call by a click on the desk"

@@ -13,6 +13,7 @@ from ivr.events import Answered, Codec, Ended, LineEvent
 from ivr.flow import Flow
 from ivr.flow_events import ChangeRating, StoreRating
 from ivr.line import Dial, Line
+from ivr.lines import open_line
 from ivr.settings import VoiceSettings
 from ivr.sip_line import SipLine
 
@@ -43,9 +44,10 @@ def place_call(
 
     LineError when the telephone can't start or the order can't be dialled.
     """
-    line = SipLine(settings)
+    line = open_line(settings)
+    call_id = line.sip_call_id if isinstance(line, SipLine) else lambda _call: None
     try:
-        return converse(line, order, flow, variables, prompts, line.sip_call_id, time.monotonic)
+        return converse(line, order, flow, variables, prompts, call_id, time.monotonic)
     finally:
         line.close()
 

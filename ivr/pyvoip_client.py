@@ -79,6 +79,7 @@ class Client(SIPClient):
         phone: Any = None  # it serves pyVoIP's registration alone
         super().__init__(*peer, user, "", phone, *local)
         self._hear, self.sendings = hear, Sendings(timers, self.send)
+        self._acknowledged: tuple[tuple[Any, ...], str] = ((), "")
         self._credentials = Credentials(user, password) if password is not None else None
 
     def start(self) -> None:
@@ -151,11 +152,14 @@ class Client(SIPClient):
         return f"{secrets.token_hex(16)}@{self.myIP}"
 
     def gen_ack(self, response: Any) -> str:
-        """With the To of the response, and as a request of its own for a 200 (RFC 3261 §13.2.2.4)."""
-        text = re.sub(
-            r";tag=[^\r]*(?=\r\nFrom:)", self._tag(response.headers["To"]["tag"]), super().gen_ack(response)
-        )
-        return self._anew(text, response) if response.code < 300 else text
+        """With the To of the response; a 200's is a request of its own, and the same each time the 200 comes
+        (RFC 3261 §13.2.2.4)."""
+        of = response.call_id, response.headers["CSeq"]["check"], response.headers["To"]["tag"], response.code
+        if of != self._acknowledged[0]:
+            text = super().gen_ack(response)
+            text = re.sub(r";tag=[^\r]*(?=\r\nFrom:)", self._tag(response.headers["To"]["tag"]), text)
+            self._acknowledged = of, self._anew(text, response) if response.code < 300 else text
+        return self._acknowledged[1]
 
     def gen_bye(self, request: Any) -> str:
         """With a Via of our own: pyVoIP sends the INVITE's, which may be theirs."""

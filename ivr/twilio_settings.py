@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -35,6 +36,11 @@ class TwilioVoiceSettings(Section):
         if (self.api_key_sid is None) != (self.api_key_secret is None):
             raise ValueError("api_key_sid and api_key_secret belong together")
         return self
+
+    @property
+    def host(self) -> str:
+        """Where orders go."""
+        return urlsplit(self.base_url).hostname or ""
 
     def address(self, path: str) -> str:
         """The public address of what is below our prefix, whatever a proxy makes of it."""

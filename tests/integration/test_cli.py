@@ -184,6 +184,15 @@ def test_the_demos_preset_calls_nobody_but_loopback(city: Path) -> None:
     assert "demo = true is only for loopback; voice.trunks carrier isn't" in result.output
 
 
+def test_the_demos_preset_calls_nobody_by_a_cloud_number(city: Path) -> None:
+    twilio = f'[voice]\nline = "twilio"\n[voice.twilio]\naccount_sid = "AC{"0" * 32}"\nauth_token = "x"\n'
+    twilio += 'number = "+15005550006"\npublic_url = "https://city.example"\n'
+    city.write_text("demo = true\n" + city.read_text() + twilio)
+    result = run("--config", city, "serve")
+    assert result.exit_code == 2
+    assert "demo = true is only for loopback; voice.twilio isn't" in result.output
+
+
 def test_from_files_to_a_balanced_ledger(city: Path, tmp_path: Path) -> None:
     assert run("--config", city, "import-units", SAMPLES / "units.csv").output == "119 units\n"
     bad = tmp_path / "bad.csv"

@@ -25,6 +25,12 @@ caller_number = "037963110110"
 url = "sqlite:///{folder}/huifang.db"
 key_file = "{folder}/huifang.key"
 
+[voice.twilio]
+account_sid = "AC00000000000000000000000000000000"
+auth_token = "token-of-the-account"
+number = "+15005550006"
+public_url = "https://city.example"
+
 [[sms.gateways]]
 kind = "smpp"
 name = "carrier"
@@ -65,6 +71,8 @@ def as_gateway(toml: str) -> str:
         ("/r/", 200, "评价码"),
         ("/r", 308, "/r/"),
         ("/r/ABCDEFGHJK", 404, "评价码"),
+        ("/voice/twilio/prompt/v1/nothing.wav", 404, "no such prompt"),
+        ("/voice/twilio/1-ab/0", 405, ""),
         ("/", 302, "/login"),
     ],
 )

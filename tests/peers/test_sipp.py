@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from tests.peers.sipp import (
 
 FLOW = load_flow(Path(__file__).parent.parent / "data/short_survey.toml", load_catalogue())
 VARIABLES = {"cases": [{"month": 11, "day": 3, "category": "water", "round": 1}]}
+Call = Callable[..., CallResult]
 ANSWER = (RINGING, pause(200), OK, RECV_ACK)
 
 
@@ -45,31 +46,38 @@ def prompts() -> SpokenPrompts:
     return SpokenPrompts(PromptStore("zh-CN"))
 
 
-def call(port: int, prompts: SpokenPrompts, ring: float = 5.0) -> CallResult:
-    trunk = {"name": "sipp", "host": "127.0.0.1", "port": port, "caller_number": "037963110110"}
-    settings = VoiceSettings.model_validate(
-        {
-            "sip_port": 0,
-            "rtp_port_min": 27000,
-            "rtp_port_max": 27099,
-            "lines": 4,
-            "t1": 0.05,
-            "t2": 0.4,
-            "t4": 0.5,
-            "trunks": [trunk],
-        }
-    )
-    order = Dial("c1", "13803790001", "sipp", ring_timeout=ring, total_timeout=ring + 5)
-    return place_call(settings, order, FLOW, VARIABLES, prompts)
+@pytest.fixture(params=["sip", "pyvoip"])
+def call(request: pytest.FixtureRequest, prompts: SpokenPrompts) -> Call:
+    """One call by the line of that name."""
+
+    def place(port: int, ring: float = 5.0) -> CallResult:
+        trunk = {"name": "sipp", "host": "127.0.0.1", "port": port, "caller_number": "037963110110"}
+        settings = VoiceSettings.model_validate(
+            {
+                "line": request.param,
+                "sip_port": 0,
+                "rtp_port_min": 27000,
+                "rtp_port_max": 27099,
+                "lines": 1,
+                "t1": 0.05,
+                "t2": 0.4,
+                "t4": 0.5,
+                "trunks": [trunk],
+            }
+        )
+        order = Dial("c1", "13803790001", "sipp", ring_timeout=ring, total_timeout=ring + 5)
+        return place_call(settings, order, FLOW, VARIABLES, prompts)
+
+    return place
 
 
 def hear_key(tmp_path: Path, key: str = "3") -> str:
     return pause(700) + play(key_pcap(tmp_path / "key.pcap", key))
 
 
-def test_key_3_by_rfc_4733(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_key_3_by_rfc_4733(tmp_path: Path, call: Call) -> None:
     far = Sipp(tmp_path, RECV_INVITE, *ANSWER, hear_key(tmp_path), RECV_BYE, OK_PLAIN)
-    result = call(far.port, prompts)
+    result = call(far.port)
     far.ended_well()
     assert (result.disposition, result.answered, result.rating) == (Disposition.ANSWERED, True, 3)
     assert [key.key for key in result.keys] == ["3"]
@@ -88,16 +96,16 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("line", "status", "disposition"), REFUSALS)
 def test_refusals_are_acknowledged(
-    tmp_path: Path, prompts: SpokenPrompts, line: str, status: int, disposition: Disposition
+    tmp_path: Path, call: Call, line: str, status: int, disposition: Disposition
 ) -> None:
     far = Sipp(tmp_path, RECV_INVITE, respond(line), RECV_ACK)
-    result = call(far.port, prompts)
+    result = call(far.port)
     far.ended_well()
     assert (result.disposition, result.sip_status, result.answered) == (disposition, status, False)
     assert far.received("ACK") == 1
 
 
-def test_no_answer_is_cancelled(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_no_answer_is_cancelled(tmp_path: Path, call: Call) -> None:
     far = Sipp(
         tmp_path,
         RECV_INVITE,
@@ -107,7 +115,7 @@ def test_no_answer_is_cancelled(tmp_path: Path, prompts: SpokenPrompts) -> None:
         TERMINATED,
         RECV_ACK,
     )
-    result = call(far.port, prompts, ring=1.0)
+    result = call(far.port, ring=1.0)
     far.ended_well()
     assert (result.disposition, result.sip_status) == (Disposition.NO_ANSWER, 487)
     assert far.received("CANCEL") == 1
@@ -145,36 +153,36 @@ def bad_relay(port: int, *, lose: int = 0, copies: int = 1) -> Iterator[int]:
         thread.join()
 
 
-def test_the_first_two_invites_are_lost(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_the_first_two_invites_are_lost(tmp_path: Path, call: Call) -> None:
     far = Sipp(tmp_path, RECV_INVITE, *ANSWER, hear_key(tmp_path), RECV_BYE, OK_PLAIN)
     with bad_relay(far.port, lose=2) as port:
-        result = call(port, prompts)
+        result = call(port)
     far.ended_well()
     assert (result.disposition, result.rating) == (Disposition.ANSWERED, 3)
     assert far.received("INVITE") == 1
 
 
-def test_the_200_comes_three_times(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_the_200_comes_three_times(tmp_path: Path, call: Call) -> None:
     far = Sipp(tmp_path, RECV_INVITE, *ANSWER, hear_key(tmp_path), RECV_BYE, OK_PLAIN)
     with bad_relay(far.port, copies=3) as port:
-        result = call(port, prompts)
+        result = call(port)
     far.ended_well()
     assert (result.disposition, result.rating) == (Disposition.ANSWERED, 3)
     assert far.received("ACK") == 3  # RFC 3261 §13.2.2.4: one for each
     assert far.received("BYE") == 1
 
 
-def test_a_reinvite_is_answered_and_the_call_goes_on(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_a_reinvite_is_answered_and_the_call_goes_on(tmp_path: Path, call: Call) -> None:
     far = Sipp(tmp_path, RECV_INVITE, *ANSWER, REINVITE, hear_key(tmp_path), RECV_BYE, OK_PLAIN)
-    result = call(far.port, prompts)
+    result = call(far.port)
     far.ended_well()
     assert (result.disposition, result.rating) == (Disposition.ANSWERED, 3)
 
 
-def test_bye_is_lost_twice(tmp_path: Path, prompts: SpokenPrompts) -> None:
+def test_bye_is_lost_twice(tmp_path: Path, call: Call) -> None:
     """Two BYEs go unanswered, as if lost; the third's 200 ends it."""
     far = Sipp(tmp_path, RECV_INVITE, *ANSWER, hear_key(tmp_path), RECV_BYE, pause(250), OK_PLAIN)
-    result = call(far.port, prompts)
+    result = call(far.port)
     far.ended_well()
     assert (result.disposition, result.rating) == (Disposition.ANSWERED, 3)
     assert far.received("BYE") >= 3

@@ -28,6 +28,7 @@ def test_defaults_are_whole() -> None:
         ({"ring_timeout": 60, "total_timeout": 30}, "shorter than ring_timeout"),
         ({"t1": 2, "t2": 1}, "shorter than t1"),
         ({"codecs": ()}, "at least 1 item"),
+        ({"line": "twilio"}, "line = twilio needs"),
         ({"line": "pyvoip", "lines": 2}, "one call out at a time: lines must be 1, not 2"),
         ({"codecs": ("opus",)}, "pcma"),
         ({"local_host": "pbx.example"}, "pattern"),
