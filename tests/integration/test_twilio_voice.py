@@ -6,8 +6,10 @@ import io
 import json
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -20,7 +22,8 @@ from sqlalchemy.exc import OperationalError
 from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
-from callbacks.models import Attempt, AttemptState, Rating
+import app
+from callbacks.models import Attempt, AttemptState, Line, Rating
 from callbacks.models_systems import ProviderCall
 from callbacks.service import provider_calls
 from callbacks.service.claims import ensure_lines
@@ -324,6 +327,15 @@ def test_the_same_step_again_is_answered_alike_and_stored_once(office: Office) -
     assert office.ratings() == [(3, "3", None, None)]
 
 
+def test_the_same_step_by_several_at_a_time(office: Office) -> None:
+    first = action_of(office.post(office.call()))
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: office.post(first, Digits="3"), range(4)))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    assert office.ratings() == [(3, "3", None, None)]
+    assert action_of(answers[0]).partition("#")[0].endswith("/2")
+
+
 def test_a_step_out_of_order_gets_the_present_one(office: Office) -> None:
     zero = office.call()
     first = action_of(office.post(zero))
@@ -469,6 +481,39 @@ def test_the_role_ends_when_its_calls_are_over(office: Office) -> None:
     office.worker.run(stop, 0.5)
     ends: list[Asked] = [asked for asked in office.stub.asked if asked.form.get("Status") == "completed"]
     assert len(ends) == 1
+
+
+def test_the_voice_role_is_wired_to_it(office: Office, tmp_path: Path, database_url: str) -> None:
+    path = tmp_path / "city.toml"
+    path.write_text(f"""
+language = "zh-CN"
+[office]
+name = "示例市110联动办"
+area_code = "0379"
+signature = "示例市110联动"
+sender_code = "106380110"
+caller_number = "037963110110"
+[database]
+url = "{database_url}"
+key_file = "{tmp_path}/huifang.key"
+[voice]
+line = "twilio"
+lines = 3
+[voice.twilio]
+account_sid = "{ACCOUNT}"
+auth_token = "{TOKEN}"
+number = "+15005550006"
+public_url = "{CITY}"
+base_url = "{office.stub.url}"
+""")
+    house = app.open_office(app.load_settings(path))
+    stop = Stop()
+    stop.set()
+    app.run_role(house, "voice", stop)
+    house.close()
+    with office.desk.session() as session:
+        lines = session.scalars(select(Line.no).where(Line.trunk == TRUNK).order_by(Line.no)).all()
+    assert list(lines) == [1, 2, 3]
 
 
 def test_old_calls_are_forgotten(office: Office) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from xml.dom import minidom
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ivr.conversation import Conversation
 from ivr.events import Ended, KeyPressed
@@ -224,3 +226,27 @@ def test_the_citizens_of_the_simulated_line_come_to_the_same(digit: int) -> None
     if ended.by == "them":
         wanted, got = ([t for t in each if not t.startswith("HangUp")] for each in (wanted, got))
     assert got == wanted
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(1, 3),
+    st.lists(st.tuples(st.sampled_from(["", *"0123456789*#"]), st.floats(0, 60)), max_size=60),
+)
+def test_any_caller_is_rated_once_a_case_and_hung_up_on(cases: int, posts: list[tuple[str, float]]) -> None:
+    """Each step asks or ends; once it has ended nothing more is done."""
+    one = {"month": 11, "day": 3, "category": "water", "round": 1}
+    now = 100.0
+    provider = ByWebhooks({"cases": [one] * cases, "in_hours": False}, now)
+    for digits, seconds in posts:
+        now += seconds
+        provider.post(digits, now)
+    for _ in range(400):
+        provider.post("", now)
+    assert provider.over
+    for kind in ("StoreRating", "ChangeRating"):
+        stored = [told.split()[1] for told in provider.results if told.startswith(kind)]
+        assert len(stored) == len(set(stored))
+    assert sum(told.startswith("HangUp") for told in provider.results) == 1
+    for turn in provider.turns[:-1]:
+        assert turn.question is not None
