@@ -15,7 +15,6 @@ from ivr.flow_events import ChangeRating, StoreRating
 from ivr.line import Dial, Line
 from ivr.lines import open_line
 from ivr.settings import VoiceSettings
-from ivr.sip_line import SipLine
 
 __all__ = ["CallResult", "converse", "place_call"]
 
@@ -45,9 +44,8 @@ def place_call(
     LineError when the telephone can't start or the order can't be dialled.
     """
     line = open_line(settings)
-    call_id = line.sip_call_id if isinstance(line, SipLine) else lambda _call: None
     try:
-        return converse(line, order, flow, variables, prompts, call_id, time.monotonic)
+        return converse(line, order, flow, variables, prompts, line.sip_call_id, time.monotonic)
     finally:
         line.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from socket import socket
 
+from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, disposition_of
 from ivr.events import Ended, EndedBy
 from ivr.line import Dial
@@ -16,7 +17,7 @@ from ivr.pyvoip_rtp import Rtp
 from ivr.settings import CauseOverride
 from ivr.sip.digest import Login
 
-__all__ = ["Call", "open_media"]
+__all__ = ["Call", "never_left", "open_media"]
 
 
 @dataclass(slots=True)
@@ -61,6 +62,11 @@ class Call:
             media_lost=self.given_up == "media_lost",
         )
         return Ended(self.name, now, disposition_of(facts, overrides), status, q850, text, by)
+
+
+def never_left(order: Dial, now: float, why: str) -> Ended:
+    """The end of a call for which there is no port."""
+    return Ended(order.call, now, Disposition.NETWORK_FAIL, None, None, why, by="us")
 
 
 def open_media(ports: PortPool) -> tuple[int, socket]:

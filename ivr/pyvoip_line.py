@@ -15,13 +15,12 @@ from uuid import uuid4
 import structlog
 
 from callbacks.numbers import mask
-from callbacks.vocabulary import Disposition
-from ivr.events import Answered, Ended, EndedBy, Incoming, LineEvent, Ringing
+from ivr.events import Answered, EndedBy, Incoming, LineEvent, Ringing
 from ivr.line import Capabilities, Dial, LineError
 from ivr.line_lacks import NeitherJoinsNorRecords
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts
-from ivr.pyvoip_call import Call, open_media
+from ivr.pyvoip_call import Call, never_left, open_media
 from ivr.pyvoip_client import Message, PayloadType, media_of, open_client
 from ivr.pyvoip_registration import Registration
 from ivr.pyvoip_rtp import Rtp
@@ -51,6 +50,9 @@ class PyvoipLine(NeitherJoinsNorRecords):
         (self._trunk,) = settings.trunks
         self.registration = Registration(self._sip, wanted=self._trunk.username is not None)
 
+    def sip_call_id(self, call: str) -> str | None:
+        return self._calls[call].invite.call_id if call in self._calls else None
+
     # -- orders
 
     def dial(self, order: Dial) -> None:
@@ -60,8 +62,7 @@ class PyvoipLine(NeitherJoinsNorRecords):
         try:
             port, bound = open_media(self._ports)
         except NoPorts as error:  # nothing left us, so the citizen's attempt isn't spent
-            spent = Disposition.NETWORK_FAIL, None, None, str(error)
-            self._told.append(Ended(order.call, now, *spent, by="us"))
+            self._told.append(never_left(order, now, str(error)))
             return
         login, call_id = self._sip.new_login(), self._sip.gen_call_id()
         invite = self._invite(order, port, call_id, login)
@@ -144,9 +145,8 @@ class PyvoipLine(NeitherJoinsNorRecords):
 
     def run_once(self, timeout: float) -> list[LineEvent]:
         now = time.monotonic()
-        dues = [now + timeout, self.registration.due, *(call.due for call in self._calls.values())]
-        if (again := self._sip.sendings.due) is not None:
-            dues.append(again)
+        dues = [now + timeout, self.registration.due, self._sip.sendings.due]
+        dues += [call.due for call in self._calls.values()]
         self._hear(0.0 if self._told else max(0.0, min(dues) - now))
         self._pass_times(time.monotonic())
         told, self._told = self._told, []
@@ -160,7 +160,7 @@ class PyvoipLine(NeitherJoinsNorRecords):
             self.hangup(call)
         self.registration.leave()
         until = time.monotonic() + min(1.0, 64 * self._settings.t1)
-        while (self._calls or self._sip.sendings.due is not None) and time.monotonic() < until:
+        while (self._calls or not self._sip.sendings.idle) and time.monotonic() < until:
             self.run_once(0.05)
         for known in list(self._calls.values()):
             self._end(known, None, None, "closed", "us")

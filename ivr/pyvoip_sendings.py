@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,9 +39,13 @@ class Sendings:
         self._waiting.pop((call_id, method), None)
 
     @property
-    def due(self) -> float | None:
-        """When `again` wants to be called; None when all is answered."""
-        return min((each.next_at for each in self._waiting.values()), default=None)
+    def due(self) -> float:
+        """When `again` wants to be called; infinite when all is answered."""
+        return min((each.next_at for each in self._waiting.values()), default=math.inf)
+
+    @property
+    def idle(self) -> bool:
+        return not self._waiting
 
     def again(self, now: float) -> None:
         for key, sending in list(self._waiting.items()):

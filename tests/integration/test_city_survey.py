@@ -259,10 +259,12 @@ def is_question(session: FlowSession) -> bool:
     return session.flow.nodes[session.state.node].asks
 
 
-def test_place_call_tells_what_came_of_it() -> None:
+@pytest.mark.parametrize("line", ["sip", "pyvoip"])
+def test_place_call_tells_what_came_of_it(line: str) -> None:
     with running_city(quick_city()) as city:
         order = Dial("test", "13803790003", "city")
-        result = place_call(quick_voice(city.port, codecs=("pcmu",)), order, flow(), VARIABLES, OneTone())
+        voice = quick_voice(city.port, lines=1, line=line, codecs=("pcmu",))
+        result = place_call(voice, order, flow(), VARIABLES, OneTone())
     assert (result.disposition, result.sip_status, result.answered) == (Disposition.ANSWERED, 200, True)
     assert [key.key for key in result.keys] == ["3", "2", "1"]
     assert all(key.ms_since_prompt_end is not None and key.ms_since_prompt_end > 0 for key in result.keys)
@@ -273,10 +275,12 @@ def test_place_call_tells_what_came_of_it() -> None:
     assert set(dataclasses.asdict(result)) == set(fields.split())
 
 
-def test_place_call_that_nobody_takes() -> None:
+@pytest.mark.parametrize("line", ["sip", "pyvoip"])
+def test_place_call_that_nobody_takes(line: str) -> None:
     with running_city(quick_city()) as city:
         order = Dial("test", "13803790008", "city")
-        result = place_call(quick_voice(city.port), order, flow(), VARIABLES, OneTone())
+        voice = quick_voice(city.port, lines=1, line=line)
+        result = place_call(voice, order, flow(), VARIABLES, OneTone())
     assert result == CallResult(
         Disposition.UNALLOCATED, 404, 1, False, (), None, 0, call_id=result.call_id, codec=None
     )
