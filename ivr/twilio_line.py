@@ -134,7 +134,7 @@ class TwilioWorker:
             return
         claimed = claimed.only(asked)
         callbacks = [case.callback_id for case in claimed.cases]
-        dialogue = first_dialogue(call_variables(self._ctx, claimed), callbacks)
+        dialogue = first_dialogue(call_variables(self._ctx, claimed, may_record=False), callbacks)
         provider_calls.begin_call(self._ctx, attempt, token, dialogue, now)
         said = self._twilio.dial(key, digits, self._voice.ring_timeout, self._longest)
         if isinstance(said, NotTaken):

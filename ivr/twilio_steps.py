@@ -22,7 +22,6 @@ from ivr.flow_events import (
     Prompt,
     PromptFinished,
     PromptStarted,
-    StopPlay,
     StoreRating,
     StoreReason,
     StoreResolved,
@@ -122,10 +121,18 @@ class Steps:
             match command:
                 case Play():
                     play = command
-                case StopPlay():  # the provider stops by itself
-                    pass
-                case _:
+                case (
+                    StoreRating()
+                    | ChangeRating()
+                    | StoreResolved()
+                    | StoreReason()
+                    | HandOver()
+                    | WrongPerson()
+                    | HangUp()
+                ):
                     turn.results.append(command)
+                case _:  # the provider stops by itself, and what it can't do no flow asks of it
+                    pass
         return play
 
     def _waits(self) -> float | None:

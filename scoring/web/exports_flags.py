@@ -69,7 +69,7 @@ def _lines(session: Session, span: Span) -> Iterator[FlagLine]:
     yield from _cases(_("办结之后改过号码"), flags.changed_phones(session, span))
     for unit in flags.exclusions(session, span):
         yield FlagLine(_("剔除比例过高"), of=unit, found=f"{unit.excluded}/{unit.closed}")
-    yield from _cases(_("按键过快"), flags.quick_keys(session, span, prompt_seconds()))
+    yield from _cases(_("按键过快"), flags.quick_keys(session, span, prompt_seconds(deps().prompts)))
     for each in flags.together(session, span):
         title, number = _("一天的评价集中在一分钟内"), _("%(n)s件", n=each.ratings)
         yield FlagLine(title, " ".join(each.cases), each, each.first, each.last, number)
