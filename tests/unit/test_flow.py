@@ -106,7 +106,7 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(["satisfaction_survey", "callback_line", "inbound_110"]),
     st.integers(0, 3),
@@ -124,8 +124,8 @@ def test_whoever_calls_whatever_flow_is_let_go_at_last(
     caller = Caller(cases, in_hours, flow=flow, can=tuple(can), may_record=True)
     for step, *arguments in script:
         act(caller, *arguments) if step == "told" else getattr(caller, step)(*arguments)
-    for _ in range(40):
-        caller.wait(1000)
+    for _ in range(20):
+        caller.wait(500)
         act(caller, "queue lets go")
         act(caller, "transfer done")
     assert caller.session.over
