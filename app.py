@@ -637,7 +637,9 @@ def supervise(office: Office, command: list[str], stop: Stop) -> None:
     on = {"sms": settings.sms.enabled, "inbound": settings.inbound.enabled}
     roles = [role for role in ROLES if on.get(role, True)]
     commands = {role: [*command, "serve", "--role", role] for role in roles}
-    Supervisor(commands, on_death, drain_seconds=office.settings.serve.drain_seconds + 2).run(stop)
+    drains = [settings.serve.drain_seconds]
+    drains += [settings.inbound.drain_seconds] if settings.inbound.enabled else []  # who talks, talks on
+    Supervisor(commands, on_death, drain_seconds=max(drains) + 2).run(stop)
 
 
 # -- the command line

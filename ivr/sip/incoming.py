@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
 from ivr.sip.events import Address
-from ivr.sip.headers import Via, parse_via
+from ivr.sip.headers import Via, parse_params, parse_via
 from ivr.sip.layer import ServerTransaction
 from ivr.sip.message import Header, Request, Response
+from ivr.sip.multipart import part_of
 
 __all__ = [
     "ALLOW",
@@ -151,11 +152,22 @@ def takes_sdp(request: Request) -> bool:
 
 
 def sdp_of(message: Request | Response) -> bytes | None:
-    """The session description that a message carries; None without a body. BadMessage (415) for others."""
+    """The session description that a message carries; None without a body. BadMessage (415) for others.
+
+    It may be one part of several: beside an emergency caller's place.
+    """
     if not message.body:
         return None
-    kind = (message.first("Content-Type") or "").partition(";")[0].strip().lower()
-    if kind != "application/sdp":
-        fault = "Content-Type", f"{kind[:40]!r}"
-        raise BadMessage(*fault, message if isinstance(message, Request) else None, 415 if kind else 400)
-    return message.body
+    request = message if isinstance(message, Request) else None
+    kind, semicolon, params = (message.first("Content-Type") or "").partition(";")
+    kind = kind.strip().lower()
+    if kind == "application/sdp":
+        return message.body
+    if kind.startswith("multipart/") and semicolon:
+        boundary = parse_params(params, "Content-Type").get("boundary") or ""
+        try:
+            if (found := part_of(message.body, boundary, "application/sdp")) is not None:
+                return found
+        except ValueError as error:
+            raise BadMessage("body", str(error), request) from None
+    raise BadMessage("Content-Type", f"{kind[:40]!r}", request, 415 if kind else 400)
