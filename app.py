@@ -515,6 +515,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     from callbacks.spool import own_spool
     from callbacks.writer import Writer
     from ivr.inbound.keeper import Keeper
+    from ivr.inbound.ring_back import RingBackRules, RingBacks
     from ivr.inbound.role import InboundRole
     from ivr.sip_line import SipLine
 
@@ -527,7 +528,10 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     keeper = Keeper(lambda: open_office(settings).context, owner_name("inbound"), spool, privacy)
     writer = Writer(line.wake, own_spool(spool, "inbound", privacy), keeper.waited)
     writer.submit(keeper.play_orphans)
-    prompts = _prompts(settings)
+    prompts, shelf = _prompts(settings), flow_shelf(settings)
+    rules = RingBackRules(
+        lambda: shelf.load("callback_line"), prompts, settings.policy.scale, settings.policy.windows.timezone
+    )
     role = InboundRole(
         line,
         settings.inbound,
@@ -537,6 +541,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         writer,
         keeper.keep,
         keeper.hold,
+        ring_backs=RingBacks(line, rules, writer, keeper.look, keeper.keep),
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()

@@ -108,12 +108,13 @@ def _left(ctx: Context, session: Session, record: Record, at: datetime) -> None:
         if record["key"] == "0":
             hand_over(ctx, session, callback, "key_0", at)
         else:
-            _wrong_person(ctx, session, callback, attempt.number_index, at)
+            wrong_person(ctx, session, callback, attempt.number_index, at)
 
 
-def _wrong_person(
+def wrong_person(
     ctx: Context, session: Session, callback: Callback, number_index: str | None, at: datetime
 ) -> None:
+    """The number isn't rung again for this case; without another one a person goes on."""
     for phone in callback.case.phones:
         if phone.number_index == number_index:
             bar(phone, at)

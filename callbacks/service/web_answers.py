@@ -25,7 +25,7 @@ def web_rated(
 
     def work(session: Session) -> str:
         callback = lock_callbacks(session, [callback_id])[0]
-        outcome = _rated(ctx, session, callback, answer, now)
+        outcome = take_answer(ctx, session, callback, answer, now)
         alarm_if_urgent(ctx, session, callback, answer.comment, now)
         if resolved is not None and _may_add(counted_rating(session, callback_id)):
             give_resolution(ctx, session, callback_id, resolved, now)
@@ -34,7 +34,8 @@ def web_rated(
     return ctx.run(work)
 
 
-def _rated(ctx: Context, session: Session, callback: Callback, answer: Answer, now: datetime) -> str:
+def take_answer(ctx: Context, session: Session, callback: Callback, answer: Answer, now: datetime) -> str:
+    """In the caller's transaction, the callback being locked; what `web_rated` returns."""
     if rate(ctx, session, callback, answer, now) is not None:
         return "rated"
     current = counted_rating(session, callback.id)

@@ -50,10 +50,19 @@ class CallRecord:
         if known := self._legs.get(leg):
             known.answered_at = at.isoformat()
 
+    def heard_by(self, target: str, at: datetime) -> None:
+        """Somebody or something of ours took the call."""
+        self.target = target
+        self.note("talked_at", at)
+
+    def wants_a_person(self) -> None:
+        """What took the call wasn't what they asked for: they're to be rung back."""
+        self.target = None
+        self._times.pop("talked_at", None)
+
     def talks_with(self, leg: str, at: datetime) -> None:
         if known := self._legs.get(leg):
-            self.target = known.target
-            self.note("talked_at", at)
+            self.heard_by(known.target, at)
 
     def leg_ended(self, leg: str, event: Ended, at: datetime) -> None:
         if known := self._legs.get(leg):

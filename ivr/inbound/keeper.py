@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from callbacks.privacy import Privacy
 from callbacks.service.core import Context
 from callbacks.service.inbound import keep_inbound
 from callbacks.service.inbound_lines import hold_lines
+from callbacks.service.ring_back import CallerCase, cases_of_caller, keep_ring_back
 from callbacks.spool import play_orphans
 
 __all__ = ["Keeper"]
@@ -38,7 +39,14 @@ class Keeper:
         return self._ctx
 
     def keep(self, record: Mapping[str, Any]) -> None:
-        keep_inbound(self.ctx, record)
+        """A snapshot of a call, or what somebody pressed who rang back."""
+        if record.get("kind") == "ring_back":
+            keep_ring_back(self.ctx, record)
+        else:
+            keep_inbound(self.ctx, record)
+
+    def look(self, number: str) -> Sequence[CallerCase]:
+        return cases_of_caller(self.ctx, number)
 
     def hold(self, callers: Mapping[str, int], waiting: int) -> None:
         hold_lines(self.ctx, self._owner, callers, waiting)

@@ -18,8 +18,9 @@ from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
 from callbacks.writer import Writer
 from ivr.events import Answered, Ended, Incoming, LineEvent, PlaybackFinished
-from ivr.inbound.facts import read_facts
+from ivr.inbound.facts import Service, read_facts
 from ivr.inbound.journal import CallRecord
+from ivr.inbound.ring_back import RingBacks
 from ivr.inbound.settings import InboundSettings, rules_of
 from ivr.inbound.switchboard import Switchboard
 from ivr.inbound.switchboard_data import (
@@ -78,8 +79,9 @@ class InboundRole:
         store: Store,
         hold: Hold,
         clock: Callable[[], float] = time.monotonic,
+        ring_backs: RingBacks | None = None,
     ) -> None:
-        self._line, self._settings, self._targets = line, settings, targets
+        self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
         self._area_code, self._prompts = area_code, prompts
         self._writer, self._store, self._hold, self._clock = writer, store, hold, clock
         self._holding, self._held, self._hold_at = False, _NOTHING, 0.0
@@ -100,7 +102,7 @@ class InboundRole:
         self._stopping = True
         log.info("draining", callers=len(self.board.callers))
         end = time.monotonic() + self._settings.drain_seconds
-        while self.board.callers and time.monotonic() < end:
+        while (self.board.callers or self._ring_backs) and time.monotonic() < end:
             self.turn(_TURN)
         self._line.close()
         self._writer.submit(lambda: self._hold(*_NOTHING))
@@ -114,8 +116,15 @@ class InboundRole:
         now = self._clock()
         if self.board.deadline is not None and self.board.deadline <= now:
             self._carry_out(self.board.tick(now), now)
+        self._go_on_with_ring_backs(now)
         self._tell_load(now)
         self._writer.deliver()
+
+    def _go_on_with_ring_backs(self, now: float) -> None:
+        if self._ring_backs is not None:
+            self._ring_backs.tick(now)
+            for call in self._ring_backs.impatient(now):  # the database doesn't answer: a person does
+                self._carry_out(self.board.arrive(call, now), now)
 
     def _tell_load(self, now: float) -> None:
         """The callbacks learn at once that somebody waits, and hear it again while it is so."""
@@ -141,6 +150,9 @@ class InboundRole:
 
     def take(self, event: LineEvent) -> None:
         now = event.at
+        if self._ring_backs is not None and event.call in self._ring_backs:
+            self._of_ring_back(self._ring_backs, event)
+            return
         match event:
             case Incoming():
                 self._came(event)
@@ -167,10 +179,28 @@ class InboundRole:
         )
         record = CallRecord(event.call, event.trunk, facts, _wall())
         self._records[event.call], self._codecs[event.call] = record, event
+        if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
+            self._ring_backs.came(event.call, facts.number, event.at)
+            self._keep(record)
+            return
         trunk = self._settings.trunk(event.trunk)
         may = getattr(trunk, "accepts_302", False)
         self._carry_out(self.board.arrive(event.call, event.at, may_redirect=may), event.at)
         self._keep(record)
+
+    def _of_ring_back(self, ring_backs: RingBacks, event: LineEvent) -> None:
+        """Of somebody whom the flow asks. Who wants a person and has no case is to be rung back."""
+        record = self._records[event.call]
+        if isinstance(event, Answered):
+            record.heard_by("callback_line", _wall())
+        if ring_backs.take(event):
+            record.wants_a_person()
+        if isinstance(event, Ended):
+            del self._records[event.call], self._codecs[event.call]
+            record.ended_by = "caller" if event.by == "them" else event.by
+            record.note("ended_at", _wall())
+        if isinstance(event, Answered | Ended):
+            self._keep(record)
 
     def _caller_ended(self, event: Ended) -> None:
         record = self._records.pop(event.call)

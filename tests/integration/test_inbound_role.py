@@ -16,16 +16,22 @@ from sqlalchemy.orm import Session, selectinload, sessionmaker
 from callbacks.models_inbound import InboundCall
 from callbacks.privacy import Privacy
 from callbacks.service.inbound import keep_inbound, mark_rung_back
+from callbacks.service.ring_back import cases_of_caller, keep_ring_back
 from callbacks.spool import Spool
+from callbacks.states import State
 from callbacks.target_settings import TargetSettings
 from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
+from ivr.citizen import Behaviour, Citizen
 from ivr.events import Ended, LineEvent, PlaybackStarted
+from ivr.flow_load import FLOWS, load_flow
+from ivr.inbound.ring_back import RingBackRules, RingBacks
 from ivr.inbound.role import InboundRole
 from ivr.inbound.settings import InboundSettings
 from ivr.media.audio import Audio
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
+from prompts.catalogue import load_catalogue
 from tests.integration.office import Desk, make_desk
 from tests.loopback_city import PROMPT
 
@@ -56,6 +62,18 @@ class Through:
         return PROMPT
 
 
+class Tones:
+    """Every prompt is the same short tone: what is tested is the way of the keys."""
+
+    def audio(self, prompts: Any) -> Audio:
+        return PROMPT
+
+
+FLOW = load_flow(FLOWS / "callback_line.toml", load_catalogue())
+RULES = RingBackRules(lambda: FLOW, Tones(), "cn3", "Asia/Shanghai")
+CALLBACK_NUMBER = "sip:037963110111@127.0.0.1"
+
+
 class Stage:
     """The role, each write done before time goes on."""
 
@@ -64,17 +82,11 @@ class Stage:
         self.away = False
         self.spool = Spool(spool, desk.ctx.privacy)
         self.writer = Writer(lambda: None, self.spool)
+        ring_backs = RingBacks(self.line, RULES, self.writer, self.look, self.keep)
         self.role = InboundRole(
-            self.line,
-            wanted,
-            TARGETS,
-            "0379",
-            Through(),
-            self.writer,
-            self.keep,
-            self.hold,
-            lambda: self.line.now,
-        )
+            self.line, wanted, TARGETS, "0379", Through(), self.writer, self.keep, self.hold,
+            lambda: self.line.now, ring_backs,
+        )  # fmt: skip
         self.told: list[LineEvent] = []
         take = self.role.take
         self.role.take = lambda event: (self.told.append(event), take(event))[1]  # type: ignore[method-assign]
@@ -82,7 +94,15 @@ class Stage:
     def keep(self, record: Any) -> None:
         if self.away:
             raise OperationalError("INSERT", {}, Exception("away"))
-        keep_inbound(self.desk.ctx, record)
+        if record.get("kind") == "ring_back":
+            keep_ring_back(self.desk.ctx, record)
+        else:
+            keep_inbound(self.desk.ctx, record)
+
+    def look(self, number: str) -> Any:
+        if self.away:
+            raise OperationalError("SELECT", {}, Exception("away"))
+        return cases_of_caller(self.desk.ctx, number)
 
     def hold(self, callers: Any, waiting: int) -> None:
         self.load = (dict(callers), waiting)
@@ -93,6 +113,7 @@ class Stage:
             self.role.turn(0.05)
             if not self.away:
                 self.written()
+                self.writer.deliver()
 
     def written(self) -> None:
         done = threading.Event()
@@ -230,3 +251,83 @@ def test_while_the_role_ends_new_callers_go_elsewhere(stages) -> None:
     stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
     stage.turns(0.2)
     assert [event.sip_status for event in stage.told if isinstance(event, Ended)] == [503]
+
+
+# -- the callback number
+
+
+def presses(monkeypatch: pytest.MonkeyPatch, *keys: str | None) -> None:
+    """What callers press, one after each prompt."""
+    monkeypatch.setattr("ivr.simulated_line.citizen_of", lambda _number: Citizen(Behaviour.ANSWERS, keys))
+
+
+def test_who_rings_back_rates_the_open_cases_there(stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = stages()
+    first = stage.desk.close("13812340001")
+    second = stage.desk.close("13812340001")
+    closed = stage.desk.close("13812340001", sensitive=True)  # for a person, never for a machine
+    stage.desk.plan()
+    rate_3 = (None, "3", None, "2", "1")
+    presses(monkeypatch, "5", *rate_3, *rate_3)
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(120.0)
+    for callback in (first, second):
+        assert stage.desk.state(callback) is State.RATED
+        [rating] = stage.desk.ratings(callback)
+        assert (rating.value, rating.counted, rating.resolved, rating.reason) == (
+            3,
+            True,
+            False,
+            "not_solved",
+        )
+    assert stage.desk.state(closed) is not State.RATED
+    [call] = stage.kept()
+    assert (call.service, call.target, call.legs) == ("callback", "callback_line", [])
+
+
+def test_who_has_no_case_and_wants_a_person_is_on_the_list(stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = stages()
+    presses(monkeypatch, None, "0")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(40.0)
+    [call] = stage.kept()
+    assert (call.talked_at, call.ended_at is None) == (None, False)
+    assert mark_rung_back(stage.desk.ctx, call.id, "ma", stage.desk.now)
+
+
+def test_a_caller_with_a_case_who_presses_0_comes_into_the_agents_queue(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages()
+    callback = stage.desk.close("13812340001")
+    stage.desk.plan()
+    presses(monkeypatch, "0")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(40.0)
+    assert stage.desk.state(callback) is State.AGENT_QUEUE
+
+
+def test_without_a_database_the_callback_number_is_answered_by_a_person(stages) -> None:
+    stage = stages()
+    stage.away = True
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(5.0)
+    assert stage.role.board.callers["a"].with_leg is not None
+
+
+def test_who_withholds_the_number_on_the_callback_number_meets_a_person(stages) -> None:
+    stage = stages()
+    stage.line.comes("a", "anonymous", CALLBACK_NUMBER)
+    stage.turns(5.0)
+    assert stage.role.board.callers["a"].with_leg is not None
+
+
+def test_what_was_pressed_comes_once_however_often_the_spool_brings_it(stages) -> None:
+    stage = stages()
+    callback = stage.desk.close("13812340001")
+    stage.desk.plan()
+    told = {"kind": "ring_back", "what": "rated", "callback": callback, "value": 1, "raw": "1"}
+    told |= {"prompt": "q_rating", "ms": 900, "at": stage.desk.now.isoformat()}
+    for _ in range(2):
+        keep_ring_back(stage.desk.ctx, told)
+    assert [rating.value for rating in stage.desk.ratings(callback)] == [1]

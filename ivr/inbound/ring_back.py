@@ -1,0 +1,141 @@
+"""The callback number: who was called and rings back is asked by the flow `callback_line`, on this role.
+
+Their cases are looked up while it rings. Where that takes too long, a person answers, as on 110.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from callbacks.service.ring_back import CallerCase
+from callbacks.writer import Writer
+from ivr.conversation import Conversation, Prompts, Result
+from ivr.events import Ended, LineEvent
+from ivr.flow import Flow
+from ivr.flow_events import (
+    ChangeRating,
+    HandOver,
+    StoreRating,
+    StoreReason,
+    StoreResolved,
+    WrongPerson,
+)
+from ivr.line import Line
+
+__all__ = ["RingBackRules", "RingBacks"]
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 2.0  # seconds until a person answers instead
+
+Look = Callable[[str], Sequence[CallerCase]]
+Keep = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True)
+class RingBackRules:
+    """`flow` gives the flow that holds now, `scale` is the office's."""
+
+    flow: Callable[[], Flow]
+    prompts: Prompts
+    scale: str
+    timezone: str
+
+
+@dataclass
+class _Caller:
+    number: str
+    since: float
+    cases: Sequence[CallerCase] = ()
+    talk: Conversation | None = None
+    asked_person: bool = False
+
+
+class RingBacks:
+    """Callers whose dialogue runs. `look` and `keep` are called in the writer's thread."""
+
+    def __init__(self, line: Line, rules: RingBackRules, writer: Writer, look: Look, keep: Keep) -> None:
+        self._line, self._rules, self._writer, self._look, self._keep = line, rules, writer, look, keep
+        self._callers: dict[str, _Caller] = {}
+
+    def __contains__(self, call: str) -> bool:
+        return call in self._callers
+
+    def __len__(self) -> int:
+        return len(self._callers)
+
+    def came(self, call: str, number: str, now: float) -> None:
+        self._line.ring(call)
+        self._callers[call] = _Caller(number, now)
+        self._writer.submit(lambda: self._look(number), lambda found: self._found(call, found))
+
+    def _found(self, call: str, cases: Sequence[CallerCase]) -> None:
+        caller = self._callers.get(call)
+        if caller is None:  # gone meanwhile, or with a person
+            return
+        zone, rules = ZoneInfo(self._rules.timezone), self._rules
+        days = [case.accepted_at.astimezone(zone) for case in cases]
+        told = [
+            {"month": day.month, "day": day.day, "category": case.category, "round": case.round}
+            for case, day in zip(cases, days, strict=True)
+        ]
+        variables = {"scale": rules.scale, "in_hours": False, "may_record": False, "cases": told}
+        caller.cases = cases
+        caller.talk = Conversation(call, rules.flow(), variables, rules.prompts, self._line)
+        self._line.answer(call)
+
+    def impatient(self, now: float) -> list[str]:
+        """Callers whose cases weren't found in time: they're for a person, and no more ours."""
+        late = [
+            call
+            for call, caller in self._callers.items()
+            if caller.talk is None and now - caller.since > _PATIENCE
+        ]
+        for call in late:
+            del self._callers[call]
+        return late
+
+    def take(self, event: LineEvent) -> bool:
+        """An event of one of the callers. True when they end unanswered by a person whom they asked for."""
+        caller = self._callers[event.call]
+        if caller.talk is not None:
+            self._store(caller, caller.talk.receive(event))
+        if isinstance(event, Ended):
+            del self._callers[event.call]
+        return caller.asked_person and not caller.cases
+
+    def tick(self, now: float) -> None:
+        for caller in list(self._callers.values()):
+            if caller.talk is not None:
+                self._store(caller, caller.talk.tick(now))
+
+    def _store(self, caller: _Caller, results: list[Result]) -> None:
+        for record in self._records(caller, results):
+            kept = {"kind": "ring_back", "at": datetime.now(UTC).isoformat(), **record}
+            self._writer.submit(lambda kept=kept: self._keep(kept), record=kept)  # type: ignore[misc]
+
+    def _records(self, caller: _Caller, results: list[Result]) -> Iterator[dict[str, Any]]:
+        callbacks = [case.callback_id for case in caller.cases]
+        for result in results:
+            match result:
+                case StoreRating() | ChangeRating():
+                    told = {"value": result.value, "raw": result.key, "prompt": result.prompt_id}
+                    told["ms"] = result.ms_since_prompt_end
+                    yield {"what": "rated", "callback": callbacks[result.case], **told}
+                case StoreResolved(case, resolved):
+                    yield {"what": "resolved", "callback": callbacks[case], "resolved": resolved}
+                case StoreReason(case, reason):
+                    yield {"what": "reason", "callback": callbacks[case], "reason": reason}
+                case HandOver():
+                    caller.asked_person = True
+                    yield {"what": "person", "callbacks": callbacks}
+                case WrongPerson():
+                    yield {"what": "wrong_person", "callbacks": callbacks, "number": caller.number}
+                case _:
+                    pass
