@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -344,12 +344,8 @@ def _voice_webhooks(office: Office) -> dict[str, Any]:
     from ivr.twilio_dialogues import Dialogues
     from ivr.twilio_settings import PREFIX
 
-    script = voice_script(office.settings)
-    return {
-        PREFIX: create_webhooks(
-            Dialogues(office.context, settings, script.flow, script.prompts, script.prompt_version)
-        )
-    }
+    script = cache(lambda: voice_script(office.settings))
+    return {PREFIX: create_webhooks(Dialogues(office.context, settings, script))}
 
 
 def _run_web(office: Office, stop: Stop) -> None:

@@ -106,7 +106,7 @@ class PyvoipLine(NeitherJoinsNorRecords):
         since = now if call.provisional else call.began  # an INVITE that nobody heeded is over by itself
         call.given_up, call.due = why, since + 64 * self._settings.t1
         if call.rtp is not None:
-            self._sip.surely(self._sip.gen_bye(call.invite))
+            self._sip.surely(self._sip.signed(self._sip.gen_bye(call.invite), call.login))
             self._end(call, 200, None, "", "network" if why == "media_lost" else "us")
         elif call.order is None:
             self.reject(call.name, 480)
@@ -241,7 +241,7 @@ class PyvoipLine(NeitherJoinsNorRecords):
         except ValueError as error:
             fault = fault or str(error)
         if fault:  # a 487 that a 200 overtook, or a 488 that we would have said
-            self._sip.surely(self._sip.gen_bye(call.invite))
+            self._sip.surely(self._sip.signed(self._sip.gen_bye(call.invite), call.login))
             self._end(call, 487 if call.given_up else 488, None, fault, "us")
         else:
             self._talk(call, peer, formats)

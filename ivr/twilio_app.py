@@ -3,7 +3,7 @@
 Genuine is what is signed for our public address (X-Twilio-Signature) and bears the id of the call that the
 address names. The step that is due is taken; the one before it is answered again, word for word, for Twilio
 repeats what it got no answer to; any other gets the present document, and changes nothing. When the call is
-over only the step that was due may still come, for the citizen pressed it; everything else is refused.
+over only a key of the step that was due may still come, for the citizen pressed it; all else is refused.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from callbacks.service.core import Context
 from callbacks.service.provider_calls import Known, Step
 from callbacks.vocabulary import Channel
 from ivr.conversation import Prompts
-from ivr.flow import Flow
 from ivr.flow_events import (
     ChangeRating,
     HandOver,
@@ -30,6 +29,7 @@ from ivr.twilio_rest import FINAL
 from ivr.twilio_settings import AGAIN, TwilioVoiceSettings
 from ivr.twilio_steps import StepResult, Steps, Turn
 from ivr.twilio_twiml import Asked, HungUp, Sent, Then, document
+from ivr.worker import Script
 
 __all__ = ["Dialogues", "first_dialogue"]
 
@@ -43,28 +43,32 @@ def first_dialogue(variables: Mapping[str, Any], callbacks: Sequence[int]) -> di
 
 
 class Dialogues:
-    """`now` is aware UTC; a dialogue's clock is its seconds since 1970, the same in every process."""
+    """`script` is asked for when a call needs it: the voice role, which starts beside us, may be making it.
+
+    `now` is aware UTC; a dialogue's clock is its seconds since 1970, the same in every process.
+    """
 
     def __init__(
         self,
         ctx: Context,
         settings: TwilioVoiceSettings,
-        flow: Flow,
-        prompts: Prompts,
-        prompt_version: str,
+        script: Callable[[], Script],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.ctx, self.settings, self._flow, self.prompts = ctx, settings, flow, prompts
-        self._version, self._now = prompt_version, now
+        self.ctx, self.settings, self._script, self._now = ctx, settings, script, now
+
+    @property
+    def prompts(self) -> Prompts:
+        return self._script().prompts
 
     def step(self, known: Known, number: int, digits: str) -> str | None:
         """The document that answers step `number`; None where it's to be refused."""
         if known.is_pending:  # the process that took the last step died before it stored its keys
             provider_calls.play_pending(self.ctx, known.key)
+        if known.is_over and not (digits and number == known.step):
+            return None
         if number == known.step:
             return self._take(known, digits)
-        if known.is_over:
-            return None
         return known.document or document([], Sent(self._action(known.key, known.step)))
 
     def status(self, known: Known, status: str) -> bool:
@@ -113,8 +117,8 @@ class Dialogues:
 
     def _turn(self, known: Known, digits: str, now: float) -> tuple[Steps, Turn]:
         if known.step == 0:
-            return Steps.begin(self._flow, known.dialogue["variables"], now, self._seconds)
-        steps = Steps.from_json(self._flow, known.dialogue["steps"], self._seconds)
+            return Steps.begin(self._script().flow, known.dialogue["variables"], now, self._seconds)
+        steps = Steps.from_json(self._script().flow, known.dialogue["steps"], self._seconds)
         return steps, steps.go_on(digits, now)
 
     def _seconds(self, prompts: Sequence[Prompt]) -> float:
@@ -134,7 +138,7 @@ class Dialogues:
 
     def _sound(self, prompt: Prompt) -> str:
         values = urlencode(sorted(prompt.variables))
-        return self.settings.address(f"prompt/{self._version}/{prompt.id}.wav") + (
+        return self.settings.address(f"prompt/{self._script().prompt_version}/{prompt.id}.wav") + (
             f"?{values}" if values else ""
         )
 

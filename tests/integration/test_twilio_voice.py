@@ -65,6 +65,9 @@ SURVEY_PROMPTS = {option.prompt for node in SURVEY.nodes.values() for option in 
 }
 
 
+SCRIPT = Script(SURVEY, Tones(), "v1")
+
+
 def call_shown(**changes: Any) -> Told:
     """A Call as the API shows one (2010-04-01)."""
     shown = {
@@ -113,9 +116,8 @@ def account(base_url: str, **changes: Any) -> TwilioVoiceSettings:
 
 def worker_of(desk: Desk, settings: TwilioVoiceSettings) -> TwilioWorker:
     voice = VoiceSettings(line="twilio", lines=2, twilio=settings)
-    script = Script(SURVEY, Tones(), "v1")
     plan = DialPlan(OFFICE.area_code)
-    return TwilioWorker(desk.ctx, voice, script, plan, owner="voice:test:1", poll_seconds=0.05)
+    return TwilioWorker(desk.ctx, voice, SCRIPT, plan, owner="voice:test:1", poll_seconds=0.05)
 
 
 @dataclass
@@ -133,7 +135,7 @@ class Office:
 
     def restart(self) -> None:
         """The web role anew: all it knows is in the database."""
-        dialogues = Dialogues(self.desk.ctx, self.settings, SURVEY, Tones(), "v1")
+        dialogues = Dialogues(self.desk.ctx, self.settings, lambda: SCRIPT)
         self.client = create_webhooks(dialogues).test_client()
 
     def call(self, *numbers: str) -> str:
@@ -365,6 +367,14 @@ def test_after_the_end_only_the_key_that_was_due_is_taken(office: Office) -> Non
     assert office.post(first, Digits="1").status_code == 200
     assert office.post(first, Digits="1").status_code == 403
     assert [value for value, *_ in office.ratings()] == [1]
+
+
+def test_a_call_that_nobody_took_has_no_first_step(office: Office) -> None:
+    zero = office.call()
+    office.tell("no-answer")
+    before = snapshot(office)
+    assert office.post(zero).status_code == 403
+    assert snapshot(office) == before
 
 
 def test_a_key_whose_process_died_before_it_was_stored(
