@@ -27,6 +27,7 @@ from ivr.media.g711 import other_law
 from ivr.media.rtp import RtpPacket
 from ivr.script_watch import ScriptWatch
 from ivr.sip_line import SipLine
+from ivr.speech import SpokenPrompts
 from ivr.worker import Script, VoiceWorker
 from prompts.catalogue import load_catalogue
 from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
@@ -111,12 +112,18 @@ def test_what_is_played_goes_before_the_other_and_silence_follows_a_bridge(trunk
 
 @contextmanager
 def serving(
-    desk: Desk, trunk: Trunk, spool: Path, plan: DialPlan = PLAN, **more: ScriptWatch
+    desk: Desk,
+    trunk: Trunk,
+    spool: Path,
+    plan: DialPlan = PLAN,
+    prompts: SpokenPrompts | None = None,
+    **more: ScriptWatch,
 ) -> Iterator[None]:
-    """The voice role, in a thread of its own."""
+    """The voice role, in a thread of its own; it says the city's `prompts`, or a tone."""
     voice = quick_voice(trunk.port, total_timeout=30.0)
     flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
-    script = Script(flow, SimpleNamespace(audio=lambda prompts: PROMPT), "p1")
+    said = prompts or SimpleNamespace(audio=lambda _prompts: PROMPT, look=lambda: None)
+    script = Script(flow, said, "p1", said.look)
     worker = VoiceWorker(
         desk.ctx,
         SipLine(voice),

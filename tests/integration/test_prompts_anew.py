@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 
+from callbacks.privacy import Privacy
 from ivr.flow_events import Prompt
 from ivr.speech import SpokenPrompts
 from prompts.importing import piece_of, prepare, put
@@ -14,8 +16,12 @@ from prompts.place import PromptPlace
 from prompts.recordings import drop_recording
 from prompts.speech import open_speech
 from prompts.store import PromptStore
+from tests.integration.office import make_desk
+from tests.integration.test_agent_calls_sip import serving, trunk  # noqa: F401 (a fixture)
+from tests.phones import Trunk
 from tests.voices import voice, wav
 
+NUMBERS = ("037963110001", "037963110002")
 INVALID = [Prompt("invalid", {})]
 GREETING = [Prompt("greeting_plain", {"month": "11", "day": "3"})]
 
@@ -108,3 +114,34 @@ def test_it_looks_now_and_then(place: PromptPlace) -> None:
     now = 102.0
     prompts.look()
     assert prompts.audio(INVALID) != spoken
+
+
+def test_the_next_call_says_it(
+    sessions: sessionmaker[Session],
+    privacy: Privacy,
+    place: PromptPlace,
+    prompts: SpokenPrompts,
+    trunk: Trunk,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """Over real SIP and RTP: speech in the first call, in the second what was recorded meanwhile."""
+    desk = make_desk(sessions, privacy)
+    desk.now = datetime.now(UTC)  # the voice role's own clock
+    trunk.on_invite = lambda phone: phone.answer("pcma")
+    spoken = prompts.audio(GREETING).pcma[:20]
+    with serving(desk, trunk, tmp_path, prompts=prompts):
+        desk.close(NUMBERS[0])
+        desk.plan()
+        trunk.until(lambda: NUMBERS[0] in trunk.phones and heard(trunk, NUMBERS[0], spoken))
+        record(place, "greeting_plain.0", 1.2)
+        trunk.until(lambda: prompts.audio(GREETING).pcma[:20] != spoken)
+        recorded = prompts.audio(GREETING).pcma[:20]
+        desk.close(NUMBERS[1])
+        desk.plan()
+        trunk.until(lambda: NUMBERS[1] in trunk.phones and heard(trunk, NUMBERS[1], recorded))
+        assert not heard(trunk, NUMBERS[1], spoken)
+
+
+def heard(by: Trunk, number: str, frames: tuple[bytes, ...]) -> bool:
+    """Whether these frames came one after another."""
+    return b"".join(frames) in b"".join(by.phones[number].voice)
