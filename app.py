@@ -1147,6 +1147,7 @@ def demo(
         "HUIFANG_DATABASE__KEY_FILE": str(folder / "huifang.key"),
         "HUIFANG_WEB__PORT": str(port),
         "HUIFANG_POLICY__ROUND_DEADLINE": f"PT{70 + cases // 3}S",
+        "HUIFANG_RECORDINGS": str(folder / "recordings"),
         "HUIFANG_SMSC__LOG_FILE": str(folder / "smsc.log"),
         "HUIFANG_LOG_FILE": str(folder / "huifang.log"),
     }

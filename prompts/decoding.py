@@ -78,7 +78,11 @@ def _by_ffmpeg(content: bytes, kind: str) -> tuple[Floats, int]:
         from pydub.exceptions import CouldntDecodeError
 
         try:
-            found = AudioSegment.from_file(io.BytesIO(content), format="mp4" if kind == "M4A" else "mp3")
+            found = AudioSegment.from_file(
+                io.BytesIO(content),
+                format="mp4" if kind == "M4A" else "mp3",
+                duration=MOST_SECONDS + 1,  # an hour of MP3 is small until it's decoded
+            )
         except (CouldntDecodeError, IndexError, KeyError, OSError, ValueError):
             raise BadRecording(Fault.BROKEN, form=kind) from None
     whole = np.array(found.get_array_of_samples(), dtype=np.float64)

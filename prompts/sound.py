@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,11 +149,14 @@ class NotAPrompt(Exception):
 def write_wav(path: Path, samples: Samples) -> None:
     """Mono, 16 bit, 8 kHz; whole or not at all, since another process may read it."""
     part = path.with_suffix(".part")
-    with wave.open(str(part), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
+    with part.open("wb") as raw:
+        with wave.open(raw, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(samples.astype("<i2").tobytes())
+        raw.flush()
+        os.fsync(raw.fileno())
     part.replace(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from click.testing import CliRunner, Result
 
 import app
 from prompts.catalogue import load_catalogue
-from prompts.decoding import ffmpeg_is_there
+from prompts.decoding import decode, ffmpeg_is_there
 from prompts.pieces import all_pieces
 from prompts.place import PromptPlace
+from prompts.recording_faults import BadRecording, Fault
 from prompts.recordings import find_recording, keep_recording
 from prompts.render import AUDIO
 from prompts.sound import Samples, measure, read_wav, write_wav
@@ -156,8 +158,6 @@ def test_the_bad_ones_are_named_and_change_nothing_while_the_good_ones_are_taken
 def test_a_telephones_recording_is_taken(
     form: str, city: Path, recordings: Path, handed_in: Path, tmp_path: Path
 ) -> None:
-    import subprocess
-
     (tmp_path / "source.wav").write_bytes(wav(voice(2.0)))
     target = handed_in / f"invalid.{form}"
     subprocess.run(
@@ -165,6 +165,16 @@ def test_a_telephones_recording_is_taken(
     )
     assert run("prompts", "import", handed_in, "--config", city).exit_code == 0
     assert measure(samples(recordings, "invalid.0")).seconds == pytest.approx(2.22, abs=0.1)
+
+
+@pytest.mark.skipif(not ffmpeg_is_there(), reason="needs ffmpeg and ffprobe")
+def test_an_hour_in_a_small_file_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    target = tmp_path / "hour.mp3"
+    source = ["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "3600", "-b:a", "8k"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *source, target], check=True, timeout=100)
+    with pytest.raises(BadRecording) as error:
+        decode(target.read_bytes())
+    assert error.value.fault is Fault.TOO_LONG
 
 
 def test_without_a_folder_for_them_nothing_is_taken(tmp_path: Path, handed_in: Path) -> None:
