@@ -86,7 +86,8 @@ def phonemes(text: str) -> str:
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))  # the one that `speech` has started
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
     assert library.espeak_SetVoiceByName(VOICES["zh-CN"].encode()) == 0
-    raw = ctypes.create_string_buffer(as_spoken(text, "zh-CN").encode())
+    spelled = as_spoken(text, "zh-CN").encode()
+    raw = ctypes.create_string_buffer(spelled, len(spelled) + 64)  # it looks ahead, beyond the text's end
     place, clauses = ctypes.c_void_p(ctypes.addressof(raw)), []
     while place.value:
         clauses.append(library.espeak_TextToPhonemes(ctypes.byref(place), 1, 0).decode())
