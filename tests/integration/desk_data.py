@@ -33,6 +33,7 @@ from callbacks.models import (
     TextState,
     Unit,
 )
+from callbacks.models_inbound import InboundCall, InboundLeg
 from callbacks.models_office import Alarm
 from callbacks.models_voice import VoiceMessage
 from callbacks.numbers import kind_of, mask
@@ -450,7 +451,46 @@ def build(session: Session, privacy: Privacy, now: datetime = NOW) -> Town:
     _story_by_text(town)
     _others(town)
     _records(town)
+    _calls_to_110(session, town)
     return town
+
+
+def _calls_to_110(session: Session, town: Town) -> None:
+    """One talks, one waits, one was answered, one gave up, one was sent on to the emergency desk."""
+    told: tuple[tuple[str, str | None, int, dict[str, object]], ...] = (
+        # token, number, seconds ago, what came of it
+        ("in-answered", "13803790001", 900, {"talked_at": 4, "ended_at": 95, "target": "seat-1"}),
+        ("in-gave-up", "13603790003", 600, {"queued_at": 1, "ended_at": 38, "ended_by": "caller"}),
+        ("in-withheld", None, 500, {"redirected_at": 0, "ended_at": 0, "ended_by": "us"}),
+        ("in-talks", "037963119999", 60, {"queued_at": 1, "talked_at": 21, "target": "seat-2"}),
+        ("in-waits", "13703790007", 9, {"queued_at": 1}),
+    )
+    for token, number, ago, came_of_it in told:
+        came = town.now - timedelta(seconds=ago)
+        times = {name: came + timedelta(seconds=n) for name, n in came_of_it.items() if isinstance(n, int)}
+        words = {name: word for name, word in came_of_it.items() if isinstance(word, str)}
+        call = InboundCall(
+            token=token,
+            seq=1,
+            service="emergency",
+            trunk="city",
+            called="110",
+            asserted=number is not None,
+            private=number is None,
+            access_network="3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=4600012345" if number else "",
+            geolocation=[],
+            came_at=came,
+            **times,
+            **words,
+        )
+        if number is not None:
+            call.number_encrypted = town.privacy.encrypt(number)
+            call.number_index, call.number_masked = town.privacy.index(number), mask(number)
+        session.add(call)
+        session.flush()
+        if target := words.get("target"):
+            leg = {"answered_at": times["talked_at"], "ended_at": times.get("ended_at")}
+            session.add(InboundLeg(call_id=call.id, token=f"{token}-1", target=target, began_at=came, **leg))
 
 
 def _story_by_key(town: Town) -> None:
