@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,19 @@ def media_ports(pairs: int) -> tuple[int, int]:
             continue
         return first, first + size - 1
     raise AssertionError("no free ports")
+
+
+def sip_port() -> int:
+    """A UDP port that is free, and that nobody is given by chance: below those that the system hands out."""
+    for _ in range(200):
+        port = 9000 + (os.getpid() * 31 + next(_next)) % 2900
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("no free port")
 
 
 def quick_city(lines: int = 8, **changes: object) -> CitySettings:

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ivr.media import g711
-from tests.databases import free_port
-from tests.loopback_city import media_ports
+from tests.loopback_city import media_ports, sip_port
 from tests.peers.peers import need
 
 _SDP = """v=0
@@ -66,7 +65,7 @@ class Crowd:
         need("SIPp", program is not None)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "scenario.xml").write_text(steps)
-        self.port = free_port()
+        self.port = sip_port()
         media, _ = media_ports(100)
         command = ["timeout", "90", str(program), "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
         command += ["-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(media)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import free_port
+from tests.loopback_city import sip_port
 from tests.peers.peers import need
 from tests.peers.test_inbound_sipp import Role, callers, kept, operator, until
 
@@ -55,7 +55,7 @@ def reaches(folder: Path, port: int, calls: int, name: str) -> None:
 @pytest.mark.timeout(180)
 def test_workers_die_and_the_desk_is_the_last_to_answer(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/huifang.db"
-    port = free_port()
+    port = sip_port()
     with ExitStack() as ends:
         crowd = [operator(tmp_path, number, talk=700) for number in (1, 2, 3)]
         for each in crowd:

@@ -25,7 +25,7 @@ from callbacks.database import make_engine, make_read_sessions
 from callbacks.models_inbound import InboundCall
 from ivr.media import g711
 from tests.databases import free_port, postgresql_cluster, postgresql_programs
-from tests.loopback_city import media_ports
+from tests.loopback_city import media_ports, sip_port
 from tests.peers.capture import capture, packets
 from tests.peers.chaos_city import PRESET
 from tests.peers.peers import need
@@ -46,7 +46,7 @@ class Role:
     """`huifang serve --role inbound` over its own database."""
 
     def __init__(self, folder: Path, url: str, callers: int, operators: list[int], **inbound: Any) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, sip_port()
         self.media = media_ports(200)
         trunks = [_trunk("city", callers)] + [_trunk(f"op{n}", at) for n, at in enumerate(operators, 1)]
         targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in range(1, len(operators) + 1)}
@@ -226,7 +226,7 @@ def tones_to(pcap: Path, sent_from: tuple[int, int]) -> dict[int, Counter[int]]:
 @pytest.mark.timeout(180)
 def test_thirty_callers_and_five_operators(tmp_path: Path, operators: list[Crowd]) -> None:
     url = f"sqlite:///{tmp_path}/huifang.db"
-    role = Role(tmp_path, url, free_port(), [each.port for each in operators])
+    role = Role(tmp_path, url, sip_port(), [each.port for each in operators])
     pcap = tmp_path / "voice.pcap"
     with role.running():
         media = f"udp portrange {role.media[0]}-{role.media[1]}"

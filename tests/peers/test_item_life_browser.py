@@ -251,9 +251,9 @@ def test_an_items_whole_life(tmp_path: Path, browser: Browser, city: CityTrunk) 
 
         # The case's story tells both calls, and the chain of the audit holds.
         supervisor.locator("h1").get_by_role("link", name=CASE).click()
-        assert supervisor.locator(".timeline .event.called").count() == 2
+        expect(supervisor.locator(".timeline .event.called")).to_have_count(2)
         head.goto(f"{desk}/audit")
-        assert "收听群众留言" in head.locator("main").inner_text()
+        expect(head.locator("main")).to_contain_text("收听群众留言")
         assert [visitor.faults for visitor in visitors.values()] == [[], [], []]
     office.command("audit", "verify")
 

@@ -26,11 +26,19 @@ from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
 from ivr.twilio_steps import Steps, Turn
 from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, document
-from tests.unit.test_flow import SECONDS, SURVEY, Caller, act
+from tests.flow_caller import SECONDS, Caller, act, caller_of, head_of
+from tests.unit.test_flow import SURVEY
 
 FLOWS = Path(__file__).parent.parent / "transcripts/flow"
 DOCUMENTS = FLOWS.parent / "twilio"
-NAMES = sorted(path.stem for path in FLOWS.glob("*.txt"))
+
+
+def is_of_this_line(text: str) -> bool:
+    """A survey that asks nothing which a document can't: no messages, transfers or queues."""
+    return not any(line.startswith(("flow ", "can ")) for line in head_of(text))
+
+
+NAMES = sorted(path.stem for path in FLOWS.glob("*.txt") if is_of_this_line(path.read_text()))
 
 
 def length(prompts: Sequence[Prompt]) -> float:
@@ -92,17 +100,8 @@ def is_asked(session: FlowSession) -> bool:
 
 def both(name: str) -> tuple[Caller, ByWebhooks, bool]:
     """The same citizen on both; whether they hung up themselves."""
-    lines = (FLOWS / f"{name}.txt").read_text().splitlines()
-    options: dict[str, object] = {}
-    for line in lines:
-        word, _, value = line.partition(" ")
-        if word in ("cases", "round"):
-            options[word] = int(value)
-        elif line == "no category":
-            options["category"] = None
-        elif line == "in hours":
-            options["in_hours"] = True
-    caller = Caller(**options)
+    text = (FLOWS / f"{name}.txt").read_text()
+    lines, caller = text.splitlines(), caller_of(head_of(text))
     provider = ByWebhooks(dict(caller.session.variables), caller.now)
     for line in lines:
         if line.startswith("> wait "):
