@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,36 @@ HOST = "127.0.0.1"
 PROMPT = Audio.from_samples((np.sin(np.arange(3200) * 0.5) * 9000).astype(np.int16))  # 0.4 s
 LONG_PROMPT = Audio.from_samples((np.sin(np.arange(80000) * 0.5) * 9000).astype(np.int16))  # 10 s
 
-_next = count()
+
+class _Ports:
+    """Of the ports from `first` to `end` this worker's share, handed out round and round.
+
+    Who is given ports binds them later, if at all: that they're free doesn't tell that nobody has them.
+    """
+
+    def __init__(self, first: int, end: int) -> None:
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        share = (end - first) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) // 2 * 2
+        self._first, self._end = first + worker * share, first + (worker + 1) * share
+        self._at = self._first + os.getpid() * 97 % (share // 2) * 2  # another run may go on beside this one
+
+    def take(self, size: int) -> int:
+        """The first of `size` ports, which were longest with nobody; even as long as every size is."""
+        if self._at + size > self._end:
+            self._at = self._first
+        first, self._at = self._at, self._at + size
+        return first
+
+
+# Below those that the system hands out by itself.
+_media, _sip = _Ports(12000, 32768), _Ports(9000, 11900)
 
 
 def media_ports(pairs: int) -> tuple[int, int]:
     """A range of free ports, even first."""
     size = 2 * pairs
     for _ in range(200):
-        first = 20000 + (os.getpid() * 97 + next(_next) * size) % 11000 * 2
+        first = _media.take(size)
         try:
             PortPool(HOST, first, first + size - 1).check(pairs)
         except NoPorts:
@@ -41,9 +62,9 @@ def media_ports(pairs: int) -> tuple[int, int]:
 
 
 def sip_port() -> int:
-    """A UDP port that is free, and that nobody is given by chance: below those that the system hands out."""
+    """A UDP port that is free, and that nobody else is given."""
     for _ in range(200):
-        port = 9000 + (os.getpid() * 31 + next(_next)) % 2900
+        port = _sip.take(1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
                 probe.bind((HOST, port))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -20,8 +19,8 @@ from ivr.media.ports import NoPorts, PortPool, need_descriptors, udp_socket
 from ivr.media.remote import MediaEvent, MediaLost, Remote
 from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
+from tests.loopback_city import HOST, media_ports
 
-HOST = "127.0.0.1"
 TONE = Audio.from_samples((np.sin(np.arange(1600) * 0.5) * 9000).astype(np.int16))
 LONG_TONE = join([TONE] * 50)
 
@@ -64,13 +63,7 @@ def open_files() -> int:
 @pytest.fixture
 def base() -> int:
     """An even port with free ones after it."""
-    for candidate in range(30000 + os.getpid() % 500 * 20, 60000, 20):
-        try:
-            PortPool(HOST, candidate, candidate + 19).check(10)
-        except NoPorts:
-            continue
-        return candidate
-    raise AssertionError("no free ports")
+    return media_ports(10)[0]
 
 
 @pytest.fixture
