@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.alarms import AlarmKind
 from callbacks.database import dbnow
+from callbacks.inbound_figures import Outcome, read_figures
 from callbacks.ledger import COLUMNS, Ledger, read_ledger
 from callbacks.models import Attempt, Callback, Line, Reply, TextMessage, TextState
-from callbacks.models_inbound import InboundCall
 from callbacks.models_office import Alarm, IntakeGap, LedgerProof
 from callbacks.models_systems import DeliveryState, WebhookDelivery
 from callbacks.service.core import LIVE
@@ -34,7 +34,6 @@ log = structlog.get_logger(__name__)
 
 _UNDER_WAY = (TextState.QUEUED, TextState.SUBMITTING, TextState.SUBMITTED, TextState.UNKNOWN)
 _RECENT = timedelta(days=1)
-_IN_TIME = timedelta(seconds=15)  # to a person on 110 (domain.md A1.5)
 
 
 class OfficeCollector(Collector):
@@ -126,20 +125,10 @@ def _callbacks(session: Session, now: datetime) -> Iterator[Metric]:
 
 def _inbound(session: Session, now: datetime) -> Iterator[Metric]:
     """Who calls 110: now, and how the calls of the last day ended."""
-    open_now = InboundCall.ended_at.is_(None)
-    waiting = select(func.count()).where(open_now, InboundCall.talked_at.is_(None))
-    yield _gauge("huifang_inbound_waiting", "Callers who wait for a person", session.scalar(waiting) or 0)
-    talking = select(func.count()).where(open_now, InboundCall.talked_at.is_not(None))
-    yield _gauge("huifang_inbound_talking", "Callers who talk with one", session.scalar(talking) or 0)
-    outcomes = dict.fromkeys(("answered_in_15_s", "answered_later", "given_up", "redirected"), 0.0)
-    times = select(InboundCall.came_at, InboundCall.talked_at, InboundCall.redirected_at).where(
-        InboundCall.came_at >= now - _RECENT, InboundCall.ended_at.is_not(None)
-    )
-    for came, talked, redirected in session.execute(times):
-        if talked is not None:
-            outcomes["answered_in_15_s" if talked - came <= _IN_TIME else "answered_later"] += 1
-        else:
-            outcomes["given_up" if redirected is None else "redirected"] += 1
+    figures = read_figures(session, now - _RECENT)
+    yield _gauge("huifang_inbound_waiting", "Callers who wait for a person", figures.waiting)
+    yield _gauge("huifang_inbound_talking", "Callers who talk with one", figures.talking)
+    outcomes = {outcome.value: float(figures.outcomes[outcome]) for outcome in Outcome}
     yield _family("huifang_inbound_calls", "Calls of the last day by what came of them", "outcome", outcomes)
 
 

@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
+from callbacks.inbound_figures import GAVE_UP, Outcome, read_figures
 from callbacks.models import Case, CasePhone
 from callbacks.models_inbound import InboundCall
 from scoring.queries_ranking import Rate
 
-ANSWER_WITHIN = timedelta(seconds=15)  # GB/T 33358: domain.md A1.5
 _MOST = 100
 _CASES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class InboundPage:
-    """`in_time` is of those that came since `since`: a person within 15 s, of all that weren't redirected."""
+    """`in_time`: a person within 15 s, of the day's calls for one that are over and weren't redirected."""
 
     waiting: int
     talking: int
@@ -43,39 +43,20 @@ def waited(call: InboundCall, now: datetime) -> timedelta:
     return (call.talked_at or call.redirected_at or call.ended_at or now) - call.came_at
 
 
-def read_inbound(session: Session, since: datetime, now: datetime) -> InboundPage:
+def read_inbound(session: Session, since: datetime) -> InboundPage:
     """`since` begins the day that is counted."""
-    open_now = InboundCall.ended_at.is_(None)
-    waiting = select(func.count()).where(open_now, InboundCall.talked_at.is_(None))
-    talking = select(func.count()).where(open_now, InboundCall.talked_at.is_not(None))
-    today = select(InboundCall.came_at, InboundCall.talked_at, InboundCall.ended_at).where(
-        InboundCall.came_at >= since, InboundCall.redirected_at.is_(None)
-    )
-    rows = [row for row in session.execute(today) if row.talked_at or row.ended_at]
-    hits = sum(row.talked_at is not None and row.talked_at - row.came_at <= ANSWER_WITHIN for row in rows)
-    came = session.scalar(select(func.count()).where(InboundCall.came_at >= since)) or 0
-    recent = select(InboundCall).order_by(InboundCall.came_at.desc(), InboundCall.id.desc()).limit(_MOST)
+    figures = read_figures(session, since)
+    answered = figures.outcomes[Outcome.IN_TIME]
+    ended = answered + figures.outcomes[Outcome.LATER] + figures.outcomes[Outcome.GAVE_UP]
+    given_up = select(InboundCall).where(GAVE_UP).order_by(InboundCall.came_at, InboundCall.id)
+    recent = select(InboundCall).order_by(InboundCall.came_at.desc(), InboundCall.id.desc())
     return InboundPage(
-        waiting=session.scalar(waiting) or 0,
-        talking=session.scalar(talking) or 0,
-        came=came,
-        in_time=Rate(hits, len(rows)),
-        given_up=session.scalars(_given_up()).all(),
-        recent=session.scalars(recent).all(),
-    )
-
-
-def _given_up() -> Select[InboundCall]:
-    return (
-        select(InboundCall)
-        .where(
-            InboundCall.ended_at.is_not(None),
-            InboundCall.talked_at.is_(None),
-            InboundCall.redirected_at.is_(None),
-            InboundCall.rung_back_at.is_(None),
-        )
-        .order_by(InboundCall.came_at, InboundCall.id)
-        .limit(_MOST)
+        waiting=figures.waiting,
+        talking=figures.talking,
+        came=session.scalar(select(func.count()).where(InboundCall.came_at >= since)) or 0,
+        in_time=Rate(answered, ended),
+        given_up=session.scalars(given_up.limit(_MOST)).all(),
+        recent=session.scalars(recent.limit(_MOST)).all(),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callbacks.inbound_figures import GAVE_UP
 from callbacks.models_inbound import InboundCall, InboundLeg
 from callbacks.numbers import mask
 from callbacks.service.core import Context, audit
@@ -80,9 +81,9 @@ def mark_rung_back(ctx: Context, call_id: int, by: str, now: datetime) -> bool:
     """Somebody has rung back who had given up; False when another was first, or the caller was answered."""
 
     def work(session: Session) -> bool:
-        query = select(InboundCall).where(InboundCall.id == call_id).with_for_update()
+        query = select(InboundCall).where(InboundCall.id == call_id, GAVE_UP).with_for_update()
         row = session.scalars(query).one_or_none()
-        if row is None or row.rung_back_at is not None or row.ended_at is None or row.talked_at is not None:
+        if row is None:
             return False
         row.rung_back_at, row.rung_back_by = now, by
         audit(session, now, by, "ring_back", f"inbound:{row.id}")

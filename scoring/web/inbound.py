@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
-from zoneinfo import ZoneInfo
-
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -14,6 +11,7 @@ from scoring.queries_inbound import read_caller, read_inbound, waited
 from scoring.web.context import deps
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
+from scoring.web.present import day_start
 
 pages = Blueprint("inbound", __name__)
 
@@ -23,7 +21,7 @@ pages = Blueprint("inbound", __name__)
 def show() -> str:
     now = deps().now()
     with deps().read_sessions() as session:
-        page = read_inbound(session, _midnight(now, deps().zone), now)
+        page = read_inbound(session, day_start(now, deps().zone))
         return render_template("inbound.html", page=page, waited=waited, at=now)
 
 
@@ -46,7 +44,3 @@ def rung_back(call_id: int) -> Response:
     done = call_id < 2**31 and mark_rung_back(deps().writer, call_id, current_user.login, deps().now())
     flash(_("已登记回拨。") if done else _("此来电已有人回拨，或已接通。"))
     return redirect(url_for("inbound.show"), 303)
-
-
-def _midnight(now: datetime, zone: ZoneInfo) -> datetime:
-    return datetime.combine(now.astimezone(zone).date(), time(), zone)

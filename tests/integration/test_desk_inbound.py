@@ -48,6 +48,17 @@ def test_who_waits_talks_and_gave_up(agent: FlaskClient) -> None:
     assert "号码未知" in html and "要求隐藏号码" in html and "转至接警台" in html
 
 
+def test_who_was_asked_by_the_callback_numbers_flow_counts_as_nobodys(
+    agent: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as session:
+        asked = session.scalars(select(InboundCall).where(InboundCall.token == "in-talks")).one()
+        asked.service, asked.target, asked.talked_at = "callback", "callback_line", asked.came_at
+    found = facts(agent.get("/inbound").text)
+    assert (found["正在通话"], found["等候接听"]) == ("0", "1")
+    assert "1/2" in found["15秒内接听"]  # a machine's answer isn't a person's
+
+
 def test_who_gave_up_is_rung_back_once(
     agent: FlaskClient, app: Flask, sessions: sessionmaker[Session]
 ) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from callbacks.database import make_engine, make_read_sessions
 from callbacks.metrics import OfficeCollector, office_registry
 from callbacks.metrics_app import Wsgi, create_metrics, may_ask
 from callbacks.models import Callback
+from callbacks.models_inbound import InboundCall
 from callbacks.models_office import GapKind, IntakeGap
 from callbacks.privacy import Privacy
 from callbacks.spool import Spool
@@ -123,6 +127,37 @@ def test_the_figures_are_those_of_the_tables(
     assert found["huifang_spool_records"] == {("sms",): 3}
     assert found["huifang_spool_bytes"] == {("sms",): spool.path.stat().st_size}
     spool.close()
+
+
+# What came of a call to 110 (seconds after it came), and what it counts as.
+CALLS = (
+    ({"talked_at": 15, "ended_at": 60}, "answered_in_15_s"),
+    ({"talked_at": 16, "ended_at": 60}, "answered_later"),
+    ({"talked_at": 20}, "answered_later"),  # and they talk still
+    ({"ended_at": 40}, "given_up"),
+    ({"ended_at": 40, "rung_back_at": 90}, "given_up"),  # which stays so when somebody rings back
+    ({"redirected_at": 0, "ended_at": 0}, "redirected"),
+    ({}, None),  # waits
+)
+
+
+def test_calls_to_110_count_by_what_came_of_them(desk: Desk, web: Client) -> None:
+    def call(number: int, came: datetime, told: Mapping[str, int], **facts: str) -> InboundCall:
+        times = {name: came + timedelta(seconds=seconds) for name, seconds in told.items()}
+        fixed = {"seq": 1, "trunk": "city", "called": "110", "asserted": False, "private": True}
+        whole = {"service": "emergency", "access_network": "", "geolocation": [], **fixed, **facts, **times}
+        return InboundCall(token=f"in-{number}", came_at=came, **whole)
+
+    came = desk.now - timedelta(minutes=5)
+    asked = {"talked_at": 1, "ended_at": 50}
+    with desk.ctx.sessions.begin() as session:
+        session.add_all(call(number, came, told) for number, (told, _) in enumerate(CALLS))
+        session.add(call(90, came - timedelta(days=1), {"ended_at": 9}))  # before the last day
+        session.add(call(91, came, asked, service="callback", target="callback_line"))  # by the flow
+    found = read(web)
+    counted = Counter((outcome,) for _, outcome in CALLS if outcome)
+    assert found["huifang_inbound_calls"] == counted
+    assert (found["huifang_inbound_talking"], found["huifang_inbound_waiting"]) == ({(): 1}, {(): 1})
 
 
 def test_a_ledger_that_is_broken_shows(desk: Desk, web: Client) -> None:
