@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,19 +102,26 @@ def _message(_ctx: Context, session: Session, record: Record, at: datetime) -> N
 def _left(ctx: Context, session: Session, record: Record, at: datetime) -> None:
     """A call that is up again meanwhile says more than the lost one."""
     attempt = session.get_one(Attempt, record["attempt"])
-    for callback in lock_callbacks(session, [link.callback_id for link in attempt.links]):
+    callbacks = [link.callback_id for link in attempt.links]
+    leave(ctx, session, callbacks, record["key"], attempt.number_index, at)
+
+
+def leave(
+    ctx: Context, session: Session, callbacks: Iterable[int], key: str, number_index: str | None, at: datetime
+) -> None:
+    """Key 0: a person goes on; key 9: that number isn't rung again for these cases."""
+    for callback in lock_callbacks(session, list(callbacks)):
         if callback.state not in OPEN - ON_THE_LINE - {State.AGENT_QUEUE}:
             continue
-        if record["key"] == "0":
+        if key == "0":
             hand_over(ctx, session, callback, "key_0", at)
         else:
-            wrong_person(ctx, session, callback, attempt.number_index, at)
+            _wrong_person(ctx, session, callback, number_index, at)
 
 
-def wrong_person(
+def _wrong_person(
     ctx: Context, session: Session, callback: Callback, number_index: str | None, at: datetime
 ) -> None:
-    """The number isn't rung again for this case; without another one a person goes on."""
     for phone in callback.case.phones:
         if phone.number_index == number_index:
             bar(phone, at)

@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session
 from callbacks.models import Callback, CasePhone, Rating
 from callbacks.numbers import NumberKind
 from callbacks.service.answers import Answer, counted_rating, give_resolution
-from callbacks.service.claims import hand_over
 from callbacks.service.core import Context, is_sensitive, lock_callbacks
-from callbacks.service.late import wrong_person
+from callbacks.service.late import leave
 from callbacks.service.web_answers import take_answer
-from callbacks.states import ON_THE_LINE, OPEN, State
+from callbacks.states import OPEN
 from callbacks.vocabulary import Channel
 
 MOST_CASES = 3
@@ -100,23 +99,8 @@ def _theirs(session: Session, callback_id: int) -> Rating | None:
     return rating if rating.settled_at is None else None
 
 
-def _person(ctx: Context, session: Session, record: Mapping[str, Any], at: datetime) -> None:
-    for callback in lock_callbacks(session, record["callbacks"]):
-        if callback.state in OPEN - ON_THE_LINE - {State.AGENT_QUEUE}:
-            hand_over(ctx, session, callback, "key_0", at)
+def _left(ctx: Context, session: Session, record: Mapping[str, Any], at: datetime) -> None:
+    leave(ctx, session, record["callbacks"], record["key"], ctx.privacy.index(record["number"]), at)
 
 
-def _wrong_person(ctx: Context, session: Session, record: Mapping[str, Any], at: datetime) -> None:
-    index = ctx.privacy.index(record["number"])
-    for callback in lock_callbacks(session, record["callbacks"]):
-        if callback.state in OPEN - ON_THE_LINE:
-            wrong_person(ctx, session, callback, index, at)
-
-
-_KEEPS = {
-    "rated": _rated,
-    "resolved": _resolved,
-    "reason": _reason,
-    "person": _person,
-    "wrong_person": _wrong_person,
-}
+_KEEPS = {"rated": _rated, "resolved": _resolved, "reason": _reason, "left": _left}

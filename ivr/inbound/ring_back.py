@@ -40,7 +40,7 @@ Keep = Callable[[dict[str, Any]], object]
 
 @dataclass(frozen=True)
 class RingBackRules:
-    """`flow` gives the flow that holds now, `scale` is the office's."""
+    """`flow` reads the flow that holds now, in the writer's thread; `scale` is the office's."""
 
     flow: Callable[[], Flow]
     prompts: Prompts
@@ -73,9 +73,11 @@ class RingBacks:
     def came(self, call: str, number: str, now: float) -> None:
         self._line.ring(call)
         self._callers[call] = _Caller(number, now)
-        self._writer.submit(lambda: self._look(number), lambda found: self._found(call, found))
+        self._writer.submit(
+            lambda: (self._look(number), self._rules.flow()), lambda found: self._found(call, *found)
+        )
 
-    def _found(self, call: str, cases: Sequence[CallerCase]) -> None:
+    def _found(self, call: str, cases: Sequence[CallerCase], flow: Flow) -> None:
         caller = self._callers.get(call)
         if caller is None:  # gone meanwhile, or with a person
             return
@@ -87,7 +89,7 @@ class RingBacks:
         ]
         variables = {"scale": rules.scale, "in_hours": False, "may_record": False, "cases": told}
         caller.cases = cases
-        caller.talk = Conversation(call, rules.flow(), variables, rules.prompts, self._line)
+        caller.talk = Conversation(call, flow, variables, rules.prompts, self._line)
         self._line.answer(call)
 
     def impatient(self, now: float) -> list[str]:
@@ -132,10 +134,9 @@ class RingBacks:
                     yield {"what": "resolved", "callback": callbacks[case], "resolved": resolved}
                 case StoreReason(case, reason):
                     yield {"what": "reason", "callback": callbacks[case], "reason": reason}
-                case HandOver():
-                    caller.asked_person = True
-                    yield {"what": "person", "callbacks": callbacks}
-                case WrongPerson():
-                    yield {"what": "wrong_person", "callbacks": callbacks, "number": caller.number}
+                case HandOver() | WrongPerson():
+                    caller.asked_person = isinstance(result, HandOver)
+                    key = "0" if caller.asked_person else "9"
+                    yield {"what": "left", "callbacks": callbacks, "key": key, "number": caller.number}
                 case _:
                     pass

@@ -9,15 +9,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
 
+from callbacks.inbound_figures import CALLBACK_LINE
 from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
 from callbacks.writer import Writer
-from ivr.events import Answered, Ended, Incoming, LineEvent, PlaybackFinished
+from ivr.events import Answered, Codec, Ended, Incoming, LineEvent, PlaybackFinished
 from ivr.inbound.facts import Service, read_facts
 from ivr.inbound.journal import CallRecord
 from ivr.inbound.ring_back import RingBacks
@@ -61,6 +63,22 @@ class QueuePrompts(Protocol):
         """That they are through; `again`, how many wait before them."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """`codec` is the caller's first, None where we are to offer."""
+
+    record: CallRecord
+    codec: Codec | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """Of a caller, who may be gone before it."""
+
+    record: CallRecord
+    trunk: str
+
+
 class InboundRole:
     """The callers of one process. Everything but `store` belongs to the thread that turns the line.
 
@@ -84,12 +102,13 @@ class InboundRole:
         self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
         self._area_code, self._prompts = area_code, prompts
         self._writer, self._store, self._hold, self._clock = writer, store, hold, clock
-        self._holding, self._held, self._hold_at = False, _NOTHING, 0.0
+        self._load, self._held = _NOTHING, _NOTHING
+        self._holding, self._hold_at = False, 0.0
         self.board = Switchboard(rules_of(settings))
-        self._records: dict[str, CallRecord] = {}
-        self._legs: dict[str, CallRecord] = {}
-        self._leg_trunks: dict[str, str] = {}
-        self._codecs: dict[str, Incoming] = {}
+        self._accept_302 = {trunk.name for trunk in settings.trunks if trunk.accepts_302}
+        self._callers: dict[str, _Caller] = {}
+        self._legs: dict[str, _Leg] = {}
+        self._due: float | None = None
         self._stopping = False
 
     # -- turning
@@ -110,25 +129,25 @@ class InboundRole:
             log.error("unwritten", jobs=self._writer.backlog)
 
     def turn(self, timeout: float) -> None:
-        """One turn of the line and of what is due."""
+        """One turn of the line and of what is due. With voice on the line it's a thousand a second."""
         for event in self._line.run_once(timeout):
             self.take(event)
         now = self._clock()
-        if self.board.deadline is not None and self.board.deadline <= now:
+        if self._due is not None and self._due <= now:
             self._carry_out(self.board.tick(now), now)
         self._go_on_with_ring_backs(now)
         self._tell_load(now)
         self._writer.deliver()
 
     def _go_on_with_ring_backs(self, now: float) -> None:
-        if self._ring_backs is not None:
+        if self._ring_backs:
             self._ring_backs.tick(now)
             for call in self._ring_backs.impatient(now):  # the database doesn't answer: a person does
                 self._carry_out(self.board.arrive(call, now), now)
 
     def _tell_load(self, now: float) -> None:
         """The callbacks learn at once that somebody waits, and hear it again while it is so."""
-        load = self._load()
+        load = self._load
         if self._holding and now < self._hold_at + _GIVEN_UP:
             return
         if load == self._held and (load == _NOTHING or now < self._hold_at):
@@ -140,15 +159,22 @@ class InboundRole:
 
         self._writer.submit(lambda: self._hold(*load), told)
 
-    def _load(self) -> Load:
-        """Calls by trunk, and callers who don't talk with a person yet."""
-        trunks = Counter(record.trunk for record in self._records.values())
-        trunks.update(self._leg_trunks.values())
-        return trunks, len(self.board.waiting)
+    def _look_around(self) -> None:
+        """After something has happened: what is due next; calls by trunk, and who doesn't talk yet."""
+        self._due = self.board.deadline
+        trunks = Counter(caller.record.trunk for caller in self._callers.values())
+        trunks.update(leg.trunk for leg in self._legs.values())
+        self._load = trunks, len(self.board.waiting)
 
     # -- what happens
 
     def take(self, event: LineEvent) -> None:
+        """Whatever the line tells."""
+        self._take(event)
+        if isinstance(event, Incoming | Ended):
+            self._look_around()
+
+    def _take(self, event: LineEvent) -> None:
         now = event.at
         if self._ring_backs is not None and event.call in self._ring_backs:
             self._of_ring_back(self._ring_backs, event)
@@ -156,16 +182,16 @@ class InboundRole:
         match event:
             case Incoming():
                 self._came(event)
-            case Answered(call) if record := self._records.get(call):
+            case Answered(call) if caller := self._callers.get(call):
                 self._carry_out(self.board.caller_answered(call, now), now)
-                self._keep(record)
-            case Answered(call) if record := self._legs.get(call):
-                record.leg_answered(call, _wall())
+                self._keep(caller.record)
+            case Answered(call) if leg := self._legs.get(call):
+                leg.record.leg_answered(call, _wall())
                 self._carry_out(self.board.leg_answered(call, now), now)
-                self._keep(record)
-            case PlaybackFinished(call, token=token) if call in self._records:
-                self._play_on(call, token)
-            case Ended(call) if call in self._records:
+                self._keep(leg.record)
+            case PlaybackFinished(call) if call in self._callers:
+                self._play_on(call)
+            case Ended(call) if call in self._callers:
                 self._caller_ended(event)
             case Ended(call) if call in self._legs:
                 self._leg_ended(event)
@@ -178,33 +204,31 @@ class InboundRole:
             event.uri, event.caller, event.headers, self._area_code, self._settings.callback_numbers
         )
         record = CallRecord(event.call, event.trunk, facts, _wall())
-        self._records[event.call], self._codecs[event.call] = record, event
+        self._callers[event.call] = _Caller(record, event.codec)
         if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
             self._ring_backs.came(event.call, facts.number, event.at)
             self._keep(record)
             return
-        trunk = self._settings.trunk(event.trunk)
-        may = getattr(trunk, "accepts_302", False)
+        may = event.trunk in self._accept_302
         self._carry_out(self.board.arrive(event.call, event.at, may_redirect=may), event.at)
         self._keep(record)
 
     def _of_ring_back(self, ring_backs: RingBacks, event: LineEvent) -> None:
         """Of somebody whom the flow asks. Who wants a person and has no case is to be rung back."""
-        record = self._records[event.call]
+        record = self._callers[event.call].record
         if isinstance(event, Answered):
-            record.heard_by("callback_line", _wall())
+            record.heard_by(CALLBACK_LINE, _wall())
         if ring_backs.take(event):
             record.wants_a_person()
         if isinstance(event, Ended):
-            del self._records[event.call], self._codecs[event.call]
+            del self._callers[event.call]
             record.ended_by = "caller" if event.by == "them" else event.by
             record.note("ended_at", _wall())
         if isinstance(event, Answered | Ended):
             self._keep(record)
 
     def _caller_ended(self, event: Ended) -> None:
-        record = self._records.pop(event.call)
-        del self._codecs[event.call]
+        record = self._callers.pop(event.call).record
         caller = self.board.callers.get(event.call)
         if caller is not None:  # else we hung up, the person having done so, or sent them elsewhere
             record.ended_by = record.ended_by or ("network" if event.by == "network" else "caller")
@@ -214,52 +238,54 @@ class InboundRole:
         self._keep(record)
 
     def _leg_ended(self, event: Ended) -> None:
-        record = self._legs.pop(event.call)
-        del self._leg_trunks[event.call]
+        record = self._legs.pop(event.call).record
         record.leg_ended(event.call, event, _wall())
         lost = event.by == "network"
         self._carry_out(self.board.leg_ended(event.call, event.at, lost=lost), event.at)
         self._keep(record)
 
-    def _play_on(self, call: str, token: str) -> None:
+    def _play_on(self, call: str) -> None:
         """Between announcements a caller hears that the line lives."""
         caller = self.board.callers.get(call)
-        if caller is not None and caller.announce_at is not None and token:
+        if caller is not None and caller.announce_at is not None:
             self._line.play(call, _TONE, tones.ringback())
 
     # -- what is to be done
 
     def _carry_out(self, commands: list[Command], now: float) -> None:
         for command in commands:
-            match command:
-                case RingBack(caller):
-                    self._line.ring(caller)
-                case Redirect(caller):
-                    self._records[caller].note("redirected_at", _wall())
-                    self._line.redirect(caller, self._desk_uris())
-                case Answer(caller):
-                    self._line.answer(caller)
-                case Announce(caller, before, again):
-                    self._records[caller].note("queued_at", _wall())
-                    self._line.play(caller, f"through-{before}", self._prompts.through(before, again))
-                case DialLeg():
-                    self._dial(command, now)
-                case Drop(leg):
-                    self._line.hangup(leg)
-                case Bridge(caller, leg):
-                    self._records[caller].talks_with(leg, _wall())
-                    self._line.stop(caller)
-                    self._line.bridge(caller, leg)
-                case HangUp(caller):
-                    self._records[caller].ended_by = "person"
-                    self._line.hangup(caller)
+            self._do(command, now)
+        self._look_around()
+
+    def _do(self, command: Command, now: float) -> None:
+        match command:
+            case RingBack(caller):
+                self._line.ring(caller)
+            case Redirect(caller):
+                self._callers[caller].record.note("redirected_at", _wall())
+                self._line.redirect(caller, self._desk_uris())
+            case Answer(caller):
+                self._line.answer(caller)
+            case Announce(caller, before, again):
+                self._callers[caller].record.note("queued_at", _wall())
+                self._line.play(caller, f"through-{before}", self._prompts.through(before, again))
+            case DialLeg():
+                self._dial(command, now)
+            case Drop(leg):
+                self._line.hangup(leg)
+            case Bridge(caller, leg):
+                self._callers[caller].record.talks_with(leg, _wall())
+                self._line.stop(caller)
+                self._line.bridge(caller, leg)
+            case HangUp(caller):
+                self._callers[caller].record.ended_by = "person"
+                self._line.hangup(caller)
 
     def _dial(self, order: DialLeg, now: float) -> None:
-        record, target = self._records[order.caller], self._targets[order.target]
-        trunk = target.trunk or self._settings.trunks[0].name
+        caller, target = self._callers[order.caller], self._targets[order.target]
+        record, codec, trunk = caller.record, caller.codec, target.trunk or self._settings.trunks[0].name
         record.leg_began(order.leg, order.target, _wall())
-        self._legs[order.leg], self._leg_trunks[order.leg] = record, trunk
-        codec = self._codecs[order.caller].codec
+        self._legs[order.leg] = _Leg(record, trunk)
         codecs = self._settings.codecs
         if codec is not None:  # the caller's first: then nothing has to be changed on its way
             codecs = (codec, *(each for each in codecs if each != codec))
