@@ -114,7 +114,7 @@ class AgentCalls:
         )
 
     def _begin(self, claimed: ClaimedAgentCall, trunk: str) -> None:
-        name = f"{claimed.attempt_id}-{claimed.token:x}"
+        name = claimed.key
         call = _Call(claimed, trunk, agent=f"{name}-agent", citizen=name)
         self._calls.append(call)
         try:

@@ -7,8 +7,7 @@ from typing import Any
 
 from callbacks.rating import SCALES
 from ivr.flow_data import Flow, Option, State, Way
-
-_LAST_NUMBER = 31  # the highest that the catalogue has a piece for
+from prompts.pieces import LAST_NUMBER
 
 
 class Facts:
@@ -77,7 +76,7 @@ class Facts:
             case "may_record":
                 return bool(self._variables.get("may_record", False)) and self.can("record")
             case "position_known":
-                return 0 < state.position <= _LAST_NUMBER
+                return 0 < state.position <= LAST_NUMBER
         return _set(state, condition)
 
     def values(self) -> tuple[tuple[str, str], ...]:

@@ -9,14 +9,13 @@ import structlog
 
 from ivr.flow_events import Prompt
 from ivr.media.audio import Audio, join
-from prompts.pieces import all_pieces, piece_ids
+from prompts.pieces import LAST_NUMBER, all_pieces, piece_ids
 from prompts.sound import NotAPrompt
 from prompts.speech import SpeechError
 from prompts.store import PromptMissing, PromptStore
 
 __all__ = ["SpokenPrompts"]
 
-MOST_PLACES = 31  # the numbers that are rendered are those of a month's days
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 2.0  # so long a new recording may wait for the first call that has it
@@ -46,7 +45,7 @@ class SpokenPrompts:
         """For who waits for a person on 110 (`ivr.inbound.role`): they are through, then the place."""
         if not again:
             return self.audio([Prompt("inbound_through")])
-        if before < MOST_PLACES:
+        if before < LAST_NUMBER:
             return self.audio([Prompt("inbound_position", (("position", str(before + 1)),))])
         return self.audio([Prompt("inbound_hold")])
 

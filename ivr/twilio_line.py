@@ -122,20 +122,20 @@ class TwilioWorker:
     # -- one call
 
     def _dial(self, claimed: ClaimedCall) -> None:
-        attempt, token = claimed.attempt_id, claimed.token
+        attempt, key = claimed.attempt_id, claimed.key
         try:
             digits = self._plan.citizen(claimed.number)
         except NotDialled as error:
             self._end(claimed, CallOutcome(Disposition.CANCELLED, cause_raw=str(error), not_dialled=True))
             return
-        key, now = provider_calls.call_key(attempt, token), datetime.now(UTC)
-        asked = begin_invite(self._ctx, attempt, token, key, now)
+        now = datetime.now(UTC)
+        asked = begin_invite(self._ctx, attempt, claimed.token, key, now)
         if not asked:
             return
         claimed = claimed.only(asked)
         callbacks = [case.callback_id for case in claimed.cases]
         dialogue = first_dialogue(call_variables(self._ctx, claimed, may_record=False), callbacks)
-        provider_calls.begin_call(self._ctx, attempt, token, dialogue, now)
+        provider_calls.begin_call(self._ctx, key, attempt, dialogue, now)
         said = self._twilio.dial(key, digits, self._voice.ring_timeout, self._longest)
         if isinstance(said, NotTaken):
             self._end(claimed, CallOutcome(said.disposition, cause_raw=said.cause))

@@ -309,7 +309,7 @@ class VoiceWorker:
     def _lose(self, call: _Call) -> None:
         call.lost = True
         log.error("lease_lost", attempt=call.claimed.attempt_id, number=call.claimed.masked)
-        self._line.hangup(_name(call.claimed))
+        self._line.hangup(call.claimed.key)
 
     # -- claiming and leases
 
@@ -354,7 +354,7 @@ class VoiceWorker:
             self._invite(trunk.settings, each)
 
     def _invite(self, trunk: TrunkSettings, claimed: ClaimedCall) -> None:
-        name = _name(claimed)
+        name = claimed.key
         call = self._calls[name] = _Call(claimed, self._script, self._conversation(claimed, self._script))
         try:
             digits = self._plan.citizen(claimed.number, trunk.out_of_area_zero)
@@ -378,7 +378,7 @@ class VoiceWorker:
 
     def _conversation(self, claimed: ClaimedCall, script: Script) -> Conversation:
         variables = call_variables(self._ctx, claimed, self._voice.messages)
-        return Conversation(_name(claimed), script.flow, variables, script.prompts, self._line)
+        return Conversation(claimed.key, script.flow, variables, script.prompts, self._line)
 
     def _dial(self, order: Dial, asked: frozenset[int]) -> None:
         """`invited_at` is committed, or it must not be dialled. It speaks of what is asked for alone."""
@@ -421,11 +421,6 @@ class VoiceWorker:
                 self._lose(call)
             elif attempt in renewal.cancel:
                 self._line.hangup(name)
-
-
-def _name(claimed: ClaimedCall) -> str:
-    """Our own id of the call: never reused, and telling which attempt it is."""
-    return f"{claimed.attempt_id}-{claimed.token:x}"
 
 
 def _left(call: _Call) -> _Keep | None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from prompts.catalogue import LANGUAGES, Catalogue
 
-_DAYS = range(1, 32)
+LAST_NUMBER = 31  # the highest that there is a piece for: a month's days, and places in a queue
+_DAYS = range(1, LAST_NUMBER + 1)
 _MONTHS = range(1, 13)
 _PAUSES = {"。": 0.22, ".": 0.22, "：": 0.14, ":": 0.14, "，": 0.14, ",": 0.14}
 
@@ -77,7 +78,7 @@ def all_pieces(catalogue: Catalogue, language: str) -> list[Piece]:
     pieces += [Piece(f"category.{name}", words[language]) for name, words in catalogue.categories.items()]
     for scale, values in catalogue.ratings.items():
         pieces += [Piece(f"rating.{scale}.{value}", words[language]) for value, words in values.items()]
-    pieces += [Piece(f"number.{n}", str(n)) for n in range(0, max(_DAYS) + 1)]
+    pieces += [Piece(f"number.{n}", str(n)) for n in range(0, LAST_NUMBER + 1)]
     if language in catalogue.months:
         pieces += [Piece(f"month.{n}", catalogue.months[language][n - 1]) for n in _MONTHS]
     return pieces

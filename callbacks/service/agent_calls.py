@@ -24,7 +24,7 @@ from callbacks.models_office import AgentCall, AgentCallState, AgentClaim
 from callbacks.numbers import NumberKind, is_never_dialled, kind_of, normalise
 from callbacks.service.agents import Result, Told, hold_on, holds, mine
 from callbacks.service.calls import CallOutcome, finish, on_live
-from callbacks.service.claims import commit_invite, free_lines, release
+from callbacks.service.claims import call_key, commit_invite, free_lines, release
 from callbacks.service.core import Context, audit, facts_of, is_line_busy, lock_attempt, pause_rules
 from callbacks.service.inbound_lines import somebody_waits
 from callbacks.states import State
@@ -85,6 +85,10 @@ class ClaimedAgentCall:
     target: str
     number: str
     masked: str
+
+    @property
+    def key(self) -> str:
+        return call_key(self.attempt_id, self.token)
 
 
 @dataclass(frozen=True, slots=True)

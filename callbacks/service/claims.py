@@ -44,6 +44,11 @@ _MOST_LOOKED_AT = 400  # of callbacks that can't be called now, for one claim
 _CALLABLE = (State.CALL_QUEUED, State.RETRY_WAIT)
 
 
+def call_key(attempt_id: int, token: int) -> str:
+    """Our own id of a call: never reused, and telling which attempt it is."""
+    return f"{attempt_id}-{token:x}"
+
+
 @dataclass(frozen=True, slots=True)
 class CallCase:
     """What a call may say of a case: never the citizen's words."""
@@ -64,6 +69,10 @@ class ClaimedCall:
     number: str
     masked: str
     cases: tuple[CallCase, ...]
+
+    @property
+    def key(self) -> str:
+        return call_key(self.attempt_id, self.token)
 
     def only(self, asked: Collection[int]) -> ClaimedCall:
         """The call for these of its callbacks, in their order."""

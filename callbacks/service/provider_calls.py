@@ -19,7 +19,6 @@ __all__ = [
     "Step",
     "advance",
     "begin_call",
-    "call_key",
     "end_call",
     "find_call",
     "forget_calls",
@@ -54,21 +53,14 @@ class Step:
     records: Sequence[Mapping[str, Any]] = ()
 
 
-def call_key(attempt_id: int, token: int) -> str:
-    """Our own id of the call: never reused, and telling which attempt it is."""
-    return f"{attempt_id}-{token:x}"
-
-
-def begin_call(ctx: Context, attempt_id: int, token: int, dialogue: Mapping[str, Any], now: datetime) -> str:
-    """Before the provider is asked to call: its webhooks may be quicker than its answer. Returns the key."""
-    key = call_key(attempt_id, token)
+def begin_call(ctx: Context, key: str, attempt_id: int, dialogue: Mapping[str, Any], now: datetime) -> None:
+    """Before the provider is asked to call: its webhooks may be quicker than its answer."""
 
     def work(session: Session) -> None:
         row = ProviderCall(key=key, attempt_id=attempt_id, dialogue=dict(dialogue), pending={}, made_at=now)
         session.add(row)
 
     ctx.run(work)
-    return key
 
 
 def find_call(ctx: Context, key: str) -> Known | None:
