@@ -8,21 +8,18 @@ over only a key of the step that was due may still come, for the citizen pressed
 
 from __future__ import annotations
 
-import io
-import wave
-
 import structlog
 from flask import Flask, Response, request
 from sqlalchemy.exc import DBAPIError
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from callbacks.service import provider_calls
 from callbacks.service.provider_calls import Known
+from callbacks.twilio_account import Signatures
 from ivr.flow_events import Prompt
 from ivr.media import g711
-from ivr.media.audio import RATE, Audio
 from ivr.twilio_dialogues import Dialogues
-from ivr.twilio_settings import AGAIN, PREFIX
+from ivr.twilio_settings import PREFIX
+from prompts.sound import wav_content
 
 __all__ = ["create_webhooks"]
 
@@ -62,7 +59,8 @@ def create_webhooks(dialogues: Dialogues) -> Flask:
             audio = dialogues.prompts.audio([Prompt(prompt, values)])
         except KeyError:
             return Response("no such prompt", 404, content_type="text/plain")
-        return Response(_wav(audio), content_type="audio/wav", headers={"Cache-Control": _KEPT})
+        content = wav_content(g711.decode(b"".join(audio.pcma), "pcma"))
+        return Response(content, content_type="audio/wav", headers={"Cache-Control": _KEPT})
 
     @app.errorhandler(DBAPIError)
     def away(error: DBAPIError) -> Response:
@@ -77,7 +75,7 @@ class _Gate:
 
     def __init__(self, dialogues: Dialogues) -> None:
         self._ctx, self._settings = dialogues.ctx, dialogues.settings
-        self._validator = RequestValidator(dialogues.settings.auth_token.get_secret_value())
+        self._signatures = Signatures(dialogues.settings)
 
     def known(self, key: str) -> Known | None:
         """The call of that key, if the request is genuine."""
@@ -89,27 +87,13 @@ class _Gate:
         return known
 
     def _is_signed(self) -> bool:
-        """Signed over the public address, which a proxy before us may have changed, and the form."""
-        query = request.query_string.decode("latin-1")
-        address = self._settings.address(request.path.removeprefix(PREFIX)) + (f"?{query}" if query else "")
+        address = self._settings.address(request.path.removeprefix(PREFIX))
         given = request.headers.get("X-Twilio-Signature", "")
-        # Whether the address that is signed has its overrides isn't said alike everywhere.
-        signed = (address, address + AGAIN)
-        return bool(given) and any(self._validator.validate(each, request.form, given) for each in signed)
+        return self._signatures.are_genuine(
+            address, request.query_string.decode("latin-1"), request.form, given
+        )
 
 
 def _refused(key: str) -> Response:
     _log.warning("webhook_refused", call=key[:40])
     return Response("refused", 403, content_type="text/plain")
-
-
-def _wav(audio: Audio) -> bytes:
-    """8 kHz, 16 bit, mono: what every reader of WAV takes."""
-    samples = g711.decode(b"".join(audio.pcma), "pcma")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(RATE)
-        sound.writeframes(samples.astype("<i2").tobytes())
-    return file.getvalue()

@@ -14,6 +14,7 @@ from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.core import Context
 from callbacks.service.provider_calls import Known, Step
+from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Channel
 from ivr.conversation import Prompts
 from ivr.flow_events import (
@@ -26,7 +27,7 @@ from ivr.flow_events import (
     WrongPerson,
 )
 from ivr.twilio_rest import FINAL
-from ivr.twilio_settings import AGAIN, TwilioVoiceSettings
+from ivr.twilio_settings import TwilioVoiceSettings
 from ivr.twilio_steps import StepResult, Steps, Turn
 from ivr.twilio_twiml import Asked, HungUp, Sent, Then, document
 from ivr.worker import Script

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException  # type: ignore[import-untyped]
-from twilio.http import HttpClient  # type: ignore[import-untyped]
-from twilio.http.response import Response  # type: ignore[import-untyped]
-from twilio.rest import Client  # type: ignore[import-untyped]
 from urllib3.exceptions import NewConnectionError
 
+from callbacks.twilio_account import make_client
+from callbacks.twilio_numbers import e164
+from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Disposition
-from ivr.twilio_settings import AGAIN, TwilioVoiceSettings
+from ivr.twilio_settings import TwilioVoiceSettings
 
-__all__ = ["FINAL", "Dialling", "NotTaken", "TwilioCalls", "disposition_of_status", "e164"]
+__all__ = ["FINAL", "Dialling", "NotTaken", "TwilioCalls"]
 
-_TWILIO = "https://api.twilio.com"
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 
 FINAL: Mapping[str, Disposition] = {
@@ -48,48 +46,18 @@ class NotTaken:
     cause: str
 
 
-def disposition_of_status(status: str) -> Disposition | None:
-    """What a final CallStatus means; None for one that isn't final."""
-    return FINAL.get(status)
-
-
-def e164(number: str) -> str:
-    """A number in national form with its country; one that has it stays."""
-    return number if number.startswith("+") else f"+86{number.removeprefix('0')}"
-
-
-class _Wire(HttpClient):  # type: ignore[misc]
+class _Wire:
     """No redirects, retries or proxies of the environment: what may have been dialled isn't sent again."""
 
     def __init__(self, settings: TwilioVoiceSettings) -> None:
-        super().__init__(logging.getLogger("twilio.http_client"), False)
-        self._base_url = settings.base_url
         self._timeouts = (settings.connect_timeout, settings.answer_timeout)
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        answer = self._session.request(
-            method,
-            self._base_url + uri.removeprefix(_TWILIO),
-            params=params,  # type: ignore[arg-type]
-            data=data,
-            headers=headers,
-            auth=auth,
-            timeout=self._timeouts,
-            allow_redirects=False,
-        )
-        return Response(answer.status_code, answer.text)
+    def exchange(self, request: requests.Request) -> tuple[int, bytes]:
+        prepared = self._session.prepare_request(request)
+        answer = self._session.send(prepared, timeout=self._timeouts, allow_redirects=False)
+        return answer.status_code, answer.content
 
     def close(self) -> None:
         self._session.close()
@@ -100,10 +68,7 @@ class TwilioCalls:
 
     def __init__(self, settings: TwilioVoiceSettings) -> None:
         self._settings, self._wire = settings, _Wire(settings)
-        secret = settings.auth_token if settings.api_key_sid is None else settings.api_key_secret
-        user = settings.api_key_sid or settings.account_sid
-        password = secret.get_secret_value() if secret is not None else ""
-        self._client = Client(user, password, settings.account_sid, http_client=self._wire)
+        self._client = make_client(settings, self._wire.exchange)
 
     def dial(self, key: str, number: str, ring_timeout: float, longest: float) -> Dialling | NotTaken:
         """Call `number` (national form); the call's webhooks bear `key`. Times in seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import wave
@@ -146,15 +147,22 @@ class NotAPrompt(Exception):
     """A file that isn't mono 16-bit WAV at 8 kHz; the message says what it is."""
 
 
+def wav_content(samples: Samples) -> bytes:
+    """A WAV file: mono, 16 bit, 8 kHz."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return content.getvalue()
+
+
 def write_wav(path: Path, samples: Samples) -> None:
-    """Mono, 16 bit, 8 kHz; whole or not at all, since another process may read it."""
+    """Whole or not at all, since another process may read it."""
     part = path.with_suffix(".part")
     with part.open("wb") as raw:
-        with wave.open(raw, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(samples.astype("<i2").tobytes())
+        raw.write(wav_content(samples))
         raw.flush()
         os.fsync(raw.fileno())
     part.replace(path)

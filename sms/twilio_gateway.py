@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
-import requests
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException  # type: ignore[import-untyped]
-from twilio.http import HttpClient  # type: ignore[import-untyped]
-from twilio.http.response import Response  # type: ignore[import-untyped]
-from twilio.rest import Client  # type: ignore[import-untyped]
 from twilio.rest.api.v2010.account.message import MessageInstance  # type: ignore[import-untyped]
 
+from callbacks.twilio_account import make_client
+from callbacks.twilio_numbers import e164
+from callbacks.twilio_settings import AGAIN
 from sms.events import Submission
 from sms.http_answer import Refused, Taken, Unclear, Verdict
 from sms.http_json import shown
 from sms.http_pool import PooledGateway, PoolLimits
 from sms.http_wire import NoAnswer, NothingLeft, Wire
-from sms.twilio_numbers import e164
 from sms.twilio_settings import TwilioSettings
-
-_TWILIO = "https://api.twilio.com"
-# A callback that meets a closed door or a 5xx comes again, five times at most (Twilio's overrides).
-AGAIN = "#rc=5&rp=5xx,ct,rt"
 
 # Codes that say nothing of the citizen's number: account, sender, too fast, queue full.
 _OURS_TO_MEND = frozenset(
@@ -31,43 +22,13 @@ _OURS_TO_MEND = frozenset(
 _STATUSES_OF_OURS = frozenset({401, 403, 404, 429})
 
 
-class _OverWire(HttpClient):  # type: ignore[misc]
-    """Twilio's client over our exchange: loopback where settings say so, and it's known whether it left."""
-
-    def __init__(self, wire: Wire, base_url: str) -> None:
-        super().__init__(logging.getLogger("twilio.http_client"), False)
-        self._wire, self._base_url = wire, base_url
-
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        url = self._base_url + uri.removeprefix(_TWILIO)
-        request: Any = requests.Request(method, url, headers=headers, data=data, params=params, auth=auth)
-        status, body = self._wire.exchange(request)
-        return Response(status, body.decode("utf-8", "replace"))
-
-
 class TwilioSender:
     """Sends texts for one thread."""
 
     def __init__(self, settings: TwilioSettings) -> None:
         self._settings = settings
         self._wire = Wire(settings.connect_timeout, settings.submit_timeout, settings.proxy)
-        secret = settings.auth_token if settings.api_key_sid is None else settings.api_key_secret
-        self._client = Client(
-            settings.api_key_sid or settings.account_sid,
-            secret.get_secret_value() if secret is not None else "",
-            settings.account_sid,
-            http_client=_OverWire(self._wire, settings.base_url),
-        )
+        self._client = make_client(settings, self._wire.exchange)
 
     def send(self, submission: Submission) -> Verdict:
         sender = self._settings.numbers.get(submission.source)

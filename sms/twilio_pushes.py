@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 from twilio.twiml.messaging_response import MessagingResponse  # type: ignore[import-untyped]
 from werkzeug.datastructures import MultiDict
 
+from callbacks.twilio_account import Signatures
+from callbacks.twilio_numbers import national
 from sms.events import ReceiptStatus, ReplyArrived
 from sms.http_json import shown
 from sms.http_push import BadElement, BadPush, Element, form_fields, read_receipts, read_replies
 from sms.http_push_settings import ReceiptsSettings, RepliesSettings
 from sms.http_pushes import PushAnswer, PushKind, PushRequest
-from sms.twilio_gateway import AGAIN
-from sms.twilio_numbers import national
 from sms.twilio_settings import TwilioSettings
 
 _RECEIPTS = ReceiptsSettings(
@@ -46,7 +45,7 @@ class TwilioPushes:
 
     def __init__(self, settings: TwilioSettings) -> None:
         self._settings = settings
-        self._validator = RequestValidator(settings.auth_token.get_secret_value())
+        self._signatures = Signatures(settings)
         self._codes = {number: code for code, number in settings.numbers.items()}
         self._replies = RepliesSettings(
             format="form",
@@ -62,13 +61,10 @@ class TwilioPushes:
         return self._settings.name
 
     def is_genuine(self, request: PushRequest) -> bool:
-        """Signed over the public address, which a proxy before us may have changed, and the form."""
-        kind = request.path.rpartition("/")[2]
-        address = self._settings.address(kind) + (f"?{request.query}" if request.query else "")
-        given = request.headers.get("x-twilio-signature", "")
+        address = self._settings.address(request.path.rpartition("/")[2])
         form = _form(request.body) if request.method == "POST" else MultiDict()
-        # Whether the address that is signed has its overrides isn't said alike everywhere.
-        return any(self._validator.validate(each, form, given) for each in (address, address + AGAIN))
+        given = request.headers.get("x-twilio-signature", "")
+        return self._signatures.are_genuine(address, request.query, form, given)
 
     def read(self, kind: PushKind, request: PushRequest) -> list[Element]:
         if kind is PushKind.RECEIPTS:

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from callbacks.settings import Section
+from callbacks.twilio_settings import TwilioAccount
 
 _SENDER = re.compile(r"\+[1-9]\d{4,14}|\d{3,8}|MG[0-9a-f]{32}")
 
 
-class TwilioSettings(Section):
-    """One account of Twilio's."""
+class TwilioSettings(TwilioAccount):
+    """One account of Twilio's that sends texts."""
 
     kind: Literal["twilio"] = "twilio"
     name: str = Field(
         "twilio", max_length=40, pattern=r"^[A-Za-z0-9_.-]+$", description="how receipts and pages name it"
     )
     priority: int = Field(1, ge=0, le=100, description="the lowest that is up sends")
-    account_sid: str = Field(pattern=r"^AC[0-9a-f]{32}$")
-    auth_token: SecretStr = Field(description="signs the webhooks, and the requests too without an API key")
-    api_key_sid: str | None = Field(None, pattern=r"^SK[0-9a-f]{32}$")
-    api_key_secret: SecretStr | None = None
     numbers: dict[str, str] = Field(
         min_length=1,
         description="the office's sender codes → Twilio's numbers or messaging services",
     )
-    public_url: str = Field(
-        pattern=r"^https?://[^\s?#@]+$", description="the address under which Twilio reaches the web role"
-    )
-    base_url: str = Field("https://api.twilio.com", pattern=r"^https?://[^\s?#@/]+$")
     proxy: str | None = Field(None, pattern=r"^https?://[^\s]+$")
     connections: int = Field(4, ge=1, le=32, description="requests at the same time")
     rate_per_second: float = Field(10.0, gt=0, le=2000)
-    connect_timeout: float = Field(5.0, ge=0.1, le=60)
     submit_timeout: float = Field(15.0, ge=0.2, le=120, description="seconds; then the submit is unknown")
     rest_first: float = Field(1.0, ge=0.05, le=60, description="seconds of rest after a fault of the gateway")
     rest_longest: float = Field(60.0, ge=0.1, le=600)
@@ -52,17 +42,6 @@ class TwilioSettings(Section):
         if len(set(value.values())) < len(value):
             raise ValueError("two sender codes have the same number: replies couldn't be told apart")
         return value
-
-    @model_validator(mode="after")
-    def _key_and_secret(self) -> Self:
-        if (self.api_key_sid is None) != (self.api_key_secret is None):
-            raise ValueError("api_key_sid and api_key_secret belong together")
-        return self
-
-    @property
-    def host(self) -> str:
-        """Where texts go."""
-        return urlsplit(self.base_url).hostname or ""
 
     def address(self, kind: str) -> str:
         """Where Twilio sends its webhooks: `receipts` or `replies`."""

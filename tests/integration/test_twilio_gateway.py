@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from callbacks.twilio_numbers import e164, national
 from sms.events import LinkDown, Submission, SubmitFailed, Submitted, SubmitUnknown
 from sms.twilio_gateway import make_twilio_gateway
-from sms.twilio_numbers import e164, national
 from sms.twilio_settings import TwilioSettings
 from tests.integration.http_provider import Asked, Provider, Told, provider_of
 from tests.integration.test_gateway_contract import SENDER, SILENT, collect, of
