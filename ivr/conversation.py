@@ -14,32 +14,22 @@ from ivr.events import Answered, Codec, Ended, KeyPressed, LineEvent, PlaybackFi
 from ivr.flow import Flow, FlowSession
 from ivr.flow_events import (
     Beep,
-    ChangeRating,
-    EnterQueue,
+    DriverCommand,
     FlowCommand,
     FlowEvent,
-    HandOver,
     HangUp,
     HungUp,
     KeepMessage,
     Key,
-    LeaveQueue,
     Play,
     Prompt,
     PromptFinished,
     PromptStarted,
     RecordingFinished,
-    SetVariable,
     StartRecording,
     StopPlay,
     StopRecording,
-    StopTransfer,
-    StoreRating,
-    StoreReason,
-    StoreResolved,
     Timeout,
-    Transfer,
-    WrongPerson,
 )
 from ivr.line import Line
 from ivr.media import tones
@@ -58,21 +48,7 @@ class StoreMessage:
     seconds: float
 
 
-Result = (
-    StoreRating
-    | ChangeRating
-    | StoreResolved
-    | StoreReason
-    | StoreMessage
-    | SetVariable
-    | Transfer
-    | StopTransfer
-    | EnterQueue
-    | LeaveQueue
-    | HandOver
-    | WrongPerson
-    | HangUp
-)
+Result = DriverCommand | StoreMessage
 
 
 class Prompts(Protocol):

@@ -234,17 +234,12 @@ class HangUp:
     outcome: str
 
 
-FlowCommand = (
-    Play
-    | Beep
-    | StopPlay
-    | StoreRating
+# What a line can't do: whoever drives the dialogue carries it out.
+DriverCommand = (
+    StoreRating
     | ChangeRating
     | StoreResolved
     | StoreReason
-    | StartRecording
-    | StopRecording
-    | KeepMessage
     | SetVariable
     | Transfer
     | StopTransfer
@@ -254,3 +249,4 @@ FlowCommand = (
     | WrongPerson
     | HangUp
 )
+FlowCommand = Play | Beep | StopPlay | StartRecording | StopRecording | KeepMessage | DriverCommand
