@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.privacy import Privacy
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import USERS, Town, add_users, build, desk_deps
+from tests.integration.desk_pages import SignIn, sign_in_to
 
 
 @pytest.fixture
@@ -24,3 +26,13 @@ def app(
     town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
 ) -> Flask:
     return create_desk(desk_deps(sessions, read_sessions, privacy))
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> SignIn:
+    return lambda login: sign_in_to(app, login)
+
+
+@pytest.fixture
+def head(app: Flask) -> FlaskClient:
+    return sign_in_to(app, "head")

@@ -55,6 +55,16 @@ PAGES = (
     "/audit",
 )
 
+# Who sees the pages of what citizens are told (texts, dialogues, recordings), and who may change it.
+WHO_SETS_WORDS = [
+    ("agent", False, False),
+    ("supervisor", True, False),
+    ("head", True, True),
+    ("inspector", False, False),
+    ("admin", False, False),
+    ("city", False, False),
+]
+
 
 def token(client: FlaskClient, page: str = "/login") -> str:
     found = re.search(r'name="csrf_token" value="([^"]+)"', client.get(page, follow_redirects=True).text)

@@ -58,11 +58,6 @@ def app(
 
 
 @pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
 def agent(app: Flask) -> FlaskClient:
     return sign_in_to(app, "agent")
 

@@ -21,11 +21,6 @@ from tests.integration.desk_pages import PAGES, SignIn, numbers_in, sign_in_to, 
 
 
 @pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
 def supervisor(app: Flask) -> FlaskClient:
     return sign_in_to(app, "supervisor")
 

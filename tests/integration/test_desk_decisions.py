@@ -6,7 +6,6 @@ import io
 import re
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -15,15 +14,10 @@ from werkzeug.test import TestResponse
 from callbacks.models import Audit, Case
 from scoring.models import ScoreEntry
 from tests.integration.desk_data import MONTH, NOW, Town
-from tests.integration.desk_pages import SignIn, sign_in_to, token
+from tests.integration.desk_pages import SignIn, token
 
 CASE = "LD20261117-0002"  # of D01
 FALSE = {"kind": "false_closing", "case": CASE, "reason": "现场核查与答复不符"}
-
-
-@pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
 
 
 def send(client: FlaskClient, path: str, *, file: bool = False, **form: str) -> TestResponse:

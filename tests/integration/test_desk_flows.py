@@ -18,7 +18,7 @@ from callbacks.models import Audit
 from ivr.flow_load import FLOWS
 from ivr.flow_shelf import FolderShelf
 from scoring.web.context import DeskDeps
-from tests.integration.desk_pages import SignIn, sign_in_to, token
+from tests.integration.desk_pages import WHO_SETS_WORDS, SignIn, token
 
 SHIPPED = (FLOWS / "inbound_110.toml").read_bytes()
 OWN = SHIPPED.replace(b'version = "1"', b'version = "luoyang.1"').replace(b"wait = 45.0", b"wait = 30.0")
@@ -31,16 +31,6 @@ def shelf(app: Flask, tmp_path: Path) -> FolderShelf:
     deps: DeskDeps = app.extensions["desk"]
     app.extensions["desk"] = replace(deps, flows=shelf)
     return shelf
-
-
-@pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
 
 
 def bring(client: FlaskClient, content: bytes, name: str = "inbound_110") -> TestResponse:
@@ -123,18 +113,7 @@ def test_a_flow_that_was_spoiled_by_hand_is_shown_with_its_faults(
     assert bring(head, OWN.replace(b"luoyang.1", b"luoyang.3")).status_code == 303
 
 
-# who, sees the page, may change
-@pytest.mark.parametrize(
-    ("login", "sees", "changes"),
-    [
-        ("agent", False, False),
-        ("supervisor", True, False),
-        ("head", True, True),
-        ("inspector", False, False),
-        ("admin", False, False),
-        ("city", False, False),
-    ],
-)
+@pytest.mark.parametrize(("login", "sees", "changes"), WHO_SETS_WORDS)
 def test_who_may_change_a_flow(
     sign_in: SignIn, shelf: FolderShelf, login: str, sees: bool, changes: bool
 ) -> None:

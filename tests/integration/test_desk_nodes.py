@@ -47,11 +47,6 @@ def app(
 
 
 @pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
 def supervisor(app: Flask) -> FlaskClient:
     return sign_in_to(app, "supervisor")
 

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
 from callbacks.models_office import Pause
-from tests.integration.desk_pages import SignIn, sign_in_to, token
-
-
-@pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
+from tests.integration.desk_pages import SignIn, token
 
 
 def send(client: FlaskClient, path: str, **form: str) -> TestResponse:

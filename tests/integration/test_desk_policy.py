@@ -32,11 +32,6 @@ def privacy() -> Privacy:
     return Privacy(urlsafe_b64encode(b"k" * 32), b"i" * 32)
 
 
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
-
-
 def send(client: FlaskClient, path: str, text: str = TWICE, instead_of: int = 0, **form: str) -> TestResponse:
     sent = {"csrf_token": token(client, "/policy"), "text": text, "instead_of": str(instead_of), **form}
     return client.post(path, data=sent)

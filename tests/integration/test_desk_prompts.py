@@ -30,7 +30,7 @@ from prompts.render import AUDIO
 from scoring.web.desk import create_desk
 from scoring.web.prompt_words import FAULTS, ORIGINS
 from tests.integration.desk_data import Town, desk_deps
-from tests.integration.desk_pages import sign_in_to, token
+from tests.integration.desk_pages import WHO_SETS_WORDS, sign_in_to, token
 from tests.voices import voice, wav
 
 GOOD = wav(voice(1.2, around=0.1), bits=24, channels=2, extensible=True)
@@ -52,11 +52,6 @@ def app(
     """The desk of a city that has a folder for its recordings."""
     deps = desk_deps(sessions, read_sessions, privacy)
     return create_desk(replace(deps, prompts=PromptPlace(recordings=recordings)))
-
-
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
 
 
 def upload(
@@ -220,18 +215,7 @@ def test_a_city_without_a_folder_hears_and_changes_nothing(
     assert head.get("/prompts/office/sound.wav").status_code == 404
 
 
-# who, may see, may change: as for the texts' templates
-RIGHTS = [
-    ("agent", False, False),
-    ("supervisor", True, False),
-    ("head", True, True),
-    ("inspector", False, False),
-    ("admin", False, False),
-    ("city", False, False),
-]
-
-
-@pytest.mark.parametrize(("login", "sees", "changes"), RIGHTS)
+@pytest.mark.parametrize(("login", "sees", "changes"), WHO_SETS_WORDS)
 def test_who_may_see_and_change(app: Flask, login: str, sees: bool, changes: bool) -> None:
     client = sign_in_to(app, login)
     for path in ("/prompts", "/prompts/invalid.0", "/prompts/invalid.0/sound.wav"):

@@ -6,7 +6,6 @@ import html
 import re
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -16,19 +15,9 @@ from callbacks.models import Audit, TextKind
 from callbacks.models_office import TextTemplate
 from callbacks.service.templates import current
 from callbacks.wording import stock_template
-from tests.integration.desk_pages import SignIn, sign_in_to, token
+from tests.integration.desk_pages import WHO_SETS_WORDS, SignIn, token
 
 OWN = "您{month}月{day}日反映的{tail}已办结，请回复1满意、2基本满意、3不满意。"
-
-
-@pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
 
 
 def send(client: FlaskClient, path: str, **form: str) -> TestResponse:
@@ -157,18 +146,7 @@ def test_a_form_that_isnt_ours_is_refused(head: FlaskClient) -> None:
     assert head.post("/templates/eval", data={"body": OWN, "instead_of": "0"}).status_code == 400  # no token
 
 
-# who, sees the page, may change
-@pytest.mark.parametrize(
-    ("login", "sees", "changes"),
-    [
-        ("agent", False, False),
-        ("supervisor", True, False),
-        ("head", True, True),
-        ("inspector", False, False),
-        ("admin", False, False),
-        ("city", False, False),
-    ],
-)
+@pytest.mark.parametrize(("login", "sees", "changes"), WHO_SETS_WORDS)
 def test_who_may_change_the_words(sign_in: SignIn, login: str, sees: bool, changes: bool) -> None:
     client = sign_in(login)
     for path in ("/templates", "/templates/eval"):

@@ -21,7 +21,7 @@ from callbacks.service.proofs import take_proof
 from scoring.web import words
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import NOW, USERS, Town, add_users, build, desk_deps
-from tests.integration.desk_pages import SignIn, sign_in_to, token
+from tests.integration.desk_pages import SignIn, token
 
 DAY = date(2026, 11, 22)
 
@@ -50,16 +50,6 @@ def app(
     town: Town, sessions: sessionmaker[Session], read_sessions: sessionmaker[Session], privacy: Privacy
 ) -> Flask:
     return create_desk(desk_deps(sessions, read_sessions, privacy))
-
-
-@pytest.fixture
-def sign_in(app: Flask) -> SignIn:
-    return lambda login: sign_in_to(app, login)
-
-
-@pytest.fixture
-def head(app: Flask) -> FlaskClient:
-    return sign_in_to(app, "head")
 
 
 def acknowledge(client: FlaskClient, alarm_id: int, page: str = "alarms") -> TestResponse:

@@ -15,7 +15,7 @@ from ivr.media import g711
 from tests.loopback_city import media_ports, sip_port
 from tests.peers.peers import need
 
-_SDP = """v=0
+SDP = """v=0
 o=city 1 1 IN IP4 [local_ip]
 s=-
 c=IN IP4 [media_ip]
@@ -41,7 +41,7 @@ P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=46000[call_number]
 Content-Type: application/sdp
 Content-Length: [len]
 
-{_SDP}]]></send>"""
+{SDP}]]></send>"""
 ACK = f"""<send><![CDATA[
 ACK [next_url] SIP/2.0
 [routes]

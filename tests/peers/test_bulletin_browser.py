@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser
 
-from tests.peers.test_desk_browser import Visitor, browser, desk  # noqa: F401 (fixtures)
+from tests.peers.test_desk_browser import Visitor, desk  # noqa: F401 (fixtures)
 
 
 def test_the_bulletin_prints_as_a_pdf_of_several_pages(browser: Browser, desk: str) -> None:  # noqa: F811

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import make_engine, make_sessions
@@ -19,17 +19,7 @@ from callbacks.privacy import Privacy
 from callbacks.service.web_codes import code_for
 from scoring.web.citizen_page import CitizenDeps, create_citizen_page
 from tests.integration.office import Desk, make_desk
-from tests.peers.peers import need
-from tests.peers.test_desk_browser import _FLAGS, CHROMIUM, SCREENSHOTS, Visitor, served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    need("Chromium", Path(CHROMIUM).exists())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        yield browser
-        browser.close()
+from tests.peers.test_desk_browser import SCREENSHOTS, Visitor, served
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.peers.axe import COLOURS, axe_source, violations
-from tests.peers.test_desk_browser import SIGHTS, Visitor, browser, desk  # noqa: F401 (fixtures)
+from tests.peers.test_desk_browser import SIGHTS, Visitor, desk  # noqa: F401 (fixtures)
 
 _WIDE, _NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy.orm import Session, sessionmaker
 from waitress import wasyncore
 from waitress.server import create_server
@@ -31,18 +31,8 @@ from scoring.web.desk import create_desk
 from tests.integration.desk_data import PASSWORD, desk_deps
 from tests.integration.desk_office import CALLED, ON_THE_WEB, TARGETS, build_office
 from tests.peers.desk_audit import faults
-from tests.peers.peers import need
 
-CHROMIUM = os.environ.get("HUIFANG_CHROMIUM", "/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 STORY = "LD20261117-0002"
 
 
@@ -69,7 +59,6 @@ def served(app: Flask) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def desk(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, privacy: Privacy) -> Iterator[str]:
     """The desk's address, served by waitress as in earnest."""
-    need("Chromium", Path(CHROMIUM).exists())
     path = tmp_path_factory.mktemp("browser") / "huifang.db"
     shutil.copy(sqlite_template, path)
     engine = make_engine(f"sqlite:///{path}")
@@ -80,14 +69,6 @@ def desk(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, privac
     with served(create_desk(deps)) as address:
         yield address
     engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def browser(desk: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        yield browser
-        browser.close()
 
 
 class Visitor:

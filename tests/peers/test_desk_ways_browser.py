@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -22,15 +22,13 @@ from callbacks.vocabulary import Channel
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import desk_deps
 from tests.integration.desk_office import TARGETS, build_office
-from tests.peers.peers import need
-from tests.peers.test_desk_browser import _FLAGS, CHROMIUM, Visitor, served
+from tests.peers.test_desk_browser import Visitor, served
 
 Sessions = sessionmaker[Session]
 
 
 @pytest.fixture(scope="module")
 def sessions(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
-    need("Chromium", Path(CHROMIUM).exists())
     path = tmp_path_factory.mktemp("ways") / "huifang.db"
     shutil.copy(sqlite_template, path)
     engine = make_engine(f"sqlite:///{path}")
@@ -45,14 +43,6 @@ def desk(sessions: Sessions, privacy: Privacy) -> Iterator[str]:
     build_office(sessions, deps)
     with served(create_desk(deps)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser(desk: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

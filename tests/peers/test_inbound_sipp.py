@@ -30,7 +30,7 @@ from tests.peers.capture import capture, packets
 from tests.peers.chaos_city import PRESET
 from tests.peers.peers import need
 from tests.peers.sipp import OK_PLAIN, RECV_BYE, pause, play
-from tests.peers.sipp_crowd import ACK, INVITE, Crowd, scenario, tone_pcap
+from tests.peers.sipp_crowd import ACK, INVITE, SDP, Crowd, scenario, tone_pcap
 
 CALLERS, OPERATORS = 30, 5
 CALLERS_HERTZ = 600
@@ -124,16 +124,7 @@ def _ringing() -> str:
 
 
 def _taken() -> str:
-    sdp = """v=0
-o=op 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [auto_media_port] RTP/AVP 8 101
-a=rtpmap:8 PCMA/8000
-a=rtpmap:101 telephone-event/8000
-"""
-    return _response("200 OK", f"Content-Type: application/sdp\nContent-Length: [len]\n\n{sdp}")
+    return _response("200 OK", f"Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}")
 
 
 def _response(line: str, body: str) -> str:

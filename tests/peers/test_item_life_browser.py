@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect
 
 from ivr.citizen import Behaviour, Citizen
 from ivr.city import CityTrunk
@@ -30,8 +30,7 @@ from tests.databases import free_port
 from tests.integration.desk_data import PASSWORD
 from tests.loopback_city import quick_city, running_city
 from tests.peers.chaos_city import PRESET, UNITS
-from tests.peers.peers import need
-from tests.peers.test_desk_browser import _FLAGS, CHROMIUM, Visitor
+from tests.peers.test_desk_browser import Visitor
 
 CASE, CITIZEN, UNIT = "C00001", "037961112233", "c01"
 PEOPLE = {
@@ -117,15 +116,6 @@ class Office:
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    need("Chromium", Path(CHROMIUM).exists())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

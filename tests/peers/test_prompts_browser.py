@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.peers.test_desk_browser import Visitor, browser, desk, visit  # noqa: F401 (fixtures)
+from tests.peers.test_desk_browser import Visitor, desk, visit  # noqa: F401 (fixtures)
 from tests.voices import voice, wav
 
 _PLAY = """async (audio) => {

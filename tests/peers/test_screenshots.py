@@ -17,7 +17,7 @@ from callbacks.service.web_codes import code_for
 from scoring.web.citizen_page import CitizenDeps, create_citizen_page
 from tests.integration.office import make_desk
 from tests.peers.contact_sheet import LANGUAGES, SCHEMES, paste, take, write_index
-from tests.peers.test_desk_browser import SCREENSHOTS, SIGHTS, browser, desk, served  # noqa: F401 (fixtures)
+from tests.peers.test_desk_browser import SCREENSHOTS, SIGHTS, desk, served  # noqa: F401 (fixtures)
 
 ALL = os.environ.get("HUIFANG_SCREENSHOTS") == "1"
 _FEW = frozenset({"list", "today"})
@@ -47,7 +47,7 @@ def citizens(sqlite_template: Path, tmp_path: Path, privacy: Privacy) -> Iterato
 
 @pytest.mark.timeout(900)
 def test_pages_are_pictured_in_their_eight_forms(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     desk: str,  # noqa: F811
     citizens: tuple[str, str],
     folder: Path,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.alarms import AlarmKind
@@ -16,8 +16,7 @@ from callbacks.models_office import Alarm
 from callbacks.privacy import Privacy
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import NOW, PASSWORD, Town, add_users, build, desk_deps
-from tests.peers.peers import need
-from tests.peers.test_desk_browser import _FLAGS, CHROMIUM, served
+from tests.peers.test_desk_browser import served
 
 
 @pytest.fixture
@@ -29,14 +28,14 @@ def sessions(sqlite_template: Path, tmp_path: Path) -> Iterator[sessionmaker[Ses
     engine.dispose()
 
 
-def test_an_alarm_shows_while_the_page_is_read(sessions: sessionmaker[Session], privacy: Privacy) -> None:
-    need("Chromium", Path(CHROMIUM).exists())
+def test_an_alarm_shows_while_the_page_is_read(
+    sessions: sessionmaker[Session], privacy: Privacy, browser: Browser
+) -> None:
     with sessions.begin() as session:
         add_users(build(session, privacy), {"agent"})
         session.query(Alarm).delete()
     app = create_desk(desk_deps(sessions, make_read_sessions(sessions.kw["bind"]), privacy))
-    with served(app) as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+    with served(app) as address:
         page = browser.new_page()
         wrong: list[str] = []
         page.on("console", lambda message: wrong.append(message.text))
@@ -63,4 +62,4 @@ def test_an_alarm_shows_while_the_page_is_read(sessions: sessionmaker[Session], 
         page.locator("#live .alarm button").click()
         expect(banner).to_be_empty()
         assert wrong == []
-        browser.close()
+        page.close()
