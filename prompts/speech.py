@@ -89,9 +89,13 @@ class EspeakSpeech:
 ENGINES: Mapping[str, Callable[[], Speech]] = {"espeak-ng": EspeakSpeech}
 
 
-@cache
 def open_speech(engine: str = "espeak-ng") -> Speech:
     """The process's one speech engine of that name; SpeechError where it doesn't start."""
+    return _opened(engine)
+
+
+@cache  # by the name alone: a default is another key, and a second espeak-ng would take the first one's voice away
+def _opened(engine: str) -> Speech:
     return ENGINES[engine]()
 
 

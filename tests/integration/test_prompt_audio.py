@@ -203,6 +203,12 @@ class HummingSpeech:
         return np.round(9000 * hum).astype(np.int16), 16000
 
 
+def test_an_engine_named_is_the_one_that_there_is(speech: Speech) -> None:
+    """Two of espeak-ng in one process: the later takes the sound, and the earlier says nothing ever after."""
+    assert open_speech("espeak-ng") is open_speech(engine="espeak-ng") is speech
+    assert len(speech.say("回访", "zh-CN")[0]) > 0
+
+
 def test_another_engine_can_be_put_in(tmp_path: Path, speech: Speech) -> None:
     """Its voice is part of what a sound is of: with another one everything is rendered anew."""
     pieces = [Piece("a", "满意"), Piece("b", "您好，")]
