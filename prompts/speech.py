@@ -94,7 +94,7 @@ def open_speech(engine: str = "espeak-ng") -> Speech:
     return _opened(engine)
 
 
-@cache  # by the name alone: a default is another key, and a second espeak-ng would take the first one's voice away
+@cache  # by the name alone: a default is another key, and a second espeak-ng takes the first one's sound
 def _opened(engine: str) -> Speech:
     return ENGINES[engine]()
 

@@ -21,8 +21,8 @@ def tokens(prefix: str = "t") -> Callable[[], str]:
     return lambda: f"{prefix}{next(numbers):04d}"
 
 
-def new_agent(address: Address = OURS, prefix: str = "t") -> UserAgent:
-    return UserAgent(AgentConfig(*address, tokens(prefix)))
+def new_agent(address: Address = OURS, prefix: str = "t", *, transfers: bool = False) -> UserAgent:
+    return UserAgent(AgentConfig(*address, tokens(prefix), transfers=transfers))
 
 
 class World:

@@ -130,6 +130,17 @@ class UserAgent:
         if found := self._endpoint.calls.get(call):
             found.info(key, duration_ms, now)
 
+    def refer(self, call: str, uri: str, now: float) -> None:
+        """Ask the far end of an answered call to call `uri` instead; ReferAnswered tells, or the end."""
+        _refuse_line_ends(uri)
+        if (found := self._endpoint.calls.get(call)) and found.session:
+            found.session.referrals.ask(uri, now)
+
+    def refer_result(self, call: str, status: int, now: float) -> None:
+        """What came of the REFER that ReferReceived told: a final status."""
+        if (found := self._endpoint.calls.get(call)) and found.session:
+            found.session.referrals.result(status, now)
+
     def provisional(self, call: str, status: int, now: float, *, local: LocalMedia | None = None) -> None:
         """Send 180, 183 … to an inbound INVITE, with an answer (early media) where `local` is given."""
         if found := self._inbound(call):

@@ -10,7 +10,7 @@ from ivr.sip.alarms import Alarms
 from ivr.sip.dialog import Dialog, DialogKey
 from ivr.sip.events import Address, SipEvent
 from ivr.sip.headers import quote
-from ivr.sip.incoming import Incoming, reply
+from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
 from ivr.sip.layer import ClientTransaction, Layer, OnResponse, OnSilence
 from ivr.sip.message import Header, serialise
 from ivr.sip.transaction import Timers
@@ -28,7 +28,7 @@ class AgentConfig:
     `new_token` gives a fresh string of letters and digits, 16 or more of them from a good source of
     randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact. `trying`
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
-    an edge before us goes to the next worker when nothing comes.
+    an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
     """
 
     host: str
@@ -38,6 +38,7 @@ class AgentConfig:
     user: str = "huifang"
     user_agent: str = "huifang"
     trying: bool = True
+    transfers: bool = False
 
 
 class Call(Protocol):
@@ -46,6 +47,10 @@ class Call(Protocol):
     def bye(self, now: float, q850: int | None) -> None: ...
 
     def info(self, key: str, duration_ms: int, now: float) -> None: ...
+
+    @property
+    def session(self) -> Session | None:
+        """Its dialog, once it's answered."""
 
 
 class Endpoint:
@@ -62,6 +67,9 @@ class Endpoint:
         self.dialogs: dict[DialogKey, Session] = {}
         self.contact: Header = ("Contact", f"<sip:{config.user}@{config.host}:{config.port}>")
         self.new_token = config.new_token
+        self.methods = (*METHODS, *REFERRING) if config.transfers else METHODS
+        self.allow: Header = ("Allow", ", ".join(self.methods))
+        self.abilities: tuple[Header, ...] = (self.allow, ("Accept", "application/sdp"))
 
     @property
     def idle(self) -> bool:

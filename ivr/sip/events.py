@@ -24,6 +24,8 @@ __all__ = [
     "InviteFailed",
     "InviteProgress",
     "InviteReceived",
+    "ReferAnswered",
+    "ReferReceived",
     "ReinviteReceived",
     "SipEvent",
 ]
@@ -129,6 +131,22 @@ class ReinviteReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """They ask that the call goes to `uri` instead (RFC 3515); 202 has been sent. `refer_result` ends it."""
+
+    call: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferAnswered:
+    """What came of our REFER: a 2xx, then they have the other call; 408 where nobody said in time."""
+
+    call: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class InfoDtmf:
     """A key by INFO application/dtmf-relay or application/dtmf, already answered by 200."""
 
@@ -154,6 +172,8 @@ SipEvent = (
     | CancelReceived
     | AckReceived
     | ReinviteReceived
+    | ReferReceived
+    | ReferAnswered
     | InfoDtmf
     | Dropped
 )

@@ -14,7 +14,7 @@ from ivr.sip.headers import Cause, parse_reason
 from ivr.sip.incoming import Incoming
 from ivr.sip.message import Header, Request
 from ivr.sip.sdp import LocalMedia, LocalSession
-from ivr.sip.session import ABILITIES, SDP, Session
+from ivr.sip.session import SDP, Session
 
 __all__ = ["InboundCall"]
 
@@ -43,11 +43,15 @@ class InboundCall:
         self._session = Session(endpoint, call, dialog, Login(None, endpoint.new_token))
         self._session.on_early_bye = self._gone
 
+    @property
+    def session(self) -> Session | None:
+        return self._session if self._state is State.UP else None
+
     def provisional(self, status: int, local: LocalMedia | None, now: float) -> None:
         """With an answer where `local` is given and fits their offer."""
         if self._state is not State.RINGING:
             return
-        headers: tuple[Header, ...] = (*self._record_route(), self._endpoint.contact, *ABILITIES[:1])
+        headers: tuple[Header, ...] = (*self._record_route(), self._endpoint.contact, self._endpoint.allow)
         body = b""
         if local is not None and self._offer is not None:
             with suppress(Unacceptable):  # a later `answer` refuses the call

@@ -16,7 +16,8 @@ from ivr.sip.message import Header, Request, Response
 from ivr.sip.multipart import part_of
 
 __all__ = [
-    "ALLOW",
+    "METHODS",
+    "REFERRING",
     "Incoming",
     "Refusal",
     "reply",
@@ -30,16 +31,17 @@ __all__ = [
 # Whom we may be asked for; a mobile network may name the service and no number (RFC 5031).
 _URI = re.compile(r"(sips?|tel|urn:service):", re.IGNORECASE)
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+REFERRING = ("REFER", "NOTIFY")  # where calls may be put through
 
 _PHRASES = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
-    200: "OK", 302: "Moved Temporarily",
+    200: "OK", 202: "Accepted", 302: "Moved Temporarily",
     400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
     420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
     482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
     503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
     604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
@@ -132,10 +134,10 @@ def reply_malformed(bad: BadMessage, source: Address) -> tuple[Response, Address
     return Response(tuple(headers), b"", bad.status, phrase), reply_address(via, source)
 
 
-def screen(request: Request) -> Refusal | None:
+def screen(request: Request, methods: Sequence[str]) -> Refusal | None:
     """What any request but ACK and CANCEL is refused for (§8.2.1–§8.2.3)."""
-    if request.method not in ALLOW:
-        return Refusal(405, (("Allow", ", ".join(ALLOW)),))
+    if request.method not in methods:
+        return Refusal(405, (("Allow", ", ".join(methods)),))
     if not _URI.match(request.uri):
         return Refusal(416)
     if required := [option for option in request.listed("Require") if option]:

@@ -12,7 +12,7 @@ from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import Address, InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
-from ivr.sip.incoming import ALLOW, sdp_of
+from ivr.sip.incoming import sdp_of
 from ivr.sip.layer import ClientTransaction
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.sdp import LocalSession, Media
@@ -61,7 +61,7 @@ class OutboundCall:
         self._early_media: dict[str, Media] = {}
         self._acks: dict[str, tuple[bytes, Address]] = {}
         self._told: tuple[int, str, bytes] | None = None
-        self._session: Session | None = None
+        self.session: Session | None = None
         self._transaction = self._invite(now)
 
     # What we do.
@@ -81,7 +81,7 @@ class OutboundCall:
             endpoint.contact,
             *self._login.headers("INVITE", order.uri),
             *order.headers,
-            ("Allow", ", ".join(ALLOW)),
+            endpoint.allow,
             ("User-Agent", endpoint.config.user_agent),
             ("Content-Type", "application/sdp"),
         )
@@ -96,14 +96,14 @@ class OutboundCall:
             self._send_cancel(now)
 
     def bye(self, now: float, q850: int | None) -> None:
-        if self._session is not None:
-            self._session.bye(now, q850)
+        if self.session is not None:
+            self.session.bye(now, q850)
         else:
             self.cancel(now)
 
     def info(self, key: str, duration_ms: int, now: float) -> None:
-        if self._session is not None:
-            self._session.info(key, duration_ms, now)
+        if self.session is not None:
+            self.session.info(key, duration_ms, now)
 
     def _send_cancel(self, now: float) -> None:
         """§9.1: the INVITE's own Via and CSeq number. Without an end of the INVITE in 64*T1 it is over."""
@@ -176,7 +176,7 @@ class OutboundCall:
         self._endpoint.send(*ack)
         if self._state is State.CALLING and (media := self._media(response) or self._early_media.get(tag)):
             self._state = State.UP
-            self._session = self._sessions.pop(tag)
+            self.session = self._sessions.pop(tag)
             self._forget_early()
             self._endpoint.tell(InviteAccepted(self._call, response.status, media))
             return

@@ -11,7 +11,6 @@ from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
 from ivr.sip.sdp import offered
-from ivr.sip.session import ABILITIES
 
 __all__ = ["Reception"]
 
@@ -34,7 +33,7 @@ class Reception:
         incoming = Incoming(request, envelope, source, transaction)
         if request.method == "CANCEL":
             self._receive_cancel(incoming, now)
-        elif refusal := screen(request):
+        elif refusal := screen(request, endpoint.methods):
             endpoint.respond(incoming, refusal.status, now, headers=refusal.headers)
         elif envelope.to.tag:
             session = endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
@@ -71,7 +70,9 @@ class Reception:
             case "INVITE":
                 self._receive_invite(incoming, now)
             case "OPTIONS":
-                self._endpoint.respond(incoming, 200, now, headers=(self._endpoint.contact, *ABILITIES))
+                self._endpoint.respond(
+                    incoming, 200, now, headers=(self._endpoint.contact, *self._endpoint.abilities)
+                )
             case _:  # BYE, INFO
                 self._endpoint.respond(incoming, 481, now)
 

@@ -1,4 +1,4 @@
-"""A dialog at work: BYE, INFO, re-INVITE, OPTIONS, and our 200 until its ACK (RFC 3261 §12–§15). Pure."""
+"""A dialog at work: BYE, INFO, re-INVITE, REFER, and our 200 until its ACK (RFC 3261 §12–§15). Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import AckReceived, DialogEnded, InfoDtmf, ReinviteReceived
 from ivr.sip.headers import Cause, parse_reason
-from ivr.sip.incoming import ALLOW, Incoming, sdp_of
+from ivr.sip.incoming import Incoming, sdp_of
 from ivr.sip.message import Header, Request, Response
+from ivr.sip.refer import Referrals
 from ivr.sip.sdp import LocalSession, Media
 from ivr.sip.unacknowledged import UnacknowledgedOk
 
 __all__ = ["Session", "SessionState"]
 
 SDP: Header = ("Content-Type", "application/sdp")
-ABILITIES: tuple[Header, ...] = (("Allow", ", ".join(ALLOW)), ("Accept", "application/sdp"))
+_RELAYED: tuple[Header, ...] = (("Content-Type", "application/dtmf-relay"),)
 RETRY: tuple[Header, ...] = (("Retry-After", "3"),)  # seconds, of 0–10 (§14.2)
 
 
@@ -48,6 +49,7 @@ class Session:
         self.state = SessionState.EARLY
         self.local: LocalSession | None = None
         self.quiet = False
+        self.referrals = Referrals(self)
         self.on_early_bye: Callable[[Cause, float], None] | None = None
         self._unacknowledged: UnacknowledgedOk | None = None
         self._bye_headers: tuple[Header, ...] = ()
@@ -75,7 +77,7 @@ class Session:
 
     def info(self, key: str, duration_ms: int, now: float) -> None:
         if self.state is SessionState.UP:
-            self._start("INFO", now, dtmf_body(key, duration_ms))
+            self.start("INFO", now, _RELAYED, dtmf_body(key, duration_ms))
 
     # What they do.
 
@@ -95,10 +97,14 @@ class Session:
                 self.endpoint.respond(incoming, 500, now, headers=RETRY)  # §14.2: theirs isn't answered yet
             case "INVITE" if self.state is SessionState.EARLY:
                 self.endpoint.respond(incoming, 491, now)  # §14.2: ours isn't
+            case "REFER" if self.state is SessionState.UP:
+                self.referrals.receive_refer(incoming, now)
+            case "NOTIFY" if self.state is SessionState.UP:
+                self.referrals.receive_notify(incoming, now)
             case "INFO" if self.state is not SessionState.ENDING:
                 self._receive_info(incoming, now)
             case "OPTIONS":
-                self.endpoint.respond(incoming, 200, now, headers=ABILITIES)
+                self.endpoint.respond(incoming, 200, now, headers=self.endpoint.abilities)
             case _:
                 self.endpoint.respond(incoming, 481, now)
 
@@ -154,7 +160,7 @@ class Session:
     ) -> None:
         """Answer an INVITE, and again until the ACK comes."""
         routes = tuple(("Record-Route", route) for route in incoming.envelope.record_route) if first else ()
-        headers = (*routes, self.endpoint.contact, *ABILITIES, SDP)
+        headers = (*routes, self.endpoint.contact, *self.endpoint.abilities, SDP)
         self.endpoint.respond(incoming, 200, now, headers=headers, body=body)
         self.state = SessionState.UP
         waited = self._acknowledged()  # a re-INVITE tells that the 200 before it was heard
@@ -173,7 +179,7 @@ class Session:
             return
         self._acknowledged()
         if self.state is SessionState.ENDING:
-            self._start("BYE", now)
+            self.start("BYE", now, self._bye_headers)
             return
         try:
             media = waiting.media or self._answered_by(request)
@@ -201,6 +207,7 @@ class Session:
     # Ending.
 
     def _tell_end(self, by: Literal["us", "them", "network"], q850: int | None, cause_text: str) -> None:
+        self.referrals.forget()
         if not self.quiet:
             self.quiet = True
             self.endpoint.tell_last(DialogEnded(self.call, by, q850, cause_text), self.call)
@@ -214,26 +221,30 @@ class Session:
             self.state = SessionState.ENDING
             self._bye_headers = headers
         if self._unacknowledged is None:
-            self._start("BYE", now)
+            self.start("BYE", now, self._bye_headers)
 
-    def _start(self, method: str, now: float, body: bytes = b"") -> None:
-        """A BYE or INFO, with what a challenge before it taught us."""
+    def start(self, method: str, now: float, headers: tuple[Header, ...], body: bytes = b"") -> None:
+        """A request of ours but INVITE, with what a challenge before it taught us."""
 
         def on_response(response: Response, envelope: Envelope, now: float) -> None:
             challenged = response.status in (401, 407) and self.state is not SessionState.OVER
             if challenged and self.login.accept(response):
-                self._start(method, now, body)
+                self.start(method, now, headers, body)
             elif response.status >= 200:
                 self._answered(method, response.status, now)
 
-        own = self._bye_headers if method == "BYE" else (("Content-Type", "application/dtmf-relay"),)
-        headers = (*self.login.headers(method, self.dialog.request_uri), *own)
+        signed = (*self.login.headers(method, self.dialog.request_uri), *headers)
         self.endpoint.start_in_dialog(
-            self.dialog, method, now, headers, body, on_response, lambda now: self._answered(method, 408, now)
+            self.dialog, method, now, signed, body, on_response, lambda now: self._answered(method, 408, now)
         )
 
     def _answered(self, method: str, status: int, now: float) -> None:
         if method == "BYE":
             self.discard()
+        elif method == "REFER":
+            if status >= 300:
+                self.referrals.refused(status)
+        elif method == "NOTIFY":
+            pass  # its subscription is over where they say so, and never the call (RFC 5057 §5.1)
         elif status in (408, 481) and self.state is SessionState.UP:  # §12.2.1.2
             self._end_by_network(now, "no such dialog" if status == 481 else "no answer")

@@ -9,6 +9,8 @@ A file of tests/transcripts/sip holds blocks between empty lines:
     > datagram, line by line  what the agent sends, to there, or to the address of a first line ">> host:port"
     * event                   what the agent tells
 
+A file that begins with "# REFER" has an agent that puts calls through.
+
 The file must be what the agent does. HUIFANG_UPDATE=1 writes the lines with > and * anew, to be read in the
 difference. After the last block all timers run out, and nothing may be left in memory.
 """
@@ -54,6 +56,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "provisional": provisional,
     "answer": answer,
     "reject": reject,
+    "refer": lambda agent, now, call, uri: agent.refer(call, uri, now),
+    "refer_result": lambda agent, now, call, status: agent.refer_result(call, int(status), now),
 }
 
 
@@ -78,7 +82,7 @@ def received(block: str) -> tuple[bytes, Address]:
 
 def replay(text: str) -> tuple[str, UserAgent]:
     """The transcript as the agent makes it of the inputs in `text`, and the agent at its end."""
-    agent, now, blocks = new_agent(), 0.0, []
+    agent, now, blocks = new_agent(transfers=text.startswith("# REFER")), 0.0, []
     for block in text.strip("\n").split("\n\n"):
         if block[0] in ">*":
             continue
