@@ -24,6 +24,8 @@ __all__ = [
     "PlaybackStarted",
     "RecordingFinished",
     "Ringing",
+    "TransferAnswered",
+    "TransferAsked",
 ]
 
 Codec = Literal["pcma", "pcmu"]
@@ -117,6 +119,24 @@ class RecordingFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """Their telephone asks that the talk goes on with `uri` (SIP REFER); the driver says what came of it."""
+
+    call: str
+    at: float
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAnswered:
+    """What came of our own asking (`Line.refer`): a SIP status, 2xx where they talk with the other now."""
+
+    call: str
+    at: float
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The call is over; told exactly once for each call that was dialled or came in.
 
@@ -143,5 +163,7 @@ LineEvent = (
     | PlaybackFinished
     | KeyPressed
     | RecordingFinished
+    | TransferAsked
+    | TransferAnswered
     | Ended
 )

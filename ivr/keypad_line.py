@@ -90,11 +90,17 @@ class KeypadLine:
     def reject(self, call: str, status: int) -> None:
         pass
 
-    def bridge(self, call: str, other: str) -> None:
+    def bridge(self, call: str, *others: str) -> None:
         """There is no other call."""
 
     def unbridge(self, call: str) -> None:
         """Nor a bridge."""
+
+    def refer(self, call: str, uri: str) -> None:
+        """Nor anybody to ask."""
+
+    def refer_result(self, call: str, status: int) -> None:
+        """Nor anybody who asks."""
 
     def record(self, call: str, token: str, seconds: float) -> None:
         if call == self._call:

@@ -21,6 +21,7 @@ class Capabilities:
     """What a line can tell, and do. What it can't tell is None in its events, never invented.
 
     `recording`: `record` works. `transfer`: the line itself puts calls through; a driver may, by a bridge.
+    `refer`: a far end may ask for that, and be asked.
     """
 
     early_media: bool
@@ -29,6 +30,7 @@ class Capabilities:
     key_time: bool
     recording: bool = False
     transfer: bool = False
+    refer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,25 @@ class Line(Protocol):
     def stop(self, call: str) -> None:
         """Stop what plays; no PlaybackFinished follows."""
 
-    def bridge(self, call: str, other: str) -> None:
-        """Each of two calls hears the other's voice and keys, which are told as before.
+    def bridge(self, call: str, *others: str) -> None:
+        """Each of the calls hears the others' voices, at once, and keys, which are told as before.
 
-        What is played on one of them is heard in place of the other. Before a call's answer its early media
-        is heard. A bridge ends with `unbridge`, another bridge or either call, which leaves the other up; who
+        What is played on one of them is heard in place of the others. Before a call's answer its early media
+        is heard. A call leaves it by `unbridge`, by another bridge or by its end, and the others stay; who
         hears nothing then is for the driver to know. Silently nothing where one of the calls isn't up.
         """
 
     def unbridge(self, call: str) -> None:
-        """End of the call's bridge, for both calls. Harmless without one."""
+        """The call leaves its bridge. Harmless without one."""
+
+    def refer(self, call: str, uri: str) -> None:
+        """Ask their side to call `uri` and talk on there; TransferAnswered follows, or the call's end.
+
+        Silently nothing when the call isn't up, or the line can't.
+        """
+
+    def refer_result(self, call: str, status: int) -> None:
+        """What came of what TransferAsked told: a final SIP status. Harmless without one."""
 
     def record(self, call: str, token: str, seconds: float) -> None:
         """Record what they say from now on, `seconds` at most; one RecordingFinished follows.

@@ -8,10 +8,16 @@ __all__ = ["NeitherJoinsNorRecords"]
 class NeitherJoinsNorRecords:
     """Of the port `ivr.line.Line`; nobody is told anything."""
 
-    def bridge(self, call: str, other: str) -> None:
+    def bridge(self, call: str, *others: str) -> None:
         pass
 
     def unbridge(self, call: str) -> None:
+        pass
+
+    def refer(self, call: str, uri: str) -> None:
+        pass
+
+    def refer_result(self, call: str, status: int) -> None:
         pass
 
     def record(self, call: str, token: str, seconds: float) -> None:

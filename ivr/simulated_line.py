@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from ivr.citizen import Behaviour, Citizen, citizen_of
@@ -24,6 +24,8 @@ from ivr.events import (
     PlaybackStarted,
     RecordingFinished,
     Ringing,
+    TransferAnswered,
+    TransferAsked,
 )
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media import g711
@@ -47,7 +49,7 @@ class _Call:
     incoming: bool = False
     turn: int = 0  # what was planned for an earlier prompt doesn't happen
     prompts: int = 0
-    partner: _Call | None = None
+    bridged: list[_Call] = field(default_factory=list)
     codec: Codec = "pcma"
     recording: _Recording | None = None
 
@@ -65,7 +67,9 @@ class _Recording:
 class SimulatedLine:
     """Every number is answered as its last digit says (`ivr.citizen`); every trunk's name is known."""
 
-    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True, recording=True)
+    capabilities = Capabilities(
+        early_media=False, sip_status=True, q850=True, key_time=True, recording=True, refer=True
+    )
 
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
         self._city, self._codec = city or CitySettings(), codec
@@ -75,6 +79,8 @@ class SimulatedLine:
         self._order = count()
         self._told: list[LineEvent] = []
         self._keys_heard: list[tuple[str, str]] = []
+        self.refer_status = 200  # what the network says to `refer`
+        self.refer_results: list[tuple[str, int]] = []
 
     @property
     def keys_heard(self) -> list[tuple[str, str]]:
@@ -148,19 +154,42 @@ class SimulatedLine:
         if known := self._calls.get(call):
             known.turn += 1
 
-    def bridge(self, call: str, other: str) -> None:
-        one, two = self._calls.get(call), self._calls.get(other)
-        if one is None or two is None or one is two or not (one.answered and two.answered):
+    def bridge(self, call: str, *others: str) -> None:
+        wanted = dict.fromkeys((call, *others))
+        found = [self._calls[each] for each in wanted if each in self._calls and self._calls[each].answered]
+        if len(found) < 1 + len(others):
             return
-        self.unbridge(call)
-        self.unbridge(other)
-        one.partner, two.partner = two, one
+        for each in wanted:
+            self.unbridge(each)
+        for known in found:
+            known.bridged = [other for other in found if other is not known]
 
     def unbridge(self, call: str) -> None:
-        known = self._calls.get(call)
-        if known is not None and known.partner is not None:
-            known.partner.partner = None
-            known.partner = None
+        if known := self._calls.get(call):
+            others, known.bridged = known.bridged, []
+            for other in others:
+                other.bridged.remove(known)
+
+    def refer(self, call: str, uri: str) -> None:
+        """The network takes it, and is done with the call once the other answers."""
+        if (known := self._calls.get(call)) and known.answered:
+            self._later(_NETWORK, known, lambda: self._referred(known))
+
+    def _referred(self, call: _Call) -> None:
+        self._told.append(TransferAnswered(call.order.call, self.now, self.refer_status))
+
+    def refer_result(self, call: str, status: int) -> None:
+        if call in self._calls:
+            self.refer_results.append((call, status))
+
+    def asks_transfer(self, call: str, uri: str) -> None:
+        """Somebody's telephone asks for it now: for whoever drives the city."""
+        self._told.append(TransferAsked(call, self.now, uri))
+
+    def presses(self, call: str, keys: str) -> None:
+        """Keys of somebody who is on the line, one after the other: for whoever drives the city."""
+        for key in keys:
+            self._press(self._calls[call], key)
 
     def record(self, call: str, token: str, seconds: float) -> None:
         known = self._calls.get(call)
@@ -248,8 +277,7 @@ class SimulatedLine:
 
     def _press(self, call: _Call, key: str) -> None:
         self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
-        if call.partner is not None:
-            self._keys_heard.append((call.partner.order.number, key))
+        self._keys_heard += [(other.order.number, key) for other in call.bridged]
 
     def _full(self, call: _Call, running: _Recording) -> None:
         if call.recording is running:

@@ -28,6 +28,8 @@ from ivr.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    ReferAnswered,
+    ReferReceived,
     ReinviteReceived,
 )
 from ivr.sip.message import parse
@@ -44,6 +46,8 @@ EndpointEvent = (
     | InviteReceived
     | CancelReceived
     | AckReceived
+    | ReferReceived
+    | ReferAnswered
     | MediaEvent
 )
 
@@ -68,6 +72,7 @@ class SipEndpoint:
         lost_after: float,
         *,
         trying: bool = True,
+        transfers: bool = False,
     ) -> None:
         self.counters = Counters()
         self._peers = peers
@@ -80,7 +85,9 @@ class SipEndpoint:
             raise
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.host, self.port = host, int(self._socket.getsockname()[1])
-        config = AgentConfig(host, self.port, lambda: secrets.token_hex(8), timers, trying=trying)
+        config = AgentConfig(
+            host, self.port, lambda: secrets.token_hex(8), timers, trying=trying, transfers=transfers
+        )
         self.agent = UserAgent(config)
         self._loop.watch(self._socket.fileno(), self._read)
 
@@ -120,11 +127,11 @@ class SipEndpoint:
         if session := self._sessions.pop(call, None):
             self._loop.close_session(session)
 
-    def bridge(self, call: str, other: str) -> None:
-        """Join the media of two calls; nothing where one of them has none."""
-        one, two = self._sessions.get(call), self._sessions.get(other)
-        if one is not None and two is not None and one is not two:
-            one.join(two)
+    def bridge(self, calls: Sequence[str]) -> None:
+        """Join the media of different calls; nothing where one of them has none."""
+        found = [self._sessions[call] for call in calls if call in self._sessions]
+        if len(found) == len(set(calls)) == len(calls):
+            found[0].join(*found[1:])
 
     def media(self, call: str) -> MediaSession | None:
         """The session of a call, None when it has none."""

@@ -14,7 +14,16 @@ import structlog
 from callbacks.numbers import mask
 from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, disposition_of
-from ivr.events import Answered, Ended, EndedBy, Incoming, LineEvent, Ringing
+from ivr.events import (
+    Answered,
+    Ended,
+    EndedBy,
+    Incoming,
+    LineEvent,
+    Ringing,
+    TransferAnswered,
+    TransferAsked,
+)
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
@@ -29,6 +38,8 @@ from ivr.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    ReferAnswered,
+    ReferReceived,
 )
 from ivr.sip.sdp import Media
 from ivr.sip.transaction import Timers
@@ -64,7 +75,9 @@ class SipLine:
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
     """
 
-    capabilities = Capabilities(early_media=True, sip_status=True, q850=True, key_time=True, recording=True)
+    capabilities = Capabilities(
+        early_media=True, sip_status=True, q850=True, key_time=True, recording=True, refer=True
+    )
 
     def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
         self._settings, self._takes_calls = settings, takes_calls
@@ -72,10 +85,10 @@ class SipLine:
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
         self._told: list[LineEvent] = []
-        self._endpoint = self._open(settings, trying=not takes_calls)
+        self._endpoint = self._open(settings, takes_calls)
 
     @staticmethod
-    def _open(settings: VoiceSettings, *, trying: bool) -> SipEndpoint:
+    def _open(settings: VoiceSettings, takes_calls: bool) -> SipEndpoint:
         pool = PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max)
         timers = Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4)
         try:
@@ -87,7 +100,8 @@ class SipLine:
                 pool,
                 settings.lines,
                 settings.media_lost_after,
-                trying=trying,
+                trying=not takes_calls,
+                transfers=takes_calls,
             )
         except NoPorts as error:
             raise LineError(str(error)) from error
@@ -201,12 +215,20 @@ class SipLine:
         if session := self._endpoint.media(call):
             session.stop()
 
-    def bridge(self, call: str, other: str) -> None:
-        self._endpoint.bridge(call, other)
+    def bridge(self, call: str, *others: str) -> None:
+        self._endpoint.bridge((call, *others))
 
     def unbridge(self, call: str) -> None:
         if session := self._endpoint.media(call):
             session.part()
+
+    def refer(self, call: str, uri: str) -> None:
+        self._endpoint.agent.refer(call, uri, time.monotonic())
+        self._endpoint.flush()
+
+    def refer_result(self, call: str, status: int) -> None:
+        self._endpoint.agent.refer_result(call, status, time.monotonic())
+        self._endpoint.flush()
 
     def record(self, call: str, token: str, seconds: float) -> None:
         if session := self._endpoint.media(call):
@@ -264,6 +286,10 @@ class SipLine:
                 self._agreed(call, media, now)
             case MediaLost(call):
                 self._give_up(call, "media_lost", now)
+            case ReferReceived(call, uri):
+                self._told.append(TransferAsked(call, now, uri))
+            case ReferAnswered(call, status):
+                self._told.append(TransferAnswered(call, now, status))
             case InviteProgress():
                 self._progress(event, now)
             case InviteAccepted():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ivr.events import Codec
 
-__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode", "other_law"]
+__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode", "mix", "other_law"]
 
 PAYLOAD_TYPES: dict[Codec, int] = {"pcmu": 0, "pcma": 8}  # RFC 3551 §6
 SILENCE: dict[Codec, int] = {"pcmu": 0xFF, "pcma": 0xD5}  # the octet of sample 0
@@ -70,6 +72,12 @@ def encode(samples: NDArray[np.int16], codec: Codec) -> bytes:
 def decode(octets: bytes, codec: Codec) -> NDArray[np.int16]:
     """One 16-bit sample an octet."""
     return _DECODERS[codec][np.frombuffer(octets, dtype=np.uint8)]
+
+
+def mix(frames: Sequence[bytes], codec: Codec) -> bytes:
+    """Frames of one length, in `codec`, heard at once: their sum, no louder than the law can say."""
+    total = sum((decode(frame, codec).astype(np.int32) for frame in frames), np.int32(0))
+    return encode(np.clip(total, -32768, 32767).astype(np.int16), codec)
 
 
 def other_law(octets: bytes, codec: Codec) -> bytes:

@@ -1,4 +1,4 @@
-"""One way of a bridge: what one far end says, on its way to the other. Pure.
+"""One way of a bridge: what one far end says, on its way to another. Pure.
 
 Voice is queued and leaves with the 20 ms clock of the leg that sends it, so that this leg's SSRC, sequence
 and clock go on as they were, whatever the far end's packets are numbered and however long they are. A key is
@@ -15,7 +15,7 @@ from ivr.events import Codec
 from ivr.media import g711
 from ivr.media.rtp import RtpPacket, Sender
 
-__all__ = ["HeldKey", "KeyRelay", "VoiceRelay"]
+__all__ = ["HeldKey", "KeyRelay", "Relay", "VoiceRelay"]
 
 _FRAME = 160  # octets of 20 ms
 _READY = 2  # frames that wait before the first leaves: what jitter may take
@@ -130,3 +130,12 @@ class KeyRelay:
             self._key = HeldKey(sender, payload_type, code, flags & 0x3F, packet.timestamp)
         known = self._key is not None and self._key.hear(code, packet.timestamp, duration, end)
         return self._key if is_new and known else None
+
+
+class Relay:
+    """What one leg hears of another: voice and keys."""
+
+    __slots__ = ("keys", "voice")
+
+    def __init__(self) -> None:
+        self.voice, self.keys = VoiceRelay(), KeyRelay()

@@ -19,7 +19,7 @@ from ivr.media.audio import FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.ports import udp_socket
 from ivr.media.recorder import Recorder
-from ivr.media.relay import KeyRelay, VoiceRelay
+from ivr.media.relay import Relay
 from ivr.media.remote import Address, MediaEvent, MediaLost, Remote
 from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
 
@@ -58,9 +58,7 @@ class MediaSession:
         self._audio: Audio | None = None
         self._token, self._index = "", 0
         self._recorder: Recorder | None = None
-        self._partner: MediaSession | None = None
-        self._from_partner: VoiceRelay | None = None
-        self._keys_on = KeyRelay()
+        self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._started = self._early = self._lost = False
         self._heard_at = self._report_at = 0.0
 
@@ -113,22 +111,22 @@ class MediaSession:
         """A key that a SIP INFO told; gateways send it when the key comes up."""
         if self._started and key in KEYS:
             told = self._tell_key(key, now - seconds, now, "info")
-            if told and self._partner is not None:
-                self._partner.press(key, seconds)
+            for other in self._bridged if told else ():
+                other.press(key, seconds)
 
-    def join(self, partner: MediaSession) -> None:
-        """Each hears the other from now on; who was joined to another leaves it. What plays goes first."""
-        self.part()
-        partner.part()
-        self._partner, partner._partner = partner, self
-        self._from_partner, partner._from_partner = VoiceRelay(), VoiceRelay()
-        self._keys_on, partner._keys_on = KeyRelay(), KeyRelay()
+    def join(self, *others: MediaSession) -> None:
+        """Each hears the others from now on; who was in another bridge leaves it. What plays goes first."""
+        everyone = (self, *others)
+        for each in everyone:
+            each.part()
+        for each in everyone:
+            each._bridged = {other: Relay() for other in everyone if other is not each}
 
     def part(self) -> None:
-        """End of a bridge, for both; harmless without one."""
-        partner, self._partner, self._from_partner = self._partner, None, None
-        if partner is not None:
-            partner.part()
+        """Leave the bridge, which the others stay in; harmless without one."""
+        others, self._bridged = self._bridged, {}
+        for other in others:
+            other._bridged.pop(self, None)
 
     def close(self) -> None:
         self.part()
@@ -169,12 +167,17 @@ class MediaSession:
     def _voice_packet(self, remote: Remote) -> bytes:
         audio = self._audio
         if audio is None or self._index >= len(audio):
-            payload = g711.SILENT_FRAMES[remote.codec]
-            if self._from_partner is not None:
-                payload = self._from_partner.frame(remote.codec) or payload
+            payload = self._bridged_voice(remote.codec) or g711.SILENT_FRAMES[remote.codec]
         else:
             payload = audio.frames(remote.codec)[self._index]
         return self._sender.frame(remote.voice_type, payload)
+
+    def _bridged_voice(self, codec: Codec) -> bytes | None:
+        """The next 20 ms of whom it hears; None where nobody speaks."""
+        frames = [frame for relay in self._bridged.values() if (frame := relay.voice.frame(codec))]
+        if len(frames) < 2:
+            return frames[0] if frames else None
+        return g711.mix(frames, codec)
 
     def _key_packet(self) -> bytes | None:
         while self._keys_out:
@@ -288,8 +291,8 @@ class MediaSession:
                 self._recorder.take(packet, codec)
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
-            if self._partner is not None and self._partner._from_partner is not None:
-                self._partner._from_partner.take(packet, codec)
+            for other in self._bridged:
+                other._bridged[self].voice.take(packet, codec)
         elif packet.payload_type != _COMFORT_NOISE:
             self._counters["rtp_other_type"] += 1
 
@@ -297,14 +300,15 @@ class MediaSession:
         key = self._keys_in.receive(packet, now)
         if key is not None:
             self._tell_key(key.key, key.began_at, now, "rtp")
-        if self._partner is not None and self._keys_by != "info":
-            self._partner._hold(self._keys_on, packet, key is not None)
+        for other in self._bridged if self._keys_by != "info" else ():
+            other._hold(self, packet, key is not None)
 
-    def _hold(self, keys: KeyRelay, packet: RtpPacket, is_new: bool) -> None:
-        """A partner's key goes to this far end, unless it takes none."""
+    def _hold(self, by: MediaSession, packet: RtpPacket, is_new: bool) -> None:
+        """Another's key goes to this far end, unless it takes none."""
         if self.remote is None or not self._started or self.remote.event_type is None:
             return
-        if held := keys.take(packet, is_new, self._sender, self.remote.event_type):
+        relay = self._bridged[by]
+        if held := relay.keys.take(packet, is_new, self._sender, self.remote.event_type):
             self._keys_out.append(held)
 
     def _tell_key(self, key: str, began_at: float, now: float, by: str) -> bool:

@@ -18,10 +18,10 @@ from callbacks.service.agents import claim
 from callbacks.target_settings import TargetSettings
 from callbacks.vocabulary import Disposition
 from ivr.dialplan import DialPlan
-from ivr.events import Answered
+from ivr.events import Answered, Ended
 from ivr.flow_load import FLOWS, load_flow
 from ivr.line import Dial
-from ivr.media import tones
+from ivr.media import g711, tones
 from ivr.media.dtmf import KeyReceiver
 from ivr.media.g711 import other_law
 from ivr.media.rtp import RtpPacket
@@ -105,6 +105,27 @@ def test_what_is_played_goes_before_the_other_and_silence_follows_a_bridge(trunk
         quiet = b"\xd5" * 160
         trunk.until(lambda: one.voice[-3:] == [quiet] * 3 == two.voice[-3:], lambda: run(driver))
         one_stream(one.heard)
+
+
+def test_three_hear_the_sum_of_the_other_two(trunk: Trunk) -> None:
+    """And who leaves is no more in it; the two laws are mixed like one."""
+    with bridged(trunk, ("pcma",), ("pcmu",)) as (driver, one, two):
+        driver.line.dial(Dial("c3", "8003", "city"))
+        trunk.until(lambda: "8003" in trunk.phones, lambda: run(driver))
+        three = trunk.phones["8003"]
+        three.answer("pcma")
+        trunk.until(lambda: driver.of(Answered, "c3"), lambda: run(driver))
+        driver.line.bridge("c1", "c2", "c3")
+        both = g711.mix([other_law(two.says, "pcma"), three.says], "pcma")
+        trunk.until(lambda: one.voice.count(both) > 5, lambda: run(driver))
+        others = g711.mix([other_law(one.says, "pcmu"), other_law(three.says, "pcmu")], "pcmu")
+        trunk.until(lambda: two.voice.count(others) > 5, lambda: run(driver))
+        driver.line.hangup("c3")
+        driver.until(lambda: driver.of(Ended, "c3"))
+        before = one.voice.count(other_law(two.says, "pcma"))
+        trunk.until(lambda: one.voice.count(other_law(two.says, "pcma")) > before + 5, lambda: run(driver))
+        one_stream(one.heard)
+        one_stream(two.heard)
 
 
 # From the click to the hang-up

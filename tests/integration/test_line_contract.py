@@ -317,6 +317,26 @@ def test_a_bridge_is_ended_or_made_anew(driver: Driver, far: FarEnds, anew: bool
 
 
 @pytest.mark.cant("pyvoip", ONE_OUT)
+def test_three_hear_one_another_until_one_leaves(driver: Driver, far: FarEnds) -> None:
+    for call, digit in (("c1", 5), ("c2", 7), ("c3", 7)):
+        driver.line.dial(Dial(call, f"138037912{call[1]}{digit}", "city"))
+        driver.wait_for(Answered, call)
+    driver.line.bridge("c1", "c2", "c3")
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed, "c1")
+    driver.until(lambda: len(far.keys_heard) == 2)
+    assert {number for number, _ in far.keys_heard} == {"13803791227", "13803791237"}
+    driver.line.unbridge("c3")
+    driver.line.play("c1", "solved", PROMPT)
+    driver.until(lambda: len(driver.of(KeyPressed, "c1")) == 2)
+    driver.until(lambda: len(far.keys_heard) == 3)
+    assert far.keys_heard[2][0] == "13803791227"
+    for call in ("c1", "c2", "c3"):
+        driver.line.hangup(call)
+        driver.ended(call)
+
+
+@pytest.mark.cant("pyvoip", ONE_OUT)
 def test_bridges_that_cant_be_are_harmless(driver: Driver, far: FarEnds) -> None:
     answered(driver, 3)
     driver.line.dial(order(0, "busy"))

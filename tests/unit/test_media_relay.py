@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 
+from ivr.events import Codec
 from ivr.media import g711, tones
 from ivr.media.dtmf import KeyReceiver, send_key
 from ivr.media.relay import HeldKey, KeyRelay, VoiceRelay
@@ -160,3 +161,16 @@ def test_tones_keep_their_cadence() -> None:
     assert loud(tones.ringback()) == [True] * 50 + [False] * 200
     beat = loud(tones.busy())
     assert len(beat) == 105 and beat[:17] == [True] * 17 and not any(beat[18:35])
+
+
+@pytest.mark.parametrize("codec", ["pcma", "pcmu"])
+def test_voices_are_heard_at_once_and_no_louder_than_can_be_said(codec: Codec) -> None:
+    """Two of them sum up within a step of the law; two that are loud are clipped, not wrapped around."""
+    quiet, loud = np.full(160, 1000, np.int16), np.full(160, 30000, np.int16)
+    one, two = g711.encode(quiet, codec), g711.encode(-3 * quiet, codec)
+    heard = g711.decode(g711.mix([one, two], codec), codec)
+    assert np.abs(heard + 2000).max() < 130
+    most = g711.decode(g711.encode(np.array([32767], np.int16), codec), codec)[0]
+    shout = g711.encode(loud, codec)
+    assert (g711.decode(g711.mix([shout] * 3, codec), codec) == most).all()
+    assert g711.mix([one], codec) == one
