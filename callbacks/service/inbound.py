@@ -67,6 +67,7 @@ def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]
             session.add(leg)
         for name in _OF_LEG:
             setattr(leg, name, told[name])
+        leg.kind = told.get("kind", "rung")  # a spool may hold what an earlier version wrote
         for name in _TIMES_OF_LEG:
             setattr(leg, name, _time(told[name]))
         disposition = told["disposition"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ivr.events import Ended
 from ivr.inbound.facts import InboundFacts
+from ivr.inbound.switchboard_data import LegKind
 
 __all__ = ["CallRecord"]
 
@@ -18,6 +19,7 @@ class _LegRecord:
     token: str
     target: str
     began_at: str
+    kind: LegKind = LegKind.RUNG
     answered_at: str | None = None
     ended_at: str | None = None
     disposition: str | None = None
@@ -43,8 +45,8 @@ class CallRecord:
         """The first time that it was queued, talked with, redirected, or ended: `queued_at` …"""
         self._times.setdefault(what, at.isoformat())
 
-    def leg_began(self, leg: str, target: str, at: datetime) -> None:
-        self._legs[leg] = _LegRecord(leg, target, at.isoformat())
+    def leg_began(self, leg: str, target: str, at: datetime, kind: LegKind = LegKind.RUNG) -> None:
+        self._legs[leg] = _LegRecord(leg, target, at.isoformat(), kind)
 
     def leg_answered(self, leg: str, at: datetime) -> None:
         if known := self._legs.get(leg):
@@ -69,6 +71,18 @@ class CallRecord:
             known.ended_at = at.isoformat()
             known.disposition = None if event.disposition is None else event.disposition.value
             known.sip_status, known.q850 = event.sip_status, event.q850
+
+    def refer_began(self, target: str, at: datetime) -> None:
+        """The caller's trunk is asked to bring them to a target."""
+        self.leg_began(f"{self.token}-r{len(self._legs) + 1}", target, at, LegKind.REFER)
+
+    def refer_ended(self, status: int | None, at: datetime) -> None:
+        """What the trunk says, None where the call ended first. A 2xx: the caller is with the target."""
+        for leg in self._legs.values():
+            if leg.kind is LegKind.REFER and leg.ended_at is None:
+                leg.ended_at, leg.sip_status = at.isoformat(), status
+                if status is not None and status < 300:
+                    self.target, self.ended_by = leg.target, "transfer"
 
     @property
     def is_over(self) -> bool:

@@ -19,7 +19,18 @@ from callbacks.inbound_figures import CALLBACK_LINE
 from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
 from callbacks.writer import Writer
-from ivr.events import Answered, Codec, Ended, Incoming, LineEvent, PlaybackFinished
+from ivr.events import (
+    Answered,
+    Codec,
+    Ended,
+    Incoming,
+    KeyPressed,
+    LineEvent,
+    PlaybackFinished,
+    TransferAnswered,
+    TransferAsked,
+)
+from ivr.inbound.directory import Directory
 from ivr.inbound.facts import Service, read_facts
 from ivr.inbound.journal import CallRecord
 from ivr.inbound.ring_back import RingBacks
@@ -33,9 +44,14 @@ from ivr.inbound.switchboard_data import (
     DialLeg,
     Drop,
     HangUp,
+    HearRinging,
     Redirect,
+    Refer,
     RingBack,
+    Stage,
+    Told,
 )
+from ivr.inbound.transfers import Transfers
 from ivr.line import Dial, Line, LineError
 from ivr.media import tones
 from ivr.media.audio import Audio
@@ -105,6 +121,8 @@ class InboundRole:
         self._load, self._held = _NOTHING, _NOTHING
         self._holding, self._hold_at = False, 0.0
         self.board = Switchboard(rules_of(settings))
+        refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
+        self._transfers = Transfers(line, self.board.thirds, _directory(settings, targets, area_code), refer)
         self._accept_302 = {trunk.name for trunk in settings.trunks if trunk.accepts_302}
         self._callers: dict[str, _Caller] = {}
         self._legs: dict[str, _Leg] = {}
@@ -191,6 +209,16 @@ class InboundRole:
                 self._keep(leg.record)
             case PlaybackFinished(call) if call in self._callers:
                 self._play_on(call)
+            case KeyPressed(call, key=key) if leg := self._legs.get(call):
+                self._wish(leg, self._transfers.keyed(call, key, leg.record.trunk, now), now)
+            case TransferAsked(call, uri=uri) if leg := self._legs.get(call):
+                self._wish(leg, self._transfers.asked(call, uri, leg.record.trunk, now), now)
+            case TransferAsked(call):
+                self._line.refer_result(call, 603)  # callers don't put themselves through
+            case TransferAnswered(call, status=status) if caller := self._callers.get(call):
+                caller.record.refer_ended(status, _wall())
+                self._carry_out(self.board.thirds.refer_answered(call, status, now), now)
+                self._keep(caller.record)
             case Ended(call) if call in self._callers:
                 self._caller_ended(event)
             case Ended(call) if call in self._legs:
@@ -234,21 +262,29 @@ class InboundRole:
             record.ended_by = record.ended_by or ("network" if event.by == "network" else "caller")
         record.ended_by = record.ended_by or "us"
         record.note("ended_at", _wall())
+        record.refer_ended(None, _wall())
         self._carry_out(self.board.caller_ended(event.call, event.at), event.at)
         self._keep(record)
 
     def _leg_ended(self, event: Ended) -> None:
         record = self._legs.pop(event.call).record
+        self._transfers.forget(event.call)
         record.leg_ended(event.call, event, _wall())
         lost = event.by == "network"
         self._carry_out(self.board.leg_ended(event.call, event.at, lost=lost), event.at)
         self._keep(record)
 
     def _play_on(self, call: str) -> None:
-        """Between announcements a caller hears that the line lives."""
+        """Between announcements a caller hears that the line lives, and that it rings elsewhere."""
         caller = self.board.callers.get(call)
-        if caller is not None and caller.announce_at is not None:
+        if caller is not None and (caller.announce_at is not None or caller.stage is Stage.PASSED_ON):
             self._line.play(call, _TONE, tones.ringback())
+
+    def _wish(self, leg: _Leg, commands: list[Command], now: float) -> None:
+        """Of an operator who brings somebody in."""
+        if commands:
+            self._carry_out(commands, now)
+            self._keep(leg.record)
 
     # -- what is to be done
 
@@ -273,18 +309,31 @@ class InboundRole:
                 self._dial(command, now)
             case Drop(leg):
                 self._line.hangup(leg)
-            case Bridge(caller, leg):
-                self._callers[caller].record.talks_with(leg, _wall())
+            case Bridge(caller, legs):
+                self._callers[caller].record.talks_with(legs[0], _wall())
                 self._line.stop(caller)
-                self._line.bridge(caller, leg)
+                self._line.bridge(caller, *legs)
+            case HearRinging(caller):
+                self._line.play(caller, _TONE, tones.ringback())
+            case Refer(caller, target):
+                self._refer(caller, target)
+            case Told(leg, status):
+                self._transfers.tell(leg, status)
             case HangUp(caller):
-                self._callers[caller].record.ended_by = "person"
+                record = self._callers[caller].record
+                record.ended_by = record.ended_by or "person"
                 self._line.hangup(caller)
+
+    def _refer(self, caller: str, target: str) -> None:
+        """The caller's own trunk knows the number."""
+        record = self._callers[caller].record
+        record.refer_began(target, _wall())
+        self._line.refer(caller, self._uri_of(target, record.trunk))
 
     def _dial(self, order: DialLeg, now: float) -> None:
         caller, target = self._callers[order.caller], self._targets[order.target]
         record, codec, trunk = caller.record, caller.codec, target.trunk or self._settings.trunks[0].name
-        record.leg_began(order.leg, order.target, _wall())
+        record.leg_began(order.leg, order.target, _wall(), order.kind)
         self._legs[order.leg] = _Leg(record, trunk)
         codecs = self._settings.codecs
         if codec is not None:  # the caller's first: then nothing has to be changed on its way
@@ -314,18 +363,23 @@ class InboundRole:
 
     def _desk_uris(self) -> list[str]:
         """The emergency desk's addresses, as a trunk is told them."""
-        uris = []
-        for name in self._settings.desk:
-            target = self._targets[name]
-            trunk = self._settings.trunk(target.trunk or self._settings.trunks[0].name)
-            uris.append(f"sip:{target.number}@{trunk.host}:{trunk.port}")
-        return uris
+        first = self._settings.trunks[0].name
+        return [self._uri_of(name, self._targets[name].trunk or first) for name in self._settings.desk]
+
+    def _uri_of(self, target: str, trunk_name: str) -> str:
+        trunk = self._settings.trunk(trunk_name)
+        return f"sip:{self._targets[target].number}@{trunk.host}:{trunk.port}"
 
     # -- what is kept
 
     def _keep(self, record: CallRecord) -> None:
         snapshot = dict(record.snapshot())
         self._writer.submit(lambda: self._store(snapshot), record=snapshot)
+
+
+def _directory(settings: InboundSettings, targets: Targets, area_code: str) -> Directory:
+    codes = {transfer.code: transfer.target for transfer in settings.transfers}
+    return Directory(codes, {name: targets[name].number for name in codes.values()}, area_code)
 
 
 def _wall() -> datetime:

@@ -9,10 +9,18 @@ from pydantic import Field, StringConstraints, model_validator
 
 from callbacks.settings import Section
 from callbacks.target_settings import TargetName, TargetSettings
+from ivr.inbound.operator_keys import CODE
 from ivr.inbound.switchboard_data import Mode, Rules, SeatRule, Strategy
 from ivr.settings import TrunkSettings, VoiceSettings
 
-__all__ = ["InboundSettings", "InboundTrunk", "OperatorSettings", "rules_of", "target_faults"]
+__all__ = [
+    "InboundSettings",
+    "InboundTrunk",
+    "OperatorSettings",
+    "TransferSettings",
+    "rules_of",
+    "target_faults",
+]
 
 GroupName = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,40}$")]
 Number = Annotated[str, StringConstraints(pattern=r"^\+?\d{3,20}$")]
@@ -22,6 +30,7 @@ class InboundTrunk(TrunkSettings):
     """A trunk of the inbound group: it brings 110, and calls to desk and operators leave by it."""
 
     accepts_302: bool = Field(False, description="whether it sends a caller on where a 302 names")
+    accepts_refer: bool = Field(False, description="whether it makes a transfer itself when a REFER asks")
 
 
 class OperatorSettings(Section):
@@ -29,6 +38,13 @@ class OperatorSettings(Section):
 
     target: TargetName = Field(description="its name in [targets]")
     group: GroupName = Field("first", description="operators.first is rung first")
+
+
+class TransferSettings(Section):
+    """Whom an operator may bring in: `*CODE#` for the three of them, `**CODE#` to hand over."""
+
+    code: Annotated[str, StringConstraints(pattern=CODE)] = Field(description="what is keyed in")
+    target: TargetName = Field(description="its name in [targets]: a unit, 12345, another operator")
 
 
 class InboundSettings(VoiceSettings):
@@ -57,6 +73,8 @@ class InboundSettings(VoiceSettings):
     )
     overflow_after: float = Field(20.0, ge=1, le=600, description="seconds of waiting, for each step")
     overflow_at: int = Field(10, ge=1, le=1000, description="so many wait: the next overflows at once")
+    transfers: tuple[TransferSettings, ...] = Field((), description="[[inbound.transfers]]")
+    transfer_ring_time: float = Field(30.0, ge=5, le=120, description="seconds that whom they name rings")
     pop_url: str = Field(
         "",
         max_length=200,
@@ -81,6 +99,9 @@ class InboundSettings(VoiceSettings):
         names = [operator.target for operator in self.operators]
         if len(set(names)) < len(names):
             raise ValueError(f"an operator stands once: {', '.join(names)}")
+        codes = [transfer.code for transfer in self.transfers]
+        if len(set(codes)) < len(codes):
+            raise ValueError(f"transfers: a code names one target: {', '.join(codes)}")
         return self
 
 
@@ -100,6 +121,7 @@ def rules_of(settings: InboundSettings) -> Rules:
         overflow_after=settings.overflow_after,
         overflow_at=settings.overflow_at,
         announce_every=settings.announce_every,
+        third_ring_time=settings.transfer_ring_time,
     )
 
 
@@ -108,6 +130,7 @@ def target_faults(settings: InboundSettings, targets: Mapping[str, TargetSetting
     groups = {operator.group for operator in settings.operators}
     named = [("desk", name) for name in settings.desk]
     named += [("operators", operator.target) for operator in settings.operators]
+    named += [("transfers", transfer.target) for transfer in settings.transfers]
     named += [("overflow", name) for name in settings.overflow if name not in groups]
     known = ", ".join(targets) or "none"
     faults = [

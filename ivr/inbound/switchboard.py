@@ -18,7 +18,9 @@ from ivr.inbound.switchboard_data import (
     DialLeg,
     Drop,
     HangUp,
+    HearRinging,
     Leg,
+    LegKind,
     Mode,
     Redirect,
     RingBack,
@@ -27,6 +29,7 @@ from ivr.inbound.switchboard_data import (
     Stage,
     Strategy,
 )
+from ivr.inbound.third_party import ThirdParties
 
 __all__ = ["Switchboard"]
 
@@ -41,13 +44,15 @@ class Switchboard:
         self._legs: dict[str, Leg] = {}
         self._number = count(1)
         self._turn: dict[str, int] = {}
+        self.thirds = ThirdParties(self)
 
     # -- what the outside asks
 
     @property
     def waiting(self) -> list[Caller]:
-        """Who isn't talking yet, the first first."""
-        return [caller for caller in self.callers.values() if caller.stage is not Stage.TALKING]
+        """Who isn't talking yet, or no more, the first first."""
+        waits = (Stage.RINGING, Stage.QUEUED)
+        return [caller for caller in self.callers.values() if caller.stage in waits]
 
     @property
     def deadline(self) -> float | None:
@@ -68,6 +73,14 @@ class Switchboard:
     def leg(self, name: str) -> Leg | None:
         return self._legs.get(name)
 
+    def _with(self, caller: Caller) -> tuple[str, ...]:
+        """Whose voices the caller hears."""
+        return tuple(
+            leg.name
+            for leg in caller.legs.values()
+            if leg.answered and (leg.name in (caller.with_leg, caller.third))
+        )
+
     # -- what happens
 
     def arrive(self, name: str, now: float, *, may_redirect: bool = False) -> list[Command]:
@@ -80,7 +93,7 @@ class Switchboard:
         if many or rules.mode is Mode.REDIRECT:
             caller.overflows = 1
         self.callers[name] = caller
-        return [RingBack(name), *self._go_on(now)]
+        return [RingBack(name), *self.go_on(now)]
 
     def caller_answered(self, name: str, now: float) -> list[Command]:
         """Our 200 has come up: the caller hears us."""
@@ -89,15 +102,15 @@ class Switchboard:
             return []
         caller.answering = False
         if caller.with_leg is not None:
-            return [Bridge(name, caller.with_leg)]
+            return [Bridge(name, self._with(caller))]
+        if caller.stage is Stage.PASSED_ON:
+            return [HearRinging(name)]
         return list(self._announce(caller, now))
 
     def caller_ended(self, name: str, now: float) -> list[Command]:
         """They hung up, before or after somebody answered."""
-        caller = self.callers.pop(name, None)
-        if caller is None:
-            return []
-        return [*self._drop(caller, now), *self._go_on(now)]
+        caller = self.callers.get(name)
+        return [] if caller is None else self.forget(caller, now)
 
     def leg_answered(self, name: str, now: float) -> list[Command]:
         """Somebody picked up; where another was quicker, they hear no more of it."""
@@ -106,8 +119,10 @@ class Switchboard:
             return []
         leg.answered = True
         caller = self.callers[leg.caller]
+        if caller.third == name:
+            return self.thirds.answered(caller, leg, now)
         if caller.with_leg is not None:
-            return [*self._end_leg(leg, now, wrap_up=False), *self._go_on(now)]
+            return [*self.end_leg(leg, now, wrap_up=False), *self.go_on(now)]
         caller.with_leg = name
         queued, caller.stage, caller.announce_at = caller.stage is Stage.QUEUED, Stage.TALKING, None
         commands = list(self._drop(caller, now, but=name))
@@ -115,8 +130,8 @@ class Switchboard:
             caller.answering = True
             commands.append(Answer(caller.name))
         elif not caller.answering:
-            commands.append(Bridge(caller.name, name))
-        return [*commands, *self._go_on(now)]
+            commands.append(Bridge(caller.name, (name,)))
+        return [*commands, *self.go_on(now)]
 
     def leg_ended(self, name: str, now: float, *, lost: bool = False) -> list[Command]:
         """A leg is over: never answered, hung up, or `lost` by the network: then the caller waits again."""
@@ -126,13 +141,21 @@ class Switchboard:
         caller = self.callers[leg.caller]
         caller.legs.pop(name, None)
         self._release(leg, now, self.rules.wrap_up if leg.answered else self.rules.rest)
+        if caller.third == name:
+            return self.thirds.ended(caller, leg, now)
         if caller.with_leg != name:
             self._not_reached(caller, leg, now)
-            return self._go_on(now)
+            return self.go_on(now)
+        if (taken_on := self.thirds.operator_ended(caller, now)) is not None:
+            return taken_on
         if not lost:
-            del self.callers[caller.name]
-            return [HangUp(caller.name), *self._drop(caller, now), *self._go_on(now)]
-        return self._wait_again(caller, now)
+            return [HangUp(caller.name), *self.forget(caller, now)]
+        return self.wait_again(caller, now)
+
+    def forget(self, caller: Caller, now: float) -> list[Command]:
+        """The caller is gone: nothing is left of them."""
+        del self.callers[caller.name]
+        return [*self._drop(caller, now), *self.go_on(now)]
 
     def tick(self, now: float) -> list[Command]:
         """What is due: overflow, announcements, telephones that are free again."""
@@ -144,7 +167,7 @@ class Switchboard:
                 caller.overflows += 1
                 caller.overflow_at = now + self.rules.overflow_after
             caller.retry = {target: at for target, at in caller.retry.items() if at > now}
-        commands = self._go_on(now)
+        commands = self.go_on(now)
         for caller in self.waiting:
             if caller.announce_at is not None and caller.announce_at <= now:
                 commands += self._announce(caller, now)
@@ -159,7 +182,7 @@ class Switchboard:
             return self.rules.desk
         return self.rules.overflow
 
-    def _go_on(self, now: float) -> list[Command]:
+    def go_on(self, now: float) -> list[Command]:
         """Rings for each who waits, the first first; who rings nobody waits in the queue from then on."""
         commands: list[Command] = []
         for caller in self.waiting:
@@ -180,11 +203,11 @@ class Switchboard:
 
     def _ring_group(self, caller: Caller, groups: tuple[str, ...], now: float) -> Iterator[Command]:
         ringing = [leg for leg in caller.legs.values() if leg.seat and leg.seat.rule.group in groups]
-        free = [seat for seat in self.seats if seat.rule.group in groups and self._is_free(seat, now)]
+        free = [seat for seat in self.seats if seat.rule.group in groups and self.is_free(seat, now)]
         if not free or (ringing and self.rules.strategy is not Strategy.ALL):
             return
         for seat in self._chosen(free, groups[0]):
-            yield self._dial(caller, seat.rule.name, seat)
+            yield self.dial(caller, seat.rule.name, seat, self.rules.ring_time)
 
     def _chosen(self, free: list[Seat], group: str) -> list[Seat]:
         match self.rules.strategy:
@@ -203,18 +226,26 @@ class Switchboard:
         """One ringing at a time a target, and again after a rest for as long as they wait."""
         rings = any(leg.target == target for leg in caller.legs.values())
         if not rings and caller.retry.get(target, 0.0) <= now:
-            yield self._dial(caller, target, None)
+            yield self.dial(caller, target, None, self.rules.ring_time)
 
     @staticmethod
-    def _is_free(seat: Seat, now: float) -> bool:
+    def is_free(seat: Seat, now: float) -> bool:
         return seat.caller is None and seat.free_at <= now
 
-    def _dial(self, caller: Caller, target: str, seat: Seat | None) -> DialLeg:
+    def dial(
+        self,
+        caller: Caller,
+        target: str,
+        seat: Seat | None,
+        ring_time: float,
+        kind: LegKind = LegKind.RUNG,
+    ) -> DialLeg:
+        """Another leg of the caller's."""
         leg = Leg(f"{caller.name}-{next(self._number)}", caller.name, target, seat)
         self._legs[leg.name] = caller.legs[leg.name] = leg
         if seat is not None:
             seat.caller = caller.name
-        return DialLeg(leg.name, caller.name, target, self.rules.ring_time)
+        return DialLeg(leg.name, caller.name, target, ring_time, kind)
 
     # -- ends
 
@@ -224,18 +255,19 @@ class Switchboard:
         if self.rules.mode is Mode.REDIRECT:  # the desk's next telephone joins in at once
             caller.overflows = min(caller.overflows + 1, len(self._steps))
 
-    def _wait_again(self, caller: Caller, now: float) -> list[Command]:
+    def wait_again(self, caller: Caller, now: float) -> list[Command]:
         """Before all who came later: they are still on the line, and whom they talked with is gone."""
         caller.with_leg, caller.stage = None, Stage.QUEUED
         caller.overflow_at = now + self.rules.overflow_after
-        return [*self._go_on(now), *self._announce(caller, now)]
+        return [*self.go_on(now), *self._announce(caller, now)]
 
     def _drop(self, caller: Caller, now: float, but: str = "") -> Iterator[Command]:
         for leg in [leg for leg in caller.legs.values() if leg.name != but]:
-            yield from self._end_leg(leg, now, wrap_up=leg.answered)
+            yield from self.end_leg(leg, now, wrap_up=leg.answered)
             caller.legs.pop(leg.name, None)
 
-    def _end_leg(self, leg: Leg, now: float, *, wrap_up: bool) -> Iterator[Command]:
+    def end_leg(self, leg: Leg, now: float, *, wrap_up: bool) -> Iterator[Command]:
+        """We let a telephone go."""
         self._legs.pop(leg.name, None)
         if caller := self.callers.get(leg.caller):
             caller.legs.pop(leg.name, None)

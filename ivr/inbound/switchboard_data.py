@@ -14,15 +14,19 @@ __all__ = [
     "DialLeg",
     "Drop",
     "HangUp",
+    "HearRinging",
     "Leg",
+    "LegKind",
     "Mode",
     "Redirect",
+    "Refer",
     "RingBack",
     "Rules",
     "Seat",
     "SeatRule",
     "Stage",
     "Strategy",
+    "Told",
 ]
 
 
@@ -41,12 +45,22 @@ class Strategy(StrEnum):
     LEAST_RECENT = "least_recent"  # who has been free the longest
 
 
+class LegKind(StrEnum):
+    """Why a telephone was rung."""
+
+    RUNG = "rung"  # to answer the caller
+    THREE_WAY = "three_way"  # an operator brought it in
+    TRANSFER = "transfer"  # an operator handed the caller over
+    REFER = "refer"  # likewise, and the caller's trunk was asked to do it
+
+
 class Stage(StrEnum):
     """A caller's."""
 
     RINGING = "ringing"  # hears the ring-back tone
     QUEUED = "queued"  # answered: hears that they are through
     TALKING = "talking"
+    PASSED_ON = "passed_on"  # the operator has gone, and whom they asked for still rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,7 @@ class Rules:
     overflow_after: float = 20.0
     overflow_at: int = 10  # so many wait already: the next one overflows at once
     announce_every: float = 20.0
+    third_ring_time: float = 30.0  # of whom an operator brings in
 
 
 @dataclass(slots=True)
@@ -100,7 +115,11 @@ class Leg:
 
 @dataclass(slots=True)
 class Caller:
-    """`overflows` is how many steps of the overflow have joined in, `retry` when targets are rung again."""
+    """`overflows` is how many steps of the overflow have joined in, `retry` when targets are rung again.
+
+    `third` is the leg of whom the operator brings in, ringing or in the talk, and `leaves` whether the
+    operator goes once it's answered; `referred` whom the caller's trunk was asked to call instead.
+    """
 
     name: str
     came_at: float
@@ -111,6 +130,9 @@ class Caller:
     announce_at: float | None = None
     announced: bool = False
     with_leg: str | None = None
+    third: str | None = None
+    leaves: bool = False
+    referred: str | None = None
     legs: dict[str, Leg] = field(default_factory=dict)
     retry: dict[str, float] = field(default_factory=dict)
 
@@ -153,6 +175,7 @@ class DialLeg:
     caller: str
     target: str
     ring_time: float
+    kind: LegKind = LegKind.RUNG
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +187,42 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """Caller and leg hear one another."""
+    """Caller and legs hear one another."""
 
     caller: str
+    legs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HearRinging:
+    """The caller, whom nobody talks with any more, hears that it rings elsewhere."""
+
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """Ask the caller's trunk to bring them to a target (SIP REFER)."""
+
+    caller: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of an operator's wish to bring somebody in, as a SIP status."""
+
     leg: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """The one whom the caller talked with has hung up."""
+    """The one whom the caller talked with has hung up, or the trunk has them."""
 
     caller: str
 
 
-Command = RingBack | Redirect | Answer | Announce | DialLeg | Drop | Bridge | HangUp
+Command = (
+    RingBack | Redirect | Answer | Announce | DialLeg | Drop | Bridge | HearRinging | Refer | Told | HangUp
+)

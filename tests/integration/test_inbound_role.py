@@ -41,6 +41,8 @@ TARGETS = {
     "seat-2": TargetSettings(number="8027"),
     "busy": TargetSettings(number="8010"),
     "desk-110": TargetSettings(number="9007"),
+    "unit-water": TargetSettings(number="8117"),
+    "unit-away": TargetSettings(number="8124"),
 }
 TRUNK = {"name": "city", "host": "127.0.0.1", "caller_number": "037963110110"}
 
@@ -53,6 +55,7 @@ def settings(**changes: Any) -> InboundSettings:
         "overflow": ("desk-110",),
         "desk": ("desk-110",),
         "callback_numbers": ("037963110111",),
+        "transfers": ({"code": "12", "target": "unit-water"}, {"code": "13", "target": "unit-away"}),
     }
     return InboundSettings.model_validate({**base, **changes})
 
@@ -251,6 +254,124 @@ def test_while_the_role_ends_new_callers_go_elsewhere(stages) -> None:
     stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
     stage.turns(0.2)
     assert [event.sip_status for event in stage.told if isinstance(event, Ended)] == [503]
+
+
+# -- whom an operator brings in
+
+
+def talking(stages: Any, **changes: Any) -> Stage:
+    """Caller a talks with seat-1, on the leg a-1."""
+    stage: Stage = stages(**changes)
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(2.0)
+    return stage
+
+
+def test_an_operator_keys_in_a_three_way_call_and_leaves_the_two_alone(stages) -> None:
+    stage = talking(stages)
+    stage.line.presses("a-1", "*12#")
+    stage.turns(2.0)
+    stage.line.presses("a-2", "7")  # the unit presses a key: both others hear it
+    assert [number for number, key in stage.line.keys_heard if key == "7"] == ["13812340001", "8017"]
+    stage.line.gives_up("a-1")
+    stage.turns(1.0)
+    stage.line.presses("a-2", "8")
+    assert [number for number, key in stage.line.keys_heard if key == "8"] == ["13812340001"]
+    stage.line.gives_up("a-2")
+    stage.turns(1.0)
+    [call] = stage.kept()
+    assert (call.target, call.ended_by) == ("seat-1", "person")
+    assert [(leg.target, leg.kind) for leg in call.legs] == [("seat-1", "rung"), ("unit-water", "three_way")]
+    assert all(leg.answered_at and leg.ended_at for leg in call.legs)
+
+
+BY_HAND = [
+    # how the operator's telephone asks; what it is told
+    ("keys", []),
+    ("sip:12@127.0.0.1", [("a-1", 200)]),  # REFER to the code
+    ("sip:8117@127.0.0.1:5060", [("a-1", 200)]),  # or to the number
+]
+
+
+@pytest.mark.parametrize(("by", "told"), BY_HAND)
+def test_an_operator_hands_a_caller_over(stages, by: str, told: list[tuple[str, int]]) -> None:
+    stage = talking(stages)
+    stage.line.presses("a-1", "**12#") if by == "keys" else stage.line.asks_transfer("a-1", by)
+    stage.turns(2.0)
+    assert stage.line.refer_results == told
+    [call] = stage.kept()
+    assert (call.target, call.ended_at) == ("unit-water", None)
+    assert [leg.kind for leg in call.legs] == ["rung", "transfer"]
+    stage.turns(70.0)  # the unit hangs up
+    assert stage.kept()[0].ended_by == "person"
+
+
+NOT_TO_BE_HAD = [
+    # what is asked for; what the telephone hears
+    ("sip:99@127.0.0.1", 404),  # no such code
+    ("sip:00441514960000@127.0.0.1", 404),  # a number that isn't in the directory costs no toll
+    ("sip:13@127.0.0.1", 480),  # nobody answers there
+]
+
+
+@pytest.mark.parametrize(("uri", "status"), NOT_TO_BE_HAD)
+def test_whom_an_operator_cant_have_leaves_the_talk_as_it_was(stages, uri: str, status: int) -> None:
+    stage = talking(stages)
+    stage.line.asks_transfer("a-1", uri)
+    stage.turns(35.0)
+    assert stage.line.refer_results == [("a-1", status)]
+    assert stage.role.board.callers["a"].with_leg == "a-1"
+
+
+def test_who_keys_in_a_wrong_code_hears_a_tone(stages) -> None:
+    stage = talking(stages)
+    stage.line.presses("a-1", "*99#")
+    stage.turns(1.0)
+    assert [e.token for e in stage.told if isinstance(e, PlaybackStarted) and e.call == "a-1"] == ["refused"]
+
+
+def test_a_caller_doesnt_put_themselves_through(stages) -> None:
+    stage = talking(stages)
+    stage.line.asks_transfer("a", "sip:12@127.0.0.1")
+    stage.line.presses("a", "*12#")
+    stage.turns(3.0)
+    assert stage.line.refer_results == [("a", 603)]
+    assert len(stage.kept()[0].legs) == 1
+
+
+def test_a_caller_hears_it_ring_when_the_operator_goes_and_waits_again_when_nobody_answers(stages) -> None:
+    stage = talking(stages, operators=({"target": "seat-1"},), overflow=())
+    stage.line.presses("a-1", "**13#")
+    stage.turns(0.2)
+    stage.line.gives_up("a-1")
+    stage.turns(8.0)
+    heard = [e.token for e in stage.told if isinstance(e, PlaybackStarted) and e.call == "a"]
+    assert heard == ["tone", "tone"]  # a turn of ring-back lasts five seconds
+    assert stage.load[1] == 0  # nobody waits for an operator: callbacks go on
+    stage.turns(40.0)
+    caller = stage.role.board.callers["a"]
+    assert caller.with_leg is not None and stage.role.board.leg(caller.with_leg).target == "seat-1"
+
+
+REFERRED = [
+    # what the caller's trunk says; where the caller is
+    (200, None),
+    (405, "unit-water"),  # then the leg is ours
+]
+
+
+@pytest.mark.parametrize(("status", "leg"), REFERRED)
+def test_a_trunk_that_takes_a_refer_makes_the_transfer(stages, status: int, leg: str | None) -> None:
+    stage = talking(stages, trunks=({**TRUNK, "accepts_refer": True},))
+    stage.line.refer_status = status
+    stage.line.presses("a-1", "**12#")
+    stage.turns(3.0)
+    [call] = stage.kept()
+    assert call.target == "unit-water"
+    refer = call.legs[1]
+    assert (refer.kind, refer.sip_status, refer.ended_at is not None) == ("refer", status, True)
+    assert call.ended_by == (None if leg else "transfer")
+    assert [each.target for each in call.legs[2:]] == ([leg] if leg else [])
 
 
 # -- the callback number

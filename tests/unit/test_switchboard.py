@@ -18,13 +18,16 @@ from ivr.inbound.switchboard_data import (
     DialLeg,
     Drop,
     HangUp,
+    HearRinging,
     Mode,
     Redirect,
+    Refer,
     RingBack,
     Rules,
     SeatRule,
     Stage,
     Strategy,
+    Told,
 )
 
 SEATS = (SeatRule("s1", "first"), SeatRule("s2", "first"), SeatRule("s3", "second"))
@@ -58,8 +61,14 @@ def said(commands: list[Command]) -> list[str]:
                 words.append(f"dial {target} {caller}")
             case Drop(leg):
                 words.append(f"drop {leg}")
-            case Bridge(caller, leg):
-                words.append(f"bridge {caller} {leg}")
+            case Bridge(caller, legs):
+                words.append(" ".join(["bridge", caller, *legs]))
+            case HearRinging(caller):
+                words.append(f"ringing {caller}")
+            case Refer(caller, target):
+                words.append(f"refer {caller} {target}")
+            case Told(leg, status):
+                words.append(f"told {leg} {status}")
             case HangUp(caller):
                 words.append(f"hangup {caller}")
     return words
@@ -182,6 +191,126 @@ def test_a_desk_that_cant_be_reached_is_followed_by_the_next_and_nobody_is_hung_
     assert said(board.leg_answered("a-3", 12.0)) == ["bridge a a-3"]
 
 
+# Whom an operator brings in. Caller a talks with s1 on the leg a-1; a-2 is the other's.
+
+
+def talking(**changes: object) -> Switchboard:
+    board = Switchboard(rules(overflow=(), **changes))
+    board.arrive("a", 0.0)
+    board.leg_answered("a-1", 1.0)
+    board.caller_answered("a", 1.0)
+    return board
+
+
+def test_a_transfer_leaves_the_caller_with_the_operator_until_the_other_answers() -> None:
+    board = talking()
+    assert said(board.thirds.ask("a-1", "unit", 5.0, leaves=True)) == ["dial unit a"]
+    assert said(board.leg_answered("a-2", 9.0)) == ["bridge a a-2", "told a-1 200", "drop a-1"]
+    assert board.seats[0].free_at == 19.0  # the operator writes it up
+    assert said(board.leg_ended("a-2", 60.0)) == ["hangup a"]
+
+
+def test_an_operator_who_hangs_up_at_once_leaves_the_caller_with_the_ringing() -> None:
+    board = talking()
+    board.thirds.ask("a-1", "unit", 5.0, leaves=True)
+    assert said(board.leg_ended("a-1", 6.0)) == ["ringing a"]
+    assert board.waiting == []
+    assert said(board.leg_answered("a-2", 9.0)) == ["bridge a a-2"]
+
+
+def test_an_operator_may_go_before_our_answer_has_come_up() -> None:
+    board = Switchboard(rules(overflow=()))
+    board.arrive("a", 0.0)
+    board.leg_answered("a-1", 1.0)
+    board.thirds.ask("a-1", "unit", 1.0, leaves=True)
+    assert said(board.leg_ended("a-1", 1.1)) == ["ringing a"]
+    assert said(board.caller_answered("a", 1.2)) == ["ringing a"]
+
+
+def test_whom_the_other_doesnt_answer_waits_again_before_the_others_when_the_operator_has_gone() -> None:
+    board = talking(seats=SEATS[:1])
+    board.thirds.ask("a-1", "unit", 5.0, leaves=True)
+    board.leg_ended("a-1", 6.0)
+    board.arrive("b", 7.0)
+    board.caller_answered("b", 7.0)
+    assert said(board.leg_ended("a-2", 12.0)) == ["announce a 0"]
+    assert said(board.tick(16.0))[0] == "dial s1 a"
+
+
+def test_an_operator_who_waits_hears_that_the_other_wasnt_reached_and_talks_on() -> None:
+    board = talking()
+    board.thirds.ask("a-1", "unit", 5.0, leaves=True)
+    assert said(board.leg_ended("a-2", 12.0)) == ["told a-1 480"]
+    assert said(board.thirds.ask("a-1", "unit-2", 13.0, leaves=False)) == ["dial unit-2 a"]
+
+
+THREE_WAY_ENDS = [
+    # who hangs up first; what is done; who is left with the caller
+    ("a-1", [], "a-2"),  # the operator: the unit talks on, which is a transfer with a word before
+    ("a-2", [], "a-1"),  # the unit
+]
+
+
+@pytest.mark.parametrize(("first", "done", "left"), THREE_WAY_ENDS)
+def test_three_talk_until_one_goes(first: str, done: list[str], left: str) -> None:
+    board = talking()
+    assert said(board.thirds.ask("a-1", "unit", 5.0, leaves=False)) == ["dial unit a"]
+    assert said(board.leg_answered("a-2", 9.0)) == ["bridge a a-1 a-2", "told a-1 200"]
+    assert said(board.leg_ended(first, 30.0)) == done
+    assert board.callers["a"].with_leg == left
+    assert said(board.leg_ended(left, 40.0)) == ["hangup a"]
+
+
+def test_a_caller_who_hangs_up_ends_it_for_all_three() -> None:
+    board = talking()
+    board.thirds.ask("a-1", "unit", 5.0, leaves=False)
+    board.leg_answered("a-2", 9.0)
+    assert said(board.caller_ended("a", 30.0)) == ["drop a-1", "drop a-2"]
+
+
+def test_who_was_asked_for_is_called_off_ringing_or_talking() -> None:
+    board = talking()
+    board.thirds.ask("a-1", "unit", 5.0, leaves=True)
+    assert said(board.thirds.call_off("a-1", 6.0)) == ["drop a-2"]
+    board.thirds.ask("a-1", "unit", 7.0, leaves=False)
+    board.leg_answered("a-3", 9.0)
+    assert said(board.thirds.call_off("a-1", 10.0)) == ["drop a-3"]
+    assert board.thirds.call_off("a-1", 11.0) == []
+    assert board.callers["a"].with_leg == "a-1"
+
+
+def test_another_operator_is_brought_in_only_while_free() -> None:
+    board = talking()
+    board.arrive("b", 2.0)
+    assert said(board.thirds.ask("a-1", "s2", 5.0, leaves=True)) == ["told a-1 486"]
+    board.caller_ended("b", 6.0)
+    assert said(board.thirds.ask("a-1", "s2", 7.0, leaves=True)) == ["dial s2 a"]
+    assert board.seats[1].caller == "a"
+    assert said(board.thirds.ask("a-1", "unit", 8.0, leaves=True)) == ["told a-1 491"]  # one at a time
+    assert said(board.thirds.ask("a-9", "unit", 8.0, leaves=True)) == ["told a-9 491"]
+
+
+def test_the_callers_own_trunk_transfers_where_it_may() -> None:
+    board = talking()
+    assert said(board.thirds.ask("a-1", "unit", 5.0, leaves=True, may_refer=True)) == ["refer a unit"]
+    assert said(board.thirds.refer_answered("a", 200, 6.0)) == ["told a-1 200", "hangup a", "drop a-1"]
+    assert board.callers == {}
+    assert board.thirds.refer_answered("a", 200, 7.0) == []
+
+
+def test_what_the_trunk_refuses_we_do_ourselves_also_after_the_operator_has_gone() -> None:
+    board = talking()
+    board.thirds.ask("a-1", "unit", 5.0, leaves=True, may_refer=True)
+    assert said(board.leg_ended("a-1", 6.0)) == ["ringing a"]
+    assert said(board.thirds.refer_answered("a", 603, 7.0)) == ["dial unit a"]
+    assert said(board.leg_answered("a-2", 9.0)) == ["bridge a a-2"]
+
+
+def test_a_three_way_call_is_never_the_trunks() -> None:
+    board = talking()
+    assert said(board.thirds.ask("a-1", "unit", 5.0, leaves=False, may_refer=True)) == ["dial unit a"]
+
+
 class Switching(RuleBasedStateMachine):
     """Callers, operators and the network in any order."""
 
@@ -208,13 +337,17 @@ class Switching(RuleBasedStateMachine):
                 case Answer(caller):
                     assert caller not in self.asked, "answered twice"
                     self.asked.add(caller)
-                case Bridge(caller, leg):
-                    assert caller in self.asked and leg in self.answered
+                case Bridge(caller, legs):
+                    assert caller in self.asked and set(legs) <= self.answered
                 case HangUp(caller):
                     assert caller in self.ended_talks, "hung up on somebody who waits"
                     self.gone.add(caller)
                 case Announce(caller, before, _):
                     assert caller in self.asked and before >= 0
+                case Told(leg, _):
+                    assert leg in self.answered, "told to nobody"
+                case HearRinging(caller) | Refer(caller, _):
+                    assert caller not in self.gone
                 case RingBack(_) | Redirect(_):
                     pass
 
@@ -253,9 +386,38 @@ class Switching(RuleBasedStateMachine):
         self.up.discard(name)
         self.answered.discard(name)
         leg = self.board.leg(name)
-        if leg is not None and self.board.callers[leg.caller].with_leg == name and not lost:
-            self.ended_talks.add(leg.caller)
+        caller = None if leg is None else self.board.callers[leg.caller]
+        if caller is not None and caller.with_leg == name and not lost:
+            third = self.board.leg(caller.third or "")
+            if third is None and caller.referred is None:  # else somebody is with them, or on their way
+                self.ended_talks.add(caller.name)
         self.carry(self.board.leg_ended(name, self.now, lost=lost))
+
+    @precondition(lambda self: self.talks())
+    @rule(pick=st.integers(0, 99), whom=st.sampled_from(["unit", "s1", "s2", "s3"]), leaves=st.booleans())
+    def brings_in(self, pick: int, whom: str, leaves: bool) -> None:
+        legs = self.talks()
+        refers = whom == "unit" and pick % 2 == 0
+        ask = self.board.thirds.ask
+        self.carry(ask(legs[pick % len(legs)], whom, self.now, leaves=leaves, may_refer=refers))
+
+    @precondition(lambda self: self.talks())
+    @rule(pick=st.integers(0, 99))
+    def calls_off(self, pick: int) -> None:
+        legs = self.talks()
+        self.carry(self.board.thirds.call_off(legs[pick % len(legs)], self.now))
+
+    @precondition(lambda self: any(caller.referred for caller in self.board.callers.values()))
+    @rule(pick=st.integers(0, 99), status=st.sampled_from([200, 405]))
+    def trunk_answers(self, pick: int, status: int) -> None:
+        names = [name for name, caller in self.board.callers.items() if caller.referred]
+        name = names[pick % len(names)]
+        if status == 200:
+            self.ended_talks.add(name)
+        self.carry(self.board.thirds.refer_answered(name, status, self.now))
+
+    def talks(self) -> list[str]:
+        return [caller.with_leg for caller in self.board.callers.values() if caller.with_leg]
 
     @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, 25.0]))
     def time_passes(self, seconds: float) -> None:
@@ -269,6 +431,16 @@ class Switching(RuleBasedStateMachine):
         used = Counter(leg.target for leg in legs if leg.seat)
         assert all(number == 1 for number in used.values())
         assert {seat.rule.name for seat in self.board.seats if seat.caller} == set(used)
+
+    @invariant()
+    def who_doesnt_wait_talks_or_hears_it_ring_elsewhere(self) -> None:
+        for caller in self.board.callers.values():
+            if caller.stage is Stage.TALKING:
+                assert caller.with_leg in self.answered
+            if caller.stage is Stage.PASSED_ON:
+                assert caller.referred or caller.third in self.up
+            if caller.third is not None:
+                assert caller.third in self.up
 
     @invariant()
     def who_waits_rings_somebody_or_hears_us(self) -> None:
