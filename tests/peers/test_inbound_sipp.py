@@ -48,7 +48,7 @@ class Role:
     def __init__(self, folder: Path, url: str, callers: int, operators: list[int], **inbound: Any) -> None:
         self.folder, self.port = folder, sip_port()
         self.media = media_ports(200)
-        trunks = [_trunk("city", callers)] + [_trunk(f"op{n}", at) for n, at in enumerate(operators, 1)]
+        trunks = [trunk("city", callers)] + [trunk(f"op{n}", at) for n, at in enumerate(operators, 1)]
         targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in range(1, len(operators) + 1)}
         settings = {
             "mode": "operators",
@@ -86,7 +86,7 @@ class Role:
         until(lambda: "inbound_ready" in (self.folder / "role.log").read_text())
 
 
-def _trunk(name: str, port: int) -> dict[str, Any]:
+def trunk(name: str, port: int) -> dict[str, Any]:
     return {"name": name, "host": "127.0.0.1", "port": port, "caller_number": "037963110110"}
 
 
@@ -104,11 +104,13 @@ def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
 def operator(folder: Path, number: int, talk: int) -> Crowd:
     """Rings for 0.3 s, answers, says its tone and hangs up after `talk` milliseconds."""
     tone = tone_pcap(folder / f"tone-{number}.pcap", operators_hertz(number), talk / 1000)
-    steps = scenario(
-        _RECV_INVITE, _ringing(), pause(300), _taken(), '<recv request="ACK"/>', play(tone), pause(talk),
-        _bye(), '<recv response="200"/>',
-    )  # fmt: skip
+    steps = scenario(*ringing(), play(tone), pause(talk), bye(), '<recv response="200"/>')
     return Crowd(folder / f"operator-{number}", steps)
+
+
+def ringing() -> list[str]:
+    """Rings for 0.3 s and answers."""
+    return [_RECV_INVITE, _ringing(), pause(300), _taken(), '<recv request="ACK"/>']
 
 
 # An operator's own answers keep what its BYE needs.
@@ -140,7 +142,7 @@ Contact: <sip:[local_ip]:[local_port]>
 {body}]]></send>"""
 
 
-def _bye() -> str:
+def bye() -> str:
     return """<send retrans="500"><![CDATA[
 BYE [$4] SIP/2.0
 [routes]
@@ -148,7 +150,7 @@ Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
 From:[$3];tag=[pid]op[call_number]
 To:[$2]
 Call-ID: [call_id]
-CSeq: 7 BYE
+CSeq: 70 BYE
 Max-Forwards: 70
 Content-Length: 0
 
@@ -164,10 +166,16 @@ def operators(tmp_path: Path) -> Iterator[list[Crowd]]:
 
 
 def callers(
-    folder: Path, port: int, calls: int, *, reaches_within: int | None = None, rate: int = 15
+    folder: Path,
+    port: int,
+    calls: int,
+    *,
+    reaches_within: int | None = None,
+    rate: int = 15,
+    says: float = 15.0,
 ) -> Crowd:
     """They talk until the operator hangs up; who waits longer than so many milliseconds for our 200 fails."""
-    tone = tone_pcap(folder / "caller.pcap", CALLERS_HERTZ, 15.0)
+    tone = tone_pcap(folder / "caller.pcap", CALLERS_HERTZ, says)
     taken = (
         TAKEN if reaches_within is None else f'<recv response="200" rrs="true" timeout="{reaches_within}"/>'
     )
