@@ -317,6 +317,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         now=lambda: datetime.now(UTC),
         service=office.context,
         targets=settings.targets,
+        transfers=settings.inbound.codes,
         items=settings.dissatisfaction,
         flows=flow_shelf(settings),
         prompts=prompt_place(settings),

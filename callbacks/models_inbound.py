@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callbacks.models import Base, stored
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, LegKind
 
 
 class InboundCall(Base):
@@ -57,14 +57,14 @@ class InboundPressure(Base):
 
 
 class InboundLeg(Base):
-    """A telephone that was rung for a caller; `kind` says why (`ivr.inbound.switchboard_data.LegKind`)."""
+    """A telephone that was rung for a caller."""
 
     __tablename__ = "inbound_leg"
     id: Mapped[int] = mapped_column(primary_key=True)
     call_id: Mapped[int] = mapped_column(ForeignKey("inbound_call.id"), index=True)
     token: Mapped[str] = mapped_column(String(80), unique=True)
     target: Mapped[str] = mapped_column(String(40))
-    kind: Mapped[str] = mapped_column(String(16), server_default="rung")
+    kind: Mapped[LegKind] = mapped_column(stored(LegKind), default=LegKind.RUNG, server_default="rung")
     began_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

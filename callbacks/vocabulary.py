@@ -81,6 +81,15 @@ class Disposition(StrEnum):
     CANCELLED = "cancelled"
 
 
+class LegKind(StrEnum):
+    """Why a telephone was rung for somebody who calls us."""
+
+    RUNG = "rung"  # to answer them
+    THREE_WAY = "three_way"  # an operator brought it in
+    TRANSFER = "transfer"  # an operator handed the caller over
+    REFER = "refer"  # likewise, and the caller's trunk was asked to do it
+
+
 class Role(StrEnum):
     """Who a user of the desk is."""
 

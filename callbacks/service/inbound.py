@@ -14,7 +14,7 @@ from callbacks.inbound_figures import GAVE_UP
 from callbacks.models_inbound import InboundCall, InboundLeg
 from callbacks.numbers import mask
 from callbacks.service.core import Context, audit
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, LegKind
 
 _TIMES = ("came_at", "queued_at", "talked_at", "redirected_at", "ended_at")
 _PLAIN = ("seq", "target", "ended_by")
@@ -67,7 +67,7 @@ def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]
             session.add(leg)
         for name in _OF_LEG:
             setattr(leg, name, told[name])
-        leg.kind = told.get("kind", "rung")  # a spool may hold what an earlier version wrote
+        leg.kind = LegKind(told.get("kind", LegKind.RUNG))  # a spool may hold what an earlier version wrote
         for name in _TIMES_OF_LEG:
             setattr(leg, name, _time(told[name]))
         disposition = told["disposition"]

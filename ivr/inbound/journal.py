@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from callbacks.vocabulary import LegKind
 from ivr.events import Ended
 from ivr.inbound.facts import InboundFacts
-from ivr.inbound.switchboard_data import LegKind
 
 __all__ = ["CallRecord"]
 

@@ -378,8 +378,8 @@ class InboundRole:
 
 
 def _directory(settings: InboundSettings, targets: Targets, area_code: str) -> Directory:
-    codes = {transfer.code: transfer.target for transfer in settings.transfers}
-    return Directory(codes, {name: targets[name].number for name in codes.values()}, area_code)
+    numbers = {name: targets[name].number for name in settings.codes.values()}
+    return Directory(settings.codes, numbers, area_code)
 
 
 def _wall() -> datetime:

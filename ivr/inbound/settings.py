@@ -88,6 +88,11 @@ class InboundSettings(VoiceSettings):
     def enabled(self) -> bool:
         return bool(self.trunks)
 
+    @property
+    def codes(self) -> dict[str, str]:
+        """Whom operators may bring in: code → target."""
+        return {transfer.code: transfer.target for transfer in self.transfers}
+
     @model_validator(mode="after")
     def _somebody_answers(self) -> InboundSettings:
         if not self.trunks:
@@ -99,9 +104,9 @@ class InboundSettings(VoiceSettings):
         names = [operator.target for operator in self.operators]
         if len(set(names)) < len(names):
             raise ValueError(f"an operator stands once: {', '.join(names)}")
-        codes = [transfer.code for transfer in self.transfers]
-        if len(set(codes)) < len(codes):
-            raise ValueError(f"transfers: a code names one target: {', '.join(codes)}")
+        if len(self.codes) < len(self.transfers):
+            codes = ", ".join(transfer.code for transfer in self.transfers)
+            raise ValueError(f"transfers: a code names one target: {codes}")
         return self
 
 

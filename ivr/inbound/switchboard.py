@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
+from callbacks.vocabulary import LegKind
 from ivr.inbound.switchboard_data import (
     Announce,
     Answer,
@@ -20,7 +21,6 @@ from ivr.inbound.switchboard_data import (
     HangUp,
     HearRinging,
     Leg,
-    LegKind,
     Mode,
     Redirect,
     RingBack,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from callbacks.vocabulary import LegKind
+
 __all__ = [
     "Announce",
     "Answer",
@@ -16,7 +18,6 @@ __all__ = [
     "HangUp",
     "HearRinging",
     "Leg",
-    "LegKind",
     "Mode",
     "Redirect",
     "Refer",
@@ -43,15 +44,6 @@ class Strategy(StrEnum):
     ALL = "all"
     IN_TURN = "in_turn"  # in the order of the settings, from the one after the last that was rung
     LEAST_RECENT = "least_recent"  # who has been free the longest
-
-
-class LegKind(StrEnum):
-    """Why a telephone was rung."""
-
-    RUNG = "rung"  # to answer the caller
-    THREE_WAY = "three_way"  # an operator brought it in
-    TRANSFER = "transfer"  # an operator handed the caller over
-    REFER = "refer"  # likewise, and the caller's trunk was asked to do it
 
 
 class Stage(StrEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from callbacks.vocabulary import LegKind
 from ivr.inbound.switchboard_data import (
     Bridge,
     Caller,
@@ -16,7 +17,6 @@ from ivr.inbound.switchboard_data import (
     HangUp,
     HearRinging,
     Leg,
-    LegKind,
     Refer,
     Stage,
     Told,

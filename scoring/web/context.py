@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -49,6 +49,7 @@ class DeskDeps:
     secure_cookies: bool = False
     service: Context | None = None
     targets: Targets = field(default_factory=dict)
+    transfers: Mapping[str, str] = field(default_factory=dict)  # code → target, of whom 110 may bring in
     items: ItemSettings = field(default_factory=ItemSettings)
     flows: FlowShelf | None = None
     prompts: PromptPlace = field(default_factory=PromptPlace)

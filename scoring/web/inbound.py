@@ -35,7 +35,10 @@ def one(token: str) -> str:
         found = read_caller(session, token)
         if found is None:
             abort(404)
-        return render_template("inbound_one.html", found=found, waited=waited, at=deps().now())
+        brings_in = {} if found.call.ended_at else deps().transfers
+        return render_template(
+            "inbound_one.html", found=found, waited=waited, at=deps().now(), brings_in=brings_in
+        )
 
 
 @pages.post("/inbound/<int:call_id>/rung-back")

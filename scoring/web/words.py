@@ -12,7 +12,16 @@ from callbacks.service.agents import ContactFault
 from callbacks.service.pauses import PauseFault
 from callbacks.states import State, Trigger
 from callbacks.template_faults import Problem, TemplateFault
-from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind, Role, SourceChannel, UnitGroup
+from callbacks.vocabulary import (
+    Channel,
+    Disposition,
+    Exclusion,
+    LegKind,
+    NodeKind,
+    Role,
+    SourceChannel,
+    UnitGroup,
+)
 from scoring.decisions import AdjustmentKind, Decision, Measure, ObjectionKind
 from scoring.queries_filter import Age, Only, Sort, Stage, Tab
 from scoring.web.citizen_form import FormFault
@@ -401,6 +410,13 @@ MEASURES: Mapping[StrEnum, object] = {
     Measure.TRANSFER: _l("移送"),
 }
 
+LEG_KINDS: Mapping[StrEnum, object] = {
+    LegKind.RUNG: _l("接听来电"),
+    LegKind.THREE_WAY: _l("三方通话"),
+    LegKind.TRANSFER: _l("转接"),
+    LegKind.REFER: _l("转接（由来电线路完成）"),
+}
+
 # By type first: as strings, Channel.SMS and SourceChannel.SMS are one.
 _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     State: STATES,
@@ -427,6 +443,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Decision: DECISIONS,
     ObjectionKind: OBJECTIONS,
     Measure: MEASURES,
+    LegKind: LEG_KINDS,
 }
 
 

@@ -44,6 +44,7 @@ from callbacks.vocabulary import (
     Channel,
     Disposition,
     Exclusion,
+    LegKind,
     NodeKind,
     Role,
     SourceChannel,
@@ -411,6 +412,7 @@ def desk_deps(
         secret_key=b"the key of the test's sessions 12",
         now=now,
         flows=FolderShelf(None),
+        transfers={"12": "unit-water", "2": "hotline-12345"},
     )
 
 
@@ -491,6 +493,10 @@ def _calls_to_110(session: Session, town: Town) -> None:
         if target := words.get("target"):
             leg = {"answered_at": times["talked_at"], "ended_at": times.get("ended_at")}
             session.add(InboundLeg(call_id=call.id, token=f"{token}-1", target=target, began_at=came, **leg))
+        if token == "in-talks":  # and a unit is in it
+            rung, answered = (came + timedelta(seconds=at) for at in (41, 48))
+            leg = {"kind": LegKind.THREE_WAY, "began_at": rung, "answered_at": answered}
+            session.add(InboundLeg(call_id=call.id, token=f"{token}-2", target="unit-water", **leg))
 
 
 def _story_by_key(town: Town) -> None:

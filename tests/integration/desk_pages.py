@@ -40,6 +40,7 @@ PAGES = (
     "/alarms",
     "/inbound",
     "/inbound/in-gave-up",
+    "/inbound/in-talks",
     "/templates",
     "/templates/eval",
     "/flows",

@@ -81,6 +81,16 @@ def test_a_callers_page_leads_to_the_cases_of_the_number(agent: FlaskClient) -> 
     assert agent.get("/inbound/none").status_code == 404
 
 
+def test_a_live_callers_page_tells_whom_to_bring_in_and_who_was(agent: FlaskClient) -> None:
+    html = agent.get("/inbound/in-talks").text
+    assert "<kbd>*12#</kbd>" in html and "<kbd>**12#</kbd>" in html
+    rows = re.findall(r"<tr>.*?</tr>", html[html.index("振铃经过") :], re.DOTALL)
+    told = [re.sub(r"<[^>]+>", " ", row) for row in rows]
+    assert "unit-water" in told[2] and "三方通话" in told[2]
+    assert "seat-2" in told[1] and "接听来电" in told[1]
+    assert "转接与三方通话" not in agent.get("/inbound/in-answered").text  # it's over
+
+
 @pytest.mark.parametrize(("login", "sees", "rings_back"), [
     ("supervisor", True, True), ("head", True, True), ("inspector", True, False), ("admin", True, False),
     ("city", False, False),  # a unit never learns who calls

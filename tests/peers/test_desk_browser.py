@@ -234,6 +234,7 @@ SIGHTS = (
     ("callbacks", "/callbacks"),
     ("inbound", "/inbound"),
     ("inbound-caller", "/inbound/in-gave-up"),
+    ("inbound-talk", "/inbound/in-talks"),
     ("agents", "/agents"),
     ("agents-agreed", "/agents?tab=agreed"),
     ("nodes", "/nodes?late=1"),

@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("inbound_leg") as batch:
-        batch.add_column(sa.Column("kind", sa.String(16), nullable=False, server_default="rung"))
+        batch.add_column(sa.Column("kind", sa.String(24), nullable=False, server_default="rung"))
 
 
 def downgrade() -> None:
