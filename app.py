@@ -30,6 +30,7 @@ from pydantic_settings import (
 from sqlalchemy import Engine
 
 import callbacks
+from callbacks.agent_settings import AgentSettings, agent_faults, agents_are_in
 from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.intake_settings import IntakeSettings
 from callbacks.outcomes import OutcomeFeed
@@ -61,6 +62,7 @@ from sms.settings import SmscSettings, SmsSettings
 
 if TYPE_CHECKING:
     from ivr.flow_shelf import FolderShelf
+    from ivr.put_through import People
     from ivr.speech import SpokenPrompts
     from sms.inbound import Inbox
 
@@ -136,6 +138,7 @@ class Settings(BaseSettings):
     voice: VoiceSettings = VoiceSettings()
     inbound: InboundSettings = InboundSettings()
     targets: dict[TargetName, TargetSettings] = Field({}, description="telephones of our own, by name")
+    agents: AgentSettings = AgentSettings()
     sms: SmsSettings = SmsSettings()
     reminders: ReminderSettings = ReminderSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -526,8 +529,15 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     writer = Writer(line.wake, own_spool(spool, "inbound", privacy), keeper.waited)
     writer.submit(keeper.play_orphans)
     prompts, shelf = _prompts(settings), flow_shelf(settings)
+    windows = settings.policy.windows
     rules = RingBackRules(
-        lambda: shelf.load("callback_line"), prompts, settings.policy.scale, settings.policy.windows.timezone
+        lambda: shelf.load("callback_line"),
+        prompts,
+        settings.policy.scale,
+        windows.timezone,
+        settings.voice.messages,
+        people(settings, settings.inbound.trunks[0].name),
+        lambda now: agents_are_in(now, settings.agents, windows),
     )
     role = InboundRole(
         line,
@@ -543,6 +553,18 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()
     role.run(stop)
+
+
+def people(settings: Settings, trunk: str) -> People:
+    """Whom a flow may put a citizen through to: the office's agents, or one of the targets by its name."""
+    from ivr.put_through import AGENTS, People, Telephone
+
+    each = {
+        name: Telephone(name, target.number, target.trunk or trunk)
+        for name, target in settings.targets.items()
+    }
+    agents = tuple(each[name] for name in settings.agents.telephones)
+    return People({AGENTS: agents, **{n: (t,) for n, t in each.items()}}, settings.agents.ring_time)
 
 
 def check_scale(policy: PolicySettings, scale: str) -> None:
@@ -758,6 +780,7 @@ def check_targets(settings: Settings) -> None:
     trunks = (*settings.voice.trunks, *settings.inbound.trunks)
     faults = trunk_faults(settings.targets, tuple(trunk.name for trunk in trunks))
     faults += target_faults(settings.inbound, settings.targets)
+    faults += agent_faults(settings.agents, settings.targets)
     if faults:
         raise ConfigError("\n".join(faults))
 

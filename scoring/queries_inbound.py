@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from callbacks.inbound_figures import GAVE_UP, Outcome, read_figures
 from callbacks.models import Case, CasePhone
 from callbacks.models_inbound import InboundCall
+from scoring.queries_messages import MessageRow, left_messages, messages_of_caller
 from scoring.queries_ranking import Rate
 
 _MOST = 100
@@ -27,6 +28,7 @@ class InboundPage:
     came: int
     in_time: Rate
     given_up: Sequence[InboundCall]
+    left_messages: frozenset[str]  # tokens of those among them who did
     recent: Sequence[InboundCall]
 
 
@@ -35,6 +37,7 @@ class CallerPage:
     """A call, with the cases of its number that are open or still being asked about."""
 
     call: InboundCall
+    messages: tuple[MessageRow, ...]
     cases: tuple[tuple[str, str, datetime, datetime | None], ...]  # number, category, accepted, closed
 
 
@@ -50,12 +53,14 @@ def read_inbound(session: Session, since: datetime) -> InboundPage:
     ended = answered + figures.outcomes[Outcome.LATER] + figures.outcomes[Outcome.GAVE_UP]
     given_up = select(InboundCall).where(GAVE_UP).order_by(InboundCall.came_at, InboundCall.id)
     recent = select(InboundCall).order_by(InboundCall.came_at.desc(), InboundCall.id.desc())
+    gave_up = session.scalars(given_up.limit(_MOST)).all()
     return InboundPage(
         waiting=figures.waiting,
         talking=figures.talking,
         came=session.scalar(select(func.count()).where(InboundCall.came_at >= since)) or 0,
         in_time=Rate(answered, ended),
-        given_up=session.scalars(given_up.limit(_MOST)).all(),
+        given_up=gave_up,
+        left_messages=left_messages(session, [call.token for call in gave_up]),
         recent=session.scalars(recent.limit(_MOST)).all(),
     )
 
@@ -66,7 +71,8 @@ def read_caller(session: Session, token: str) -> CallerPage | None:
     call = session.scalars(query).one_or_none()
     if call is None:
         return None
-    return CallerPage(call, () if call.number_index is None else _cases_of(session, call.number_index))
+    cases = () if call.number_index is None else _cases_of(session, call.number_index)
+    return CallerPage(call, messages_of_caller(session, token), cases)
 
 
 def _cases_of(session: Session, index: str) -> tuple[tuple[str, str, datetime, datetime | None], ...]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback
@@ -20,7 +20,7 @@ class MessageRow:
 
     id: int
     at: datetime
-    round: int
+    round: int  # of the callback
     seconds: float
     is_kept: bool
 
@@ -42,3 +42,20 @@ def read_messages(session: Session, scope: Scope, callbacks: Collection[int]) ->
         .order_by(VoiceMessage.at, VoiceMessage.id)
     )
     return tuple(MessageRow(*row) for row in session.execute(query))
+
+
+def messages_of_caller(session: Session, token: str) -> tuple[MessageRow, ...]:
+    """What somebody who called us said about no case, the first first."""
+    kept = VoiceMessage.content.is_not(None)
+    query = (
+        select(VoiceMessage.id, VoiceMessage.at, literal(1), VoiceMessage.seconds, kept)
+        .where(VoiceMessage.inbound_token == token)
+        .order_by(VoiceMessage.at, VoiceMessage.id)
+    )
+    return tuple(MessageRow(*row) for row in session.execute(query))
+
+
+def left_messages(session: Session, tokens: Collection[str]) -> frozenset[str]:
+    """Those of the callers who did."""
+    query = select(VoiceMessage.inbound_token).where(VoiceMessage.inbound_token.in_(tokens)).distinct()
+    return frozenset(token for token in session.scalars(query) if token)

@@ -96,7 +96,8 @@ def _reason(_ctx: Context, session: Session, record: Record, _at: datetime) -> N
 
 
 def _message(_ctx: Context, session: Session, record: Record, at: datetime) -> None:
-    keep_message(session, record["attempt"], record["callback"], message_of(record), at)
+    about = {"callback_id": record["callback"], "attempt_id": record["attempt"]}
+    keep_message(session, message_of(record), at, **about)
 
 
 def _left(ctx: Context, session: Session, record: Record, at: datetime) -> None:

@@ -39,20 +39,33 @@ def message_left(
         ctx,
         attempt_id,
         token,
-        lambda session, _attempt, _callbacks: keep_message(session, attempt_id, callback_id, message, now),
+        lambda session, _attempt, _callbacks: keep_message(
+            session, message, now, callback_id=callback_id, attempt_id=attempt_id
+        ),
     )
 
 
-def keep_message(session: Session, attempt_id: int, callback_id: int, message: Message, at: datetime) -> None:
-    """Once, however often it comes."""
+def keep_message(
+    session: Session,
+    message: Message,
+    at: datetime,
+    *,
+    callback_id: int | None = None,
+    attempt_id: int | None = None,
+    inbound_token: str | None = None,
+) -> None:
+    """Once, however often it comes; about a callback, or of the caller of that token about none."""
     digest = hashlib.sha256(message.content).hexdigest()
-    same = (VoiceMessage.callback_id == callback_id, VoiceMessage.sha256 == digest)
-    if session.scalar(select(exists().where(*same))):
+    about = VoiceMessage.callback_id == callback_id
+    if callback_id is None:
+        about = VoiceMessage.inbound_token == inbound_token
+    if session.scalar(select(exists().where(about, VoiceMessage.sha256 == digest))):
         return
     session.add(
         VoiceMessage(
             callback_id=callback_id,
             attempt_id=attempt_id,
+            inbound_token=inbound_token,
             at=at,
             codec=message.codec,
             seconds=message.seconds,
@@ -60,7 +73,8 @@ def keep_message(session: Session, attempt_id: int, callback_id: int, message: M
             content=message.content,
         )
     )
-    audit(session, at, SYSTEM, "voice_message", f"callback:{callback_id}", seconds=round(message.seconds, 1))
+    subject = f"inbound:{inbound_token}" if callback_id is None else f"callback:{callback_id}"
+    audit(session, at, SYSTEM, "voice_message", subject, seconds=round(message.seconds, 1))
 
 
 def message_record(attempt_id: int, callback_id: int, message: Message, at: datetime) -> dict[str, Any]:
@@ -69,15 +83,22 @@ def message_record(attempt_id: int, callback_id: int, message: Message, at: date
         "kind": "message",
         "attempt": attempt_id,
         "callback": callback_id,
-        "codec": message.codec,
-        "seconds": message.seconds,
-        "content": base64.b64encode(message.content).decode(),
+        **told_message(message),
         "at": at.isoformat(),
     }
 
 
+def told_message(message: Message) -> dict[str, Any]:
+    """What a record says of it; `message_of` reads it."""
+    return {
+        "codec": message.codec,
+        "seconds": message.seconds,
+        "content": base64.b64encode(message.content).decode(),
+    }
+
+
 def message_of(record: Mapping[str, Any]) -> Message:
-    """What `message_record` wrote."""
+    """What `told_message` wrote."""
     return Message(base64.b64decode(record["content"]), str(record["codec"]), float(record["seconds"]))
 
 

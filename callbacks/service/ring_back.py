@@ -18,6 +18,7 @@ from callbacks.numbers import NumberKind
 from callbacks.service.answers import Answer, counted_rating, give_resolution
 from callbacks.service.core import Context, is_sensitive, lock_callbacks
 from callbacks.service.late import leave
+from callbacks.service.messages import keep_message, message_of
 from callbacks.service.web_answers import take_answer
 from callbacks.states import OPEN
 from callbacks.vocabulary import Channel
@@ -103,4 +104,19 @@ def _left(ctx: Context, session: Session, record: Mapping[str, Any], at: datetim
     leave(ctx, session, record["callbacks"], record["key"], ctx.privacy.index(record["number"]), at)
 
 
-_KEEPS = {"rated": _rated, "resolved": _resolved, "reason": _reason, "left": _left}
+def _message(_ctx: Context, session: Session, record: Mapping[str, Any], at: datetime) -> None:
+    keep_message(session, message_of(record), at, callback_id=record["callback"])
+
+
+def _own_message(_ctx: Context, session: Session, record: Mapping[str, Any], at: datetime) -> None:
+    keep_message(session, message_of(record), at, inbound_token=record["call"])
+
+
+_KEEPS = {
+    "rated": _rated,
+    "resolved": _resolved,
+    "reason": _reason,
+    "left": _left,
+    "message": _message,
+    "own_message": _own_message,
+}

@@ -18,6 +18,7 @@ import structlog
 from callbacks.inbound_figures import CALLBACK_LINE
 from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
+from callbacks.vocabulary import LegKind
 from callbacks.writer import Writer
 from ivr.events import (
     Answered,
@@ -55,6 +56,7 @@ from ivr.inbound.transfers import Transfers
 from ivr.line import Dial, Line, LineError
 from ivr.media import tones
 from ivr.media.audio import Audio
+from ivr.put_through import Telephone
 
 __all__ = ["InboundRole", "QueuePrompts"]
 
@@ -119,6 +121,8 @@ class InboundRole:
         self._area_code, self._prompts = area_code, prompts
         self._writer, self._store, self._hold, self._clock = writer, store, hold, clock
         self._load, self._held = _NOTHING, _NOTHING
+        if ring_backs is not None:
+            ring_backs.on_dialled(self._rung_for_ring_back)
         self._holding, self._hold_at = False, 0.0
         self.board = Switchboard(rules_of(settings))
         refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
@@ -197,6 +201,8 @@ class InboundRole:
         if self._ring_backs is not None and event.call in self._ring_backs:
             self._of_ring_back(self._ring_backs, event)
             return
+        if self._ring_backs is not None:
+            self._ring_backs.take_leg(event)
         match event:
             case Incoming():
                 self._came(event)
@@ -234,7 +240,7 @@ class InboundRole:
         record = CallRecord(event.call, event.trunk, facts, _wall())
         self._callers[event.call] = _Caller(record, event.codec)
         if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
-            self._ring_backs.came(event.call, facts.number, event.at)
+            self._ring_backs.came(event.call, facts.number, event.codec, event.at)
             self._keep(record)
             return
         may = event.trunk in self._accept_302
@@ -254,6 +260,13 @@ class InboundRole:
             record.note("ended_at", _wall())
         if isinstance(event, Answered | Ended):
             self._keep(record)
+
+    def _rung_for_ring_back(self, call: str, leg: str, telephone: Telephone) -> None:
+        """A telephone rings for somebody who asked for a person on the callback number."""
+        record = self._callers[call].record
+        record.leg_began(leg, telephone.name, _wall(), LegKind.TRANSFER)
+        self._legs[leg] = _Leg(record, telephone.trunk)
+        self._look_around()
 
     def _caller_ended(self, event: Ended) -> None:
         record = self._callers.pop(event.call).record

@@ -6,6 +6,7 @@ import struct
 
 from flask import Blueprint, Response, abort, request
 from flask_login import current_user
+from sqlalchemy.orm import Session
 
 from callbacks.models import Callback
 from callbacks.models_voice import VoiceMessage
@@ -27,17 +28,25 @@ def hear(message_id: int) -> Response:
         message = session.get(VoiceMessage, message_id) if message_id < 2**31 else None
         if message is None or message.content is None:
             abort(404)
-        callback = session.get_one(Callback, message.callback_id)
-        if not scope(session).covers(callback.unit_id):
-            abort(404)
+        subject = _subject(session, message)
         if request.range is None or request.range.ranges[0][0] == 0:
-            subject = f"callback:{callback.id}"
             audit(session, deps().now(), current_user.login, "hear_message", subject, message=message.id)
         content = wav(message.content, message.codec)
     response = Response(content, mimetype="audio/wav")
     response.headers["Cache-Control"] = "private, no-store"
     response.make_conditional(request, accept_ranges=True, complete_length=len(content))
     return response
+
+
+def _subject(session: Session, message: VoiceMessage) -> str:
+    """What the audit says it's about; 404 for readers who may not know of it."""
+    if message.callback_id is None:
+        if not current_user.may(Permission.SEE_INBOUND):
+            abort(404)
+        return f"inbound:{message.inbound_token}"
+    if not scope(session).covers(session.get_one(Callback, message.callback_id).unit_id):
+        abort(404)
+    return f"callback:{message.callback_id}"
 
 
 def wav(octets: bytes, codec: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 
 from callbacks.models_inbound import InboundCall
+from callbacks.models_voice import VoiceMessage
 from callbacks.privacy import Privacy
 from callbacks.service.inbound import keep_inbound, mark_rung_back
 from callbacks.service.ring_back import cases_of_caller, keep_ring_back
@@ -22,13 +24,14 @@ from callbacks.states import State
 from callbacks.target_settings import TargetSettings
 from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
-from ivr.citizen import Behaviour, Citizen
+from ivr.citizen import Behaviour, Citizen, citizen_of
 from ivr.events import Ended, LineEvent, PlaybackStarted
 from ivr.flow_load import FLOWS, load_flow
 from ivr.inbound.ring_back import RingBackRules, RingBacks
 from ivr.inbound.role import InboundRole
 from ivr.inbound.settings import InboundSettings
 from ivr.media.audio import Audio
+from ivr.put_through import People, Telephone
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
 from prompts.catalogue import load_catalogue
@@ -73,6 +76,7 @@ class Tones:
 
 
 FLOW = load_flow(FLOWS / "callback_line.toml", load_catalogue())
+AGENTS = (Telephone("seat-9", "8097", "city"), Telephone("seat-8", "8087", "city"))
 RULES = RingBackRules(lambda: FLOW, Tones(), "cn3", "Asia/Shanghai")
 CALLBACK_NUMBER = "sip:037963110111@127.0.0.1"
 
@@ -80,12 +84,14 @@ CALLBACK_NUMBER = "sip:037963110111@127.0.0.1"
 class Stage:
     """The role, each write done before time goes on."""
 
-    def __init__(self, desk: Desk, wanted: InboundSettings, spool: Path) -> None:
+    def __init__(
+        self, desk: Desk, wanted: InboundSettings, spool: Path, rules: RingBackRules = RULES
+    ) -> None:
         self.desk, self.line = desk, SimulatedLine(CitySettings(silent_for=60.0))
         self.away = False
         self.spool = Spool(spool, desk.ctx.privacy)
         self.writer = Writer(lambda: None, self.spool)
-        ring_backs = RingBacks(self.line, RULES, self.writer, self.look, self.keep)
+        ring_backs = RingBacks(self.line, rules, self.writer, self.look, self.keep)
         self.role = InboundRole(
             self.line, wanted, TARGETS, "0379", Through(), self.writer, self.keep, self.hold,
             lambda: self.line.now, ring_backs,
@@ -141,8 +147,9 @@ def wait_until(holds: Callable[[], object]) -> None:
 def stages(sessions: sessionmaker[Session], privacy: Privacy, tmp_path: Path) -> Iterator[Any]:
     made: list[Stage] = []
 
-    def make(**changes: Any) -> Stage:
-        made.append(Stage(make_desk(sessions, privacy), settings(**changes), tmp_path / "inbound-1.spool"))
+    def make(rules: RingBackRules = RULES, **changes: Any) -> Stage:
+        spool = tmp_path / "inbound-1.spool"
+        made.append(Stage(make_desk(sessions, privacy), settings(**changes), spool, rules))
         return made[-1]
 
     yield make
@@ -378,8 +385,12 @@ def test_a_trunk_that_takes_a_refer_makes_the_transfer(stages, status: int, leg:
 
 
 def presses(monkeypatch: pytest.MonkeyPatch, *keys: str | None) -> None:
-    """What callers press, one after each prompt."""
-    monkeypatch.setattr("ivr.simulated_line.citizen_of", lambda _number: Citizen(Behaviour.ANSWERS, keys))
+    """What callers press, one after each prompt; our own telephones do as their last digit says."""
+
+    def whoever(number: str) -> Citizen:
+        return Citizen(Behaviour.ANSWERS, keys) if number.startswith("138") else citizen_of(number)
+
+    monkeypatch.setattr("ivr.simulated_line.citizen_of", whoever)
 
 
 def test_who_rings_back_rates_the_open_cases_there(stages, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,6 +437,119 @@ def test_a_caller_with_a_case_who_presses_0_comes_into_the_agents_queue(
     stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
     stage.turns(40.0)
     assert stage.desk.state(callback) is State.AGENT_QUEUE
+
+
+def in_hours(*telephones: Telephone) -> RingBackRules:
+    people = People({"agents": telephones}, 12.0)
+    return replace(RULES, people=people, in_hours=lambda _now: True, may_record=True)
+
+
+def test_who_presses_0_in_hours_talks_with_an_agent_within_the_call(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first telephone is with another caller, the second is rung; its leg is on the caller's page."""
+    stage = stages(in_hours(*AGENTS))
+    presses(monkeypatch, None, "0")
+    for name, at in (("a", "13812340001"), ("b", "13812340002")):
+        stage.line.comes(name, at, CALLBACK_NUMBER)
+        stage.turns(12.0)
+    first, second = stage.kept()
+    assert [(leg.target, leg.kind) for leg in first.legs] == [("seat-9", "transfer")]
+    assert [(leg.target, leg.kind) for leg in second.legs] == [("seat-8", "transfer")]
+    stage.line.presses("b-p2", "5")  # they hear one another
+    assert stage.line.keys_heard[-1] == ("13812340002", "5")
+    stage.line.gives_up("b-p2")
+    stage.turns(3.0)
+    second = stage.kept()[1]
+    assert second.ended_at is not None and second.legs[0].answered_at is not None
+    assert not mark_rung_back(stage.desk.ctx, second.id, "ma", stage.desk.now)  # they've had a person
+
+
+def test_who_has_a_case_and_talked_with_an_agent_is_in_the_agents_queue(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages(in_hours(*AGENTS))
+    callback = stage.desk.close("13812340001")
+    stage.desk.plan()
+    presses(monkeypatch, "0")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(12.0)
+    stage.line.gives_up("a-p1")
+    stage.turns(3.0)
+    assert stage.desk.state(callback) is State.AGENT_QUEUE
+
+
+NOBODY_THERE = [
+    # the agents' telephones by their last digit: 0 is busy, 4 rings on
+    (Telephone("busy", "8010", "city"),),
+    (Telephone("away", "8024", "city"),),
+    (Telephone("busy", "8010", "city"), Telephone("away", "8024", "city")),
+    (),
+]
+
+
+@pytest.mark.parametrize("telephones", NOBODY_THERE)
+def test_whom_no_agent_answers_hears_so_and_is_rung_back(
+    stages, monkeypatch: pytest.MonkeyPatch, telephones: tuple[Telephone, ...]
+) -> None:
+    stage = stages(in_hours(*telephones))
+    presses(monkeypatch, None, "0")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(60.0)
+    [call] = stage.kept()
+    assert call.ended_by == "us" and call.talked_at is None
+    assert all(leg.ended_at and not leg.answered_at for leg in call.legs)
+    assert mark_rung_back(stage.desk.ctx, call.id, "ma", stage.desk.now)
+
+
+def test_who_hangs_up_while_an_agent_is_rung_leaves_no_telephone_ringing(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages(in_hours(Telephone("away", "8024", "city")))
+    presses(monkeypatch, None, "0")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(12.0)
+    stage.line.gives_up("a")
+    stage.turns(1.0)
+    [call] = stage.kept()
+    assert [leg.ended_at is not None for leg in call.legs] == [True]
+    assert stage.load == ({}, 0)
+
+
+def test_a_message_about_no_case_is_kept_and_its_caller_is_to_be_rung_back(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages(in_hours())
+    monkeypatch.setattr(stage.line, "_city", CitySettings(message_seconds=4.0))
+    presses(monkeypatch, None, "2")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(30.0)
+    [call] = stage.kept()
+    with stage.desk.session() as session:
+        [message] = session.scalars(select(VoiceMessage))
+    assert (message.inbound_token, message.callback_id, message.attempt_id) == ("a", None, None)
+    assert message.seconds == pytest.approx(4.0, abs=0.1)
+    assert mark_rung_back(stage.desk.ctx, call.id, "ma", stage.desk.now)
+
+
+def test_a_message_about_a_case_is_kept_with_it_however_often_it_comes(
+    stages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stages(in_hours())
+    monkeypatch.setattr(stage.line, "_city", CitySettings(message_seconds=4.0))
+    callback = stage.desk.close("13812340001")
+    stage.desk.plan()
+    kept: list[Any] = []
+    keep = stage.role._ring_backs._keep
+    stage.role._ring_backs._keep = lambda record: (kept.append(record), keep(record))
+    presses(monkeypatch, "5", None, "3", None, "2", "1")
+    stage.line.comes("a", "13812340001", CALLBACK_NUMBER)
+    stage.turns(60.0)
+    for record in kept:
+        stage.keep(record)
+    with stage.desk.session() as session:
+        [message] = session.scalars(select(VoiceMessage))
+    assert (message.callback_id, message.inbound_token) == (callback, None)
 
 
 def test_without_a_database_the_callback_number_is_answered_by_a_person(stages) -> None:
