@@ -504,6 +504,8 @@ def _run_voice(office: Office, stop: Stop) -> None:
         look_for_script=ScriptWatch(
             flow_shelf(settings), script.flow.name, load_catalogue(), settings.language
         ),
+        people=people(settings, settings.voice.trunks[0].name),
+        in_hours=lambda now: agents_are_in(now, settings.agents, settings.policy.windows),
     )
     gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
     worker.run(stop, settings.serve.drain_seconds)

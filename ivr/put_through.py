@@ -6,7 +6,7 @@ to hear: PutThrough and TransferDone, or TransferFailed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -79,10 +79,16 @@ class Switch:
     def __contains__(self, leg: str) -> bool:
         return leg in self._legs
 
-    def begin(self, call: str, target: str, caller: str, codec: Codec | None) -> list[Told]:
-        """Ring whom `target` names for `call`; its telephones see `caller`."""
-        left = list(self.people.telephones.get(target, ()))
-        transfer = self._transfers[call] = _Transfer(call, caller, codec, left)
+    @property
+    def calls(self) -> Collection[str]:
+        """For whom somebody is rung, or talks."""
+        return self._transfers.keys()
+
+    def begin(
+        self, call: str, telephones: Sequence[Telephone], caller: str, codec: Codec | None
+    ) -> list[Told]:
+        """Ring these for `call`, one after the other; they see `caller`."""
+        transfer = self._transfers[call] = _Transfer(call, caller, codec, list(telephones))
         told = self._ring_next(transfer)
         if not told:
             self.line.play(call, _TONE, tones.ringback())

@@ -36,19 +36,23 @@ from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
 from ivr.conversation import Conversation, Prompts, Result, StoreMessage
 from ivr.dialplan import DialPlan, NotDialled
-from ivr.events import Answered, Ended, LineEvent, Ringing
+from ivr.events import Answered, Codec, Ended, LineEvent, Ringing
 from ivr.flow import Flow
 from ivr.flow_events import (
     ChangeRating,
     HandOver,
     HangUp,
+    StopTransfer,
     StoreRating,
     StoreReason,
     StoreResolved,
+    Transfer,
     WrongPerson,
 )
 from ivr.line import Dial, Line
+from ivr.put_through import NOBODY, People, Told
 from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.survey_transfers import SurveyTransfers
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +87,7 @@ class _Call:
     script: Script
     conversation: Conversation
     answered: bool = False
+    codec: Codec | None = None  # once it's answered
     handed_over: bool = False
     wrong_person: bool = False
     lost: bool = False  # another owner, or nobody, has the attempt: write nothing
@@ -122,8 +127,13 @@ class VoiceWorker:
         spool_folder: Path,
         targets: Targets = MappingProxyType({}),
         look_for_script: Callable[[Script], Script] = lambda script: script,
+        people: People = NOBODY,
+        in_hours: Callable[[datetime], bool] = lambda _now: False,
     ) -> None:
-        """`look_for_script` gives the script that holds now; it is asked before each claim, in the writer."""
+        """`look_for_script` gives the script that holds now; it is asked before each claim, in the writer.
+
+        `people` are put through to, and there while `in_hours` says so.
+        """
         self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
         self._look_for_script = look_for_script
         self._owner, self._poll = owner, poll_seconds
@@ -133,6 +143,8 @@ class VoiceWorker:
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
         self._look_for_policy = PolicyWatch(ctx)
         self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
+        self._in_hours = in_hours
+        self._transfers = SurveyTransfers(ctx, line, people, self._writer, owner, self._tell)
         self._claiming = self._renewing = self._looking = False
         self._claim_at = self._people_at = self._renew_at = self._look_at = 0.0
 
@@ -195,14 +207,16 @@ class VoiceWorker:
                 self._store(name, call.conversation.tick(now))
         self._renew(now)
         self._people.renew(now)
+        self._transfers.keep(now)
         self._look_for_callers(now)
 
     @property
     def _up(self) -> int:
         """Calls of the line, those of people among them."""
-        return len(self._calls) + self._people.legs
+        return len(self._calls) + self._people.legs + self._transfers.legs
 
     def _take(self, event: LineEvent) -> None:
+        self._transfers.take(event)
         call = self._calls.get(event.call)
         if call is None:
             self._people.take(event)
@@ -210,17 +224,23 @@ class VoiceWorker:
         match event:
             case Ringing():
                 self._write(call, calls.ringing)
-            case Answered():
-                call.answered = True
+            case Answered(codec=codec):
+                call.answered, call.codec = True, codec
                 self._write(call, calls.answered)
         self._store(event.call, call.conversation.receive(event))
         if isinstance(event, Ended):
             del self._calls[event.call]
+            self._transfers.call_off(event.call)
             outcome = _outcome(event, call)
             self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now), _left(call))
             log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
 
     # -- results of the dialogue
+
+    def _tell(self, name: str, told: Told) -> None:
+        """What came of putting the citizen through."""
+        if call := self._calls.get(name):
+            self._store(name, call.conversation.tell(told, time.monotonic()))
 
     def _store(self, name: str, results: list[Result]) -> None:
         call = self._calls[name]
@@ -234,6 +254,10 @@ class VoiceWorker:
                     self._give_reason(call, case, reason)
                 case StoreMessage(case, payload, codec, seconds) if case is not None:
                     self._keep_message(call, case, Message(payload, codec, seconds))
+                case Transfer(target):
+                    self._transfers.begin(name, target, call.claimed.number, call.codec)
+                case StopTransfer():
+                    self._transfers.call_off(name)
                 case HandOver():
                     call.handed_over = True
                 case WrongPerson():
@@ -377,7 +401,8 @@ class VoiceWorker:
         )
 
     def _conversation(self, claimed: ClaimedCall, script: Script) -> Conversation:
-        variables = call_variables(self._ctx, claimed, self._voice.messages)
+        there = self._in_hours(datetime.now(UTC))
+        variables = call_variables(self._ctx, claimed, self._voice.messages, there)
         return Conversation(claimed.key, script.flow, variables, script.prompts, self._line)
 
     def _dial(self, order: Dial, asked: frozenset[int]) -> None:
@@ -441,11 +466,17 @@ def _outcome(event: Ended, call: _Call) -> CallOutcome:
     )
 
 
-def call_variables(ctx: Context, claimed: ClaimedCall, may_record: bool) -> Mapping[str, Any]:
-    """What the flow must know: date and category of each case, never the citizen's words."""
+def call_variables(
+    ctx: Context, claimed: ClaimedCall, may_record: bool, in_hours: bool = False
+) -> Mapping[str, Any]:
+    """What the flow must know: date and category of each case, never the citizen's words.
+
+    `in_hours`: somebody is there to whom they can be put through.
+    """
     zone = ZoneInfo(ctx.policy.windows.timezone)
     cases = []
     for case in claimed.cases:
         day = case.accepted_at.astimezone(zone)
         cases.append({"month": day.month, "day": day.day, "category": case.category, "round": case.round})
-    return {"scale": ctx.policy.scale, "in_hours": False, "cases": cases, "may_record": may_record}
+    known = {"scale": ctx.policy.scale, "cases": cases, "may_record": may_record, "in_hours": in_hours}
+    return known | {"can": ["transfer"] if in_hours else []}

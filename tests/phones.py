@@ -91,7 +91,8 @@ class Trunk:
     def __init__(self) -> None:
         pool = PortPool(HOST, *media_ports(2))
         self.endpoint = SipEndpoint(HOST, 0, frozenset({HOST}), Timers(t1=0.05, t2=0.2, t4=0.1), pool, 2, 1e9)
-        self.phones: dict[str, Phone] = {}
+        self.phones: dict[str, Phone] = {}  # by number; a later call takes an earlier one's place
+        self._every: list[Phone] = []
         self.log: list[str] = []
         self.on_invite: Callable[[Phone], object] = lambda _phone: None
 
@@ -104,6 +105,7 @@ class Trunk:
             match event:
                 case InviteReceived():
                     phone = self.phones[event.user] = Phone(self, event)
+                    self._every.append(phone)
                     self.log.append(f"INVITE {event.user}")
                     self.on_invite(phone)
                 case CancelReceived(call):
@@ -119,7 +121,7 @@ class Trunk:
         self.endpoint.flush()
 
     def _number(self, call: str) -> str:
-        return next(phone.number for phone in self.phones.values() if phone.call == call)
+        return next(phone.number for phone in self._every if phone.call == call)
 
     def until(self, condition: Callable[[], object], also: Callable[[], object] = lambda: None) -> None:
         deadline = time.monotonic() + 15
@@ -129,6 +131,6 @@ class Trunk:
             also()
 
     def close(self) -> None:
-        for phone in self.phones.values():
+        for phone in self._every:
             phone.socket.close()
         self.endpoint.close()

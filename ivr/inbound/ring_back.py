@@ -162,7 +162,8 @@ class RingBacks:
             self._writer.submit(lambda kept=kept: self._keep(kept), record=kept)  # type: ignore[misc]
         for result in results:
             if isinstance(result, Transfer):
-                for told in self._switch.begin(call, result.target, caller.number, caller.codec):
+                telephones = self._rules.people.telephones.get(result.target, ())
+                for told in self._switch.begin(call, telephones, caller.number, caller.codec):
                     self._tell(call, told, now)
             elif isinstance(result, StopTransfer):
                 self._switch.call_off(call)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -25,7 +26,6 @@ from ivr.media import g711, tones
 from ivr.media.dtmf import KeyReceiver
 from ivr.media.g711 import other_law
 from ivr.media.rtp import RtpPacket
-from ivr.script_watch import ScriptWatch
 from ivr.sip_line import SipLine
 from ivr.speech import SpokenPrompts
 from ivr.worker import Script, VoiceWorker
@@ -138,7 +138,7 @@ def serving(
     spool: Path,
     plan: DialPlan = PLAN,
     prompts: SpokenPrompts | None = None,
-    **more: ScriptWatch,
+    **more: Any,
 ) -> Iterator[None]:
     """The voice role, in a thread of its own; it says the city's `prompts`, or a tone."""
     voice = quick_voice(trunk.port, total_timeout=30.0)

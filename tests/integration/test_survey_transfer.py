@@ -1,0 +1,139 @@
+"""Key 0 within hours: a citizen who was called talks with an agent within the same call, over SIP and RTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from callbacks.models import Line
+from callbacks.privacy import Privacy
+from callbacks.service.claims import ensure_lines
+from callbacks.service.transfer_lines import keep_lines, take_lines
+from callbacks.states import State
+from ivr.put_through import People, Telephone
+from tests.integration.office import Desk, make_desk
+from tests.integration.test_agent_calls_sip import one_stream, serving, trunk  # noqa: F401 (a fixture)
+from tests.phones import Phone, Trunk
+
+CITIZEN = "037963110001"  # a landline is called, not texted
+SEATS = (Telephone("desk-1", "8001", "city"), Telephone("desk-2", "8002", "city"))
+
+
+def held(desk: Desk) -> int:
+    with desk.session() as session:
+        return len(session.scalars(select(Line).where(Line.inbound_owner.is_not(None))).all())
+
+
+def there(desk: Desk, trunk: Trunk, spool: Path, *seats: Telephone):  # type: ignore[no-untyped-def] # noqa: F811
+    people = People({"agents": seats}, 12.0)
+    return serving(desk, trunk, spool, people=people, in_hours=lambda _now: True)
+
+
+def asks_for_a_person(trunk: Trunk) -> Phone:  # noqa: F811
+    """Answers, and presses 0 when the question has been asked."""
+    trunk.until(lambda: CITIZEN in trunk.phones)
+    citizen = trunk.phones[CITIZEN]
+    citizen.answer()
+    trunk.until(lambda: len(citizen.heard) > 60)  # in the greeting no key counts
+    citizen.press("0")
+    return citizen
+
+
+def test_a_citizen_is_put_through_and_both_talk(
+    sessions: sessionmaker[Session],
+    privacy: Privacy,
+    trunk: Trunk,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """The first telephone is busy, the second answers. Its line is held as long as they talk."""
+    desk = make_desk(sessions, privacy)
+    desk.now = datetime.now(UTC)  # the voice role's own clock
+    callback = desk.close(CITIZEN)
+    desk.plan()
+    trunk.on_invite = lambda phone: phone.reject(486) if phone.number == "8001" else phone.ring()
+    with there(desk, trunk, tmp_path, *SEATS):
+        citizen = asks_for_a_person(trunk)
+        trunk.until(lambda: "8002" in trunk.phones)
+        agent = trunk.phones["8002"]
+        assert trunk.log.index("INVITE 8001") < trunk.log.index("INVITE 8002")
+        agent.answer()
+        trunk.until(lambda: citizen.voice.count(agent.says) > 10 and agent.voice.count(citizen.says) > 10)
+        assert held(desk) == 1
+        one_stream(citizen.heard)  # from the greeting on
+        agent.hang_up()
+        trunk.until(lambda: f"BYE {CITIZEN}" in trunk.log)
+        trunk.until(lambda: desk.state(callback) is State.AGENT_QUEUE)
+        trunk.until(lambda: held(desk) == 0)
+
+
+NOT_PUT_THROUGH = [
+    # the telephones, whether lines are free
+    (SEATS[:1], True),  # it's busy
+    (SEATS[:1], False),  # the trunk has no line for it: it isn't rung
+    ((), True),
+]
+
+
+@pytest.mark.parametrize(("seats", "free"), NOT_PUT_THROUGH)
+def test_who_cant_be_put_through_is_called_by_a_person_later(
+    sessions: sessionmaker[Session],
+    privacy: Privacy,
+    trunk: Trunk,  # noqa: F811
+    tmp_path: Path,
+    seats: tuple[Telephone, ...],
+    free: bool,
+) -> None:
+    desk = make_desk(sessions, privacy)
+    desk.now = datetime.now(UTC)  # the voice role's own clock
+    callback = desk.close(CITIZEN)
+    desk.plan()
+    trunk.on_invite = lambda phone: phone.reject(486) if phone.number == "8001" else phone.ring()
+    with there(desk, trunk, tmp_path, *seats):
+        trunk.until(lambda: CITIZEN in trunk.phones)
+        if not free:
+            with desk.session() as session:
+                session.execute(update(Line).where(Line.attempt_id.is_(None)).values(reserved=True))
+                session.commit()
+        asks_for_a_person(trunk)
+        trunk.until(lambda: desk.state(callback) is State.AGENT_QUEUE)
+        assert ("INVITE 8001" in trunk.log) is bool(seats and free)
+
+
+def test_a_citizen_who_hangs_up_takes_the_ringing_back(
+    sessions: sessionmaker[Session],
+    privacy: Privacy,
+    trunk: Trunk,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    desk = make_desk(sessions, privacy)
+    desk.now = datetime.now(UTC)  # the voice role's own clock
+    callback = desk.close(CITIZEN)
+    desk.plan()
+    trunk.on_invite = lambda phone: phone.ring()
+    with there(desk, trunk, tmp_path, *SEATS):
+        citizen = asks_for_a_person(trunk)
+        trunk.until(lambda: "8001" in trunk.phones)
+        citizen.hang_up()
+        trunk.until(lambda: "CANCEL 8001" in trunk.log)
+        trunk.until(lambda: held(desk) == 0)
+    assert "INVITE 8002" not in trunk.log
+    assert desk.state(callback) is not State.RATED
+
+
+def test_lines_are_taken_only_where_one_is_free_and_held_as_many_as_are_wanted(
+    sessions: sessionmaker[Session], privacy: Privacy
+) -> None:
+    desk = make_desk(sessions, privacy)
+    ensure_lines(desk.ctx, "city", 4, 2)  # two are kept for 110
+    assert take_lines(desk.ctx, "v1", {"city", "elsewhere"}) == {"city"}
+    assert take_lines(desk.ctx, "v2", {"city"}) == {"city"}
+    assert take_lines(desk.ctx, "v1", {"city"}) == frozenset()
+    keep_lines(desk.ctx, "v1", {"city": 1})
+    assert held(desk) == 2
+    keep_lines(desk.ctx, "v1", {})
+    assert held(desk) == 1
+    assert take_lines(desk.ctx, "v2", {"city"}) == {"city"}
