@@ -551,6 +551,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         keeper.keep,
         keeper.hold,
         ring_backs=RingBacks(line, rules, writer, keeper.look, keeper.keep),
+        look=prompts.look,
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()

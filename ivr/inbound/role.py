@@ -71,6 +71,7 @@ Hold = Callable[[Mapping[str, int], int], object]
 Load = tuple[Mapping[str, int], int]
 _NOTHING: Load = ({}, 0)
 _HOLD_EVERY = 1.0  # seconds; a line is held for five
+_LOOK_EVERY = 5.0  # seconds
 _GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 
 
@@ -101,7 +102,8 @@ class InboundRole:
     """The callers of one process. Everything but `store` belongs to the thread that turns the line.
 
     `store` is called in the writer's thread with a snapshot (`ivr.inbound.journal`), and again where the
-    database was away; `hold` with the calls by trunk and how many callers wait. `clock` is the line's.
+    database was away; `hold` with the calls by trunk and how many callers wait; `look` takes up newer
+    recordings. `clock` is the line's.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class InboundRole:
         hold: Hold,
         clock: Callable[[], float] = time.monotonic,
         ring_backs: RingBacks | None = None,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
         self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
         self._area_code, self._prompts = area_code, prompts
@@ -124,6 +127,7 @@ class InboundRole:
         if ring_backs is not None:
             ring_backs.on_dialled(self._rung_for_ring_back)
         self._holding, self._hold_at = False, 0.0
+        self._look, self._looking, self._look_at = look, False, 0.0
         self.board = Switchboard(rules_of(settings))
         refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
         self._transfers = Transfers(line, self.board.thirds, _directory(settings, targets, area_code), refer)
@@ -159,6 +163,7 @@ class InboundRole:
             self._carry_out(self.board.tick(now), now)
         self._go_on_with_ring_backs(now)
         self._tell_load(now)
+        self._look_for_recordings(now)
         self._writer.deliver()
 
     def _go_on_with_ring_backs(self, now: float) -> None:
@@ -180,6 +185,16 @@ class InboundRole:
             self._holding = False
 
         self._writer.submit(lambda: self._hold(*load), told)
+
+    def _look_for_recordings(self, now: float) -> None:
+        if self._looking or now < self._look_at:
+            return
+        self._looking, self._look_at = True, now + _LOOK_EVERY
+
+        def looked(_: object) -> None:
+            self._looking = False
+
+        self._writer.submit(self._look, looked)
 
     def _look_around(self) -> None:
         """After something has happened: what is due next; calls by trunk, and who doesn't talk yet."""

@@ -187,6 +187,18 @@ def test_who_waits_hears_at_once_that_they_are_through_then_the_line_lives(stage
     assert stage.kept()[2].queued_at is not None
 
 
+def test_new_recordings_are_looked_for_beside_the_calls(stages) -> None:
+    stage = stages()
+    looked: list[str] = []
+    stage.role._look = lambda: looked.append(threading.current_thread().name)
+    stage.turns(11.0)
+    assert looked == ["database"] * 3  # never in the thread that carries the calls
+    stage.away = True  # and what waits for the database doesn't pile them up
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(30.0)
+    assert stage.writer.backlog < 10
+
+
 def test_who_gives_up_is_on_the_list_until_somebody_rings_back(stages) -> None:
     stage = stages(operators=({"target": "busy"},), overflow=())
     stage.line.comes("a", "13812340001", "tel:110;phone-context=+86379")
