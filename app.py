@@ -1061,7 +1061,7 @@ def call(
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in FLOWS.glob("*.toml")))
         raise click.BadParameter(f"no flow is named {flow_name!r}; there is {known}", param_hint="--flow")
-    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=2 * ring)
+    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=2 * ring, detect_machine=True)
     try:
         flow = load_flow(path, load_catalogue())
         result = place_call(voice, order, flow, variables, SpokenPrompts(PromptStore(lang)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import case, func, or_, select
 from sqlalchemy.exc import DBAPIError
@@ -28,7 +28,7 @@ from callbacks.models_systems import DeliveryState, WebhookDelivery
 from callbacks.service.core import LIVE
 from callbacks.spool import waiting_in
 from callbacks.states import DONE, OPEN, State
-from callbacks.vocabulary import Channel
+from callbacks.vocabulary import Channel, MachineSign
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +100,7 @@ def office_registry(collector: OfficeCollector) -> CollectorRegistry:
 def _of_tables(session: Session, now: datetime) -> Iterator[Metric]:
     yield from _callbacks(session, now)
     yield from _ways(session)
+    yield from _machines(session)
     yield from _inbound(session, now)
     yield from _watch(session, now)
 
@@ -149,6 +150,24 @@ def _ways(session: Session) -> Iterator[Metric]:
     texts = {state.value: 0.0 for state in _UNDER_WAY}
     texts |= {s.value: float(n) for s, n in session.execute(states.group_by(TextMessage.state))}
     yield _family("huifang_texts", "Texts that have no receipt yet, by state", "state", texts)
+
+
+def _machines(session: Session) -> Iterator[Metric]:
+    """A machine's signs, and whether a key disproved them: so good is the advice."""
+    query = select(Attempt.machine_sign, Attempt.machine, func.count()).where(Attempt.machine_at.is_not(None))
+    counted = {
+        (sign, machine): n
+        for sign, machine, n in session.execute(query.group_by(Attempt.machine_sign, Attempt.machine))
+    }
+    family = CounterMetricFamily(
+        "huifang_machines_heard",
+        "Calls on which a machine was heard, by its sign and by whether a key was pressed all the same",
+        labels=["sign", "key"],
+    )
+    for sign in MachineSign:
+        for key in (False, True):
+            family.add_metric([sign.value, "yes" if key else "no"], float(counted.get((sign, not key), 0)))
+    yield family
 
 
 def _watch(session: Session, now: datetime) -> Iterator[Metric]:

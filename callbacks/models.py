@@ -28,6 +28,7 @@ from callbacks.vocabulary import (
     Channel,
     Disposition,
     Exclusion,
+    MachineSign,
     NodeKind,
     SourceChannel,
     UnitGroup,
@@ -78,6 +79,7 @@ class TextKind(StrEnum):
 ASKING = frozenset({TextKind.EVAL, TextKind.RE_EVAL})
 
 LIVE_ATTEMPT = text("state IN ('claimed', 'submitting', 'ringing', 'talking')")
+MACHINE_HEARD = text("machine_at IS NOT NULL")
 QUEUED_TEXT = text("state = 'queued'")
 
 _CONVENTION = {
@@ -108,6 +110,7 @@ class Base(DeclarativeBase):
         Channel: stored(Channel),
         Disposition: stored(Disposition),
         Exclusion: stored(Exclusion),
+        MachineSign: stored(MachineSign),
         NodeKind: stored(NodeKind),
         NumberKind: stored(NumberKind),
         SourceChannel: stored(SourceChannel),
@@ -289,13 +292,23 @@ class CallbackMove(Base):
 
 
 class Attempt(Base):
-    """One call or one evaluation text; a call covers up to three callbacks."""
+    """One call or one evaluation text; a call covers up to three callbacks.
+
+    `machine` is advice: true where `machine_sign` was heard at `machine_at` and no key came, false where a
+    key came, null where nothing tells. No rule asks for it.
+    """
 
     __tablename__ = "attempt"
     __table_args__ = (
         _once("uq_attempt_live_number", "number_index", where=str(LIVE_ATTEMPT)),
         Index("ix_attempt_lease", "state", "lease_expires_at"),
         Index("ix_attempt_number", "number_index", "invited_at"),
+        Index(
+            "ix_attempt_machine_at",
+            "machine_at",
+            sqlite_where=MACHINE_HEARD,
+            postgresql_where=MACHINE_HEARD,
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     channel: Mapped[Channel]
@@ -318,6 +331,9 @@ class Attempt(Base):
     sip_status: Mapped[int | None]
     q850: Mapped[int | None]
     cause_raw: Mapped[str] = mapped_column(String(200), default="")
+    machine: Mapped[bool | None]
+    machine_sign: Mapped[MachineSign | None]
+    machine_at: Mapped[datetime | None]
     provider_call_id: Mapped[str | None] = mapped_column(String(120), unique=True)
     flow: Mapped[str | None] = mapped_column(String(40))
     flow_version: Mapped[str | None] = mapped_column(String(24))

@@ -90,6 +90,13 @@ class LegKind(StrEnum):
     REFER = "refer"  # likewise, and the caller's trunk was asked to do it
 
 
+class MachineSign(StrEnum):
+    """What was heard of a machine that took a call: advice, which a key disproves."""
+
+    SPEECH = "speech"  # that went on and on
+    BEEP = "beep"
+
+
 class Role(StrEnum):
     """Who a user of the desk is."""
 

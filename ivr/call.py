@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, MachineSign
 from ivr.conversation import Conversation, HeardKey, Prompts, Result
 from ivr.events import Answered, Codec, Ended, LineEvent
 from ivr.flow import Flow
@@ -23,7 +23,10 @@ _GOODBYE_SECONDS = 40.0  # our CANCEL may wait for its 487 as long as 64*T1 (RFC
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What came of the call. `duration_ms` is from the answer to the end; `call_id` the SIP Call-ID."""
+    """What came of the call. `duration_ms` is from the answer to the end; `call_id` the SIP Call-ID.
+
+    `machine` is advice, None where nothing tells; `machine_sign` is what was heard, even if a key came.
+    """
 
     disposition: Disposition | None
     sip_status: int | None
@@ -34,6 +37,8 @@ class CallResult:
     duration_ms: int
     call_id: str
     codec: Codec | None
+    machine: bool | None = None
+    machine_sign: MachineSign | None = None
 
 
 def place_call(
@@ -106,4 +111,6 @@ def _result(
         duration_ms=round((end.at - answer.at) * 1000) if answer and end else 0,
         call_id=call_id,
         codec=answer.codec if answer else None,
+        machine=conversation.is_machine,
+        machine_sign=conversation.machine_heard.sign if conversation.machine_heard else None,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Behaviour", "Citizen", "Ear", "citizen_of"]
+__all__ = ["MACHINE", "Behaviour", "Citizen", "Ear", "citizen_of"]
 
 _BEEP = 0.3  # seconds; no voice holds that pitch so long
 _BREATH = 0.08  # seconds of silence after it, until one speaks
@@ -26,6 +26,7 @@ class Behaviour(StrEnum):
     SILENT = "silent"
     UNALLOCATED = "unallocated"
     DECLINES = "declines"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ _BY_LAST_DIGIT = {
     "8": Citizen(Behaviour.UNALLOCATED),
     "9": Citizen(Behaviour.DECLINES),
 }
+
+
+MACHINE = Citizen(Behaviour.MACHINE)  # by the city's setting alone: no last digit is left
 
 
 def citizen_of(number: str) -> Citizen:

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 import structlog
 
-from ivr.citizen import Behaviour, Citizen, Ear, citizen_of
+from ivr.citizen import MACHINE, Behaviour, Citizen, Ear, citizen_of
+from ivr.city_machine import GREETING_AFTER, machine_greeting
 from ivr.events import Codec, KeyPressed
 from ivr.line import LineError
 from ivr.media import g711
@@ -60,6 +61,8 @@ class CityTrunk:
         self._order = count()
         self._listen_at = 0.0
         self._keys_heard: list[tuple[str, str]] = []
+        if settings.machines:
+            machine_greeting()  # made now: nobody waits for it in a call
         pool = PortPool(settings.host, settings.rtp_port_min, settings.rtp_port_max)
         try:
             self._endpoint = SipEndpoint(
@@ -143,7 +146,7 @@ class CityTrunk:
     def _invited(self, event: InviteReceived, now: float) -> None:
         agent, call = self._endpoint.agent, event.call
         self._note(event)
-        citizen = citizen_of(event.user)
+        citizen = MACHINE if event.user.endswith(self._settings.machines) else citizen_of(event.user)
         if len(self._visits) >= self._settings.lines:
             agent.reject(call, 503, now, q850=34, text="no circuit")
         elif citizen.behaviour is Behaviour.BUSY:
@@ -180,8 +183,18 @@ class CityTrunk:
         if event.offer is not None:
             self._endpoint.agree(call, event.offer, event.source[0])
         agent.answer(call, local, now)
-        if visit.citizen.behaviour is Behaviour.SILENT and self._settings.silent_for:
-            self._later(self._settings.silent_for, lambda then: agent.bye(call, then, q850=16))
+        match visit.citizen.behaviour:
+            case Behaviour.MACHINE:
+                self._later(GREETING_AFTER, lambda _then: self._greet(call))
+                self._hang_up_after(GREETING_AFTER + machine_greeting().seconds, call)
+            case Behaviour.SILENT:
+                self._hang_up_after(0.0, call)
+
+    def _hang_up_after(self, seconds: float, call: str) -> None:
+        """And so long as a silent one stays."""
+        if self._settings.silent_for:
+            silent = seconds + self._settings.silent_for
+            self._later(silent, lambda then: self._endpoint.agent.bye(call, then, q850=16))
 
     # -- the citizen
 
@@ -208,6 +221,10 @@ class CityTrunk:
         if key is not None:
             self._later(self._settings.reaction, lambda then: self._press(call, key))
         visit.prompts += 1
+
+    def _greet(self, call: str) -> None:
+        if session := self._endpoint.media(call):
+            session.play("greeting", machine_greeting())
 
     def _leave_message(self, call: str, visit: _Visit) -> None:
         session = self._endpoint.media(call)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ivr import events
-from ivr.events import Answered, Codec, Ended, KeyPressed, LineEvent, PlaybackFinished, PlaybackStarted
+from ivr.events import (
+    Answered,
+    Codec,
+    Ended,
+    KeyPressed,
+    LineEvent,
+    MachineHeard,
+    PlaybackFinished,
+    PlaybackStarted,
+)
 from ivr.flow import Flow, FlowSession
 from ivr.flow_events import (
     Beep,
@@ -80,6 +89,7 @@ class Conversation:
         self.call = call
         self.session: FlowSession | None = None
         self.keys: list[HeardKey] = []
+        self.machine_heard: MachineHeard | None = None
         self._flow, self._variables, self._prompts, self._line = flow, variables, prompts, line
         self._seconds: dict[str, float] = {}
         self._recorded: events.RecordingFinished | None = None
@@ -89,6 +99,13 @@ class Conversation:
     def deadline(self) -> float | None:
         """When `tick` is due, by the line's clock; None before the answer and after the end."""
         return self.session.deadline if self.session is not None else None
+
+    @property
+    def is_machine(self) -> bool | None:
+        """Whether a machine took the call, None where nothing tells. A key always wins."""
+        if self.keys:
+            return False
+        return True if self.machine_heard is not None else None
 
     def receive(self, event: LineEvent) -> list[Result]:
         """What an event of this call leads to."""
@@ -108,6 +125,9 @@ class Conversation:
             case KeyPressed(at=at, key=key, began_at=began_at):
                 self.keys.append(HeardKey(key, self._since_prompt_end(began_at)))
                 return self._hear(Key(key, began_at), at)
+            case MachineHeard():
+                self.machine_heard = event  # the dialogue goes on: it's advice
+                return []
             case events.RecordingFinished(at=at, token=token, seconds=seconds):
                 self._recorded = event
                 return self._hear(RecordingFinished(token, at, seconds), at)

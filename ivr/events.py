@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, MachineSign
 
 __all__ = [
     "Answered",
@@ -20,6 +20,7 @@ __all__ = [
     "Incoming",
     "KeyPressed",
     "LineEvent",
+    "MachineHeard",
     "PlaybackFinished",
     "PlaybackStarted",
     "RecordingFinished",
@@ -104,6 +105,18 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineHeard:
+    """A sign that a machine took the call: speech that goes on and on, or a beep (`ivr.media.machine`).
+
+    Told once at most, of a call that was dialled with `detect_machine`; never after a key. It's advice.
+    """
+
+    call: str
+    at: float
+    sign: MachineSign
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingFinished:
     """What they said while it was recorded under `token`: octets of `codec` at 8 kHz, `seconds` of them.
 
@@ -162,6 +175,7 @@ LineEvent = (
     | PlaybackStarted
     | PlaybackFinished
     | KeyPressed
+    | MachineHeard
     | RecordingFinished
     | TransferAsked
     | TransferAnswered

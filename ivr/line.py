@@ -21,7 +21,7 @@ class Capabilities:
     """What a line can tell, and do. What it can't tell is None in its events, never invented.
 
     `recording`: `record` works. `transfer`: the line itself puts calls through; a driver may, by a bridge.
-    `refer`: a far end may ask for that, and be asked.
+    `refer`: a far end may ask for that, and be asked. `machine`: a call's `detect_machine` works.
     """
 
     early_media: bool
@@ -31,6 +31,7 @@ class Capabilities:
     recording: bool = False
     transfer: bool = False
     refer: bool = False
+    machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Dial:
 
     `ring_timeout` seconds count from the first 18x, `total_timeout` seconds from the INVITE (domain.md §1).
     `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
-    takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any.
+    takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any. With
+    `detect_machine` a machine that takes the call is told (`MachineHeard`), where a line can.
     """
 
     call: str
@@ -50,6 +52,7 @@ class Dial:
     caller: str | None = None
     codecs: tuple[Codec, ...] | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    detect_machine: bool = False
 
 
 class Line(Protocol):

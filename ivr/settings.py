@@ -93,6 +93,10 @@ class VoiceSettings(Section):
     ring_timeout: float = Field(30.0, ge=0.2, le=120, description="seconds from the first 18x")
     total_timeout: float = Field(60.0, ge=0.5, le=300, description="seconds from the INVITE")
     codecs: tuple[Codec, ...] = Field(("pcma", "pcmu"), min_length=1, description="offered, in this order")
+    machine: Literal["advice", "off"] = Field(
+        "advice",
+        description="whether a machine that takes a call is noted; it changes nothing. off: nobody listens",
+    )
     messages: bool = Field(
         True,
         description="whether dissatisfied citizens may leave a message, which is recorded: they are told",
@@ -155,6 +159,7 @@ class CitySettings(Section):
     silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
     message_seconds: float = Field(3.0, ge=0.2, le=120, description="seconds of a message after the beep")
+    machines: tuple[str, ...] = Field((), description="endings of the numbers that a machine answers")
     t1: float = Field(0.5, ge=0.01, le=4)
     log_file: Path | None = Field(None, description="who was called when, as JSON lines")
     callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")
@@ -165,3 +170,10 @@ class CitySettings(Section):
         if bad := [host for host in callers if not re.fullmatch(r"127\.(\d{1,3}\.){2}\d{1,3}", host)]:
             raise ValueError(f"{', '.join(bad)}: the city takes calls from loopback alone")
         return callers
+
+    @field_validator("machines")
+    @classmethod
+    def _digits(cls, machines: tuple[str, ...]) -> tuple[str, ...]:
+        if bad := [ending for ending in machines if not re.fullmatch(r"[0-9]{1,11}", ending)]:
+            raise ValueError(f"{', '.join(map(repr, bad))}: an ending is one to eleven digits")
+        return machines

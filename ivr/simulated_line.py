@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from ivr.citizen import Behaviour, Citizen, citizen_of
+from callbacks.vocabulary import MachineSign
+from ivr.citizen import MACHINE, Behaviour, Citizen, citizen_of
 from ivr.disposition import CallFacts, disposition_of
 from ivr.events import (
     Answered,
@@ -20,6 +21,7 @@ from ivr.events import (
     Incoming,
     KeyPressed,
     LineEvent,
+    MachineHeard,
     PlaybackFinished,
     PlaybackStarted,
     RecordingFinished,
@@ -36,6 +38,7 @@ from ivr.settings import CitySettings
 
 __all__ = ["SimulatedLine"]
 
+_GREETING, _TOLD_AFTER = 7.0, 5.0  # seconds of a machine's greeting; until it has gone on for long enough
 _NETWORK = 0.05  # seconds from an order to the far end's word
 _TALKED = CallFacts(200, 16, rang=True, answered=True)
 
@@ -68,7 +71,7 @@ class SimulatedLine:
     """Every number is answered as its last digit says (`ivr.citizen`); every trunk's name is known."""
 
     capabilities = Capabilities(
-        early_media=False, sip_status=True, q850=True, key_time=True, recording=True, refer=True
+        early_media=False, sip_status=True, q850=True, key_time=True, recording=True, refer=True, machine=True
     )
 
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
@@ -92,7 +95,8 @@ class SimulatedLine:
     def dial(self, order: Dial) -> None:
         if order.call in self._calls:
             raise LineError(f"call {order.call} is already up")
-        call = self._calls[order.call] = _Call(order, citizen_of(order.number))
+        machine = order.number.endswith(self._city.machines)
+        call = self._calls[order.call] = _Call(order, MACHINE if machine else citizen_of(order.number))
         self._later(order.total_timeout, call, lambda: self._time_out(call))
         match call.citizen.behaviour:
             case Behaviour.BUSY:
@@ -257,8 +261,21 @@ class SimulatedLine:
         call.answered = True
         call.codec = call.order.codecs[0] if call.order.codecs else self._codec
         self._told.append(Answered(call.order.call, self.now, call.codec))
-        if call.citizen.behaviour is Behaviour.SILENT and self._city.silent_for:
-            self._later(self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
+        match call.citizen.behaviour:
+            case Behaviour.MACHINE:
+                if call.order.detect_machine:
+                    self._later(_TOLD_AFTER, call, lambda: self._greeted(call))
+                self._hang_up_after(_GREETING, call)
+            case Behaviour.SILENT:
+                self._hang_up_after(0.0, call)
+
+    def _hang_up_after(self, seconds: float, call: _Call) -> None:
+        """And so long as a silent one stays."""
+        if self._city.silent_for:
+            self._later(seconds + self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
+
+    def _greeted(self, call: _Call) -> None:
+        self._told.append(MachineHeard(call.order.call, self.now, MachineSign.SPEECH))
 
     def _start(self, call: _Call, token: str) -> None:
         self._told.append(PlaybackStarted(call.order.call, self.now, token))

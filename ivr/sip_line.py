@@ -76,7 +76,7 @@ class SipLine:
     """
 
     capabilities = Capabilities(
-        early_media=True, sip_status=True, q850=True, key_time=True, recording=True, refer=True
+        early_media=True, sip_status=True, q850=True, key_time=True, recording=True, refer=True, machine=True
     )
 
     def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
@@ -318,6 +318,8 @@ class SipLine:
         known.answered = True
         self._endpoint.agree(call, media, known.trunk.host)
         self._endpoint.start_media(call, now)
+        if known.order.detect_machine and (session := self._endpoint.media(call)):
+            session.detect_machine(now)
         self._told.append(Answered(call, now, media.codec))
 
     def _called(self, event: InviteReceived, now: float) -> None:

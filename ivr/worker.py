@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.service import calls, late
 from callbacks.service.answers import Answer
-from callbacks.service.calls import CallOutcome
+from callbacks.service.calls import CallOutcome, MachineAdvice
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
 from callbacks.service.inbound_lines import do_callbacks_wait
@@ -36,7 +36,7 @@ from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
 from ivr.conversation import Conversation, Prompts, Result, StoreMessage
 from ivr.dialplan import DialPlan, NotDialled
-from ivr.events import Answered, Codec, Ended, LineEvent, Ringing
+from ivr.events import Answered, Codec, Ended, LineEvent, MachineHeard, Ringing
 from ivr.flow import Flow
 from ivr.flow_events import (
     ChangeRating,
@@ -90,6 +90,7 @@ class _Call:
     codec: Codec | None = None  # once it's answered
     handed_over: bool = False
     wrong_person: bool = False
+    machine_at: datetime | None = None
     lost: bool = False  # another owner, or nobody, has the attempt: write nothing
 
 
@@ -227,13 +228,23 @@ class VoiceWorker:
             case Answered(codec=codec):
                 call.answered, call.codec = True, codec
                 self._write(call, calls.answered)
+            case MachineHeard(sign=sign):
+                call.machine_at = datetime.now(UTC)
+                log.info("machine_heard", attempt=call.claimed.attempt_id, sign=sign.value)
         self._store(event.call, call.conversation.receive(event))
         if isinstance(event, Ended):
             del self._calls[event.call]
             self._transfers.call_off(event.call)
-            outcome = _outcome(event, call)
+            outcome = _outcome(event, call, self._advice(call))
             self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now), _left(call))
             log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
+
+    def _advice(self, call: _Call) -> MachineAdvice | None:
+        """Whether a machine took it, where the settings and the call tell."""
+        is_machine, heard = call.conversation.is_machine, call.conversation.machine_heard
+        if is_machine is None or self._voice.machine == "off":
+            return None
+        return MachineAdvice(is_machine, heard.sign if heard else None, call.machine_at)
 
     # -- results of the dialogue
 
@@ -394,6 +405,7 @@ class VoiceWorker:
             trunk=trunk.name,
             ring_timeout=self._voice.ring_timeout,
             total_timeout=self._voice.total_timeout,
+            detect_machine=self._voice.machine == "advice",
         )
         self._writer.submit(
             lambda: begin_invite(self._ctx, claimed.attempt_id, claimed.token, name, datetime.now(UTC)),
@@ -455,7 +467,7 @@ def _left(call: _Call) -> _Keep | None:
     return lambda attempt, now: late.left_record(attempt, "0" if call.handed_over else "9", now)
 
 
-def _outcome(event: Ended, call: _Call) -> CallOutcome:
+def _outcome(event: Ended, call: _Call, machine: MachineAdvice | None) -> CallOutcome:
     return CallOutcome(
         disposition=event.disposition or Disposition.UNKNOWN,
         sip_status=event.sip_status,
@@ -463,6 +475,7 @@ def _outcome(event: Ended, call: _Call) -> CallOutcome:
         cause_raw=event.cause_text,
         handed_over=call.handed_over,
         wrong_person=call.wrong_person,
+        machine=machine,
     )
 
 

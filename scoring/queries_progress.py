@@ -64,7 +64,8 @@ class Sums:
 class Progress:
     """The first-round callbacks of a scope. `attempts` counts calls by what came of them, None: under way.
 
-    `by_person` counts the calls that a person made; what came of those, the person says.
+    `by_person` counts the calls that a person made; what came of those, the person says. `machines` counts
+    those of `attempts` that a machine may have taken.
     """
 
     sums: Sums
@@ -72,6 +73,7 @@ class Progress:
     units: tuple[tuple[UnitRow, Sums], ...]
     attempts: dict[Disposition | None, int]
     by_person: int
+    machines: int
     texts: dict[TextState, int]
     ratings: dict[Channel, int]
 
@@ -105,6 +107,7 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
         ),
         attempts=_attempts(session, wanted),
         by_person=_by_person(session, wanted),
+        machines=_machines(session, wanted),
         texts=_texts(session, wanted),
         ratings=_ratings(session, wanted),
     )
@@ -145,6 +148,13 @@ def _attempts(session: Session, wanted: list[ColumnElement[bool]]) -> dict[Dispo
 def _by_person(session: Session, wanted: list[ColumnElement[bool]]) -> int:
     """Calls begun on the desk that reached for the citizen."""
     query = select(func.count()).select_from(Attempt).where(*_called(Channel.AGENT, wanted))
+    return session.scalar(query) or 0
+
+
+def _machines(session: Session, wanted: list[ColumnElement[bool]]) -> int:
+    """Calls on which a machine was heard, and no key."""
+    heard = (Attempt.machine_at.is_not(None), Attempt.machine.is_(True))
+    query = select(func.count()).select_from(Attempt).where(*heard, *_called(Channel.VOICE, wanted))
     return session.scalar(query) or 0
 
 

@@ -27,7 +27,7 @@ from callbacks.models import (
 )
 from callbacks.models_office import AgentCall, AgentContact, ContactOutcome
 from callbacks.states import State, Trigger
-from callbacks.vocabulary import Channel, Disposition, Exclusion, NodeKind
+from callbacks.vocabulary import Channel, Disposition, Exclusion, MachineSign, NodeKind
 from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
 from scoring.queries import Scope, UnitRow, unit_row
@@ -63,7 +63,8 @@ class Moved:
 class Called:
     """A telephone attempt; `number` is masked or None, times None where the network gave none.
 
-    `by` is the agent of a person's call, for readers who see numbers.
+    `by` is the agent of a person's call, for readers who see numbers. `machine` is what was heard of a
+    machine that took it, None where nothing was, or a key disproved it.
     """
 
     kind: ClassVar[str] = "called"
@@ -84,6 +85,7 @@ class Called:
     cases: int
     by_person: bool = False
     by: str | None = None
+    machine: MachineSign | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +327,7 @@ def _calls(session: Session, rounds: dict[int, int], scope: Scope) -> Iterator[E
             cases=len(row.links),
             by_person=row.channel is Channel.AGENT,
             by=login if scope.numbers else None,
+            machine=row.machine_sign if row.machine else None,
         )
 
 

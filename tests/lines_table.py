@@ -31,7 +31,11 @@ LINES: dict[str, tuple[Capabilities, str]] = {
 # Twilio reads documents and takes no orders amidst a call, so it isn't a `Line`: its suite is
 # tests/unit/test_twilio_steps.py (every flow's transcript) and tests/integration/test_twilio_voice.py.
 TWILIO_FOR = "a cloud number: the flows as TwiML, a signed webhook a step"
-TWILIO_CANT = ("hear a key while something is said, not asked", "ring an agent and bridge")
+TWILIO_CANT = (
+    "tell a machine that took the call",
+    "hear a key while something is said, not asked",
+    "ring an agent and bridge",
+)
 
 
 def rows() -> Iterator[tuple[str, dict[str, str]]]:

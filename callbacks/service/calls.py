@@ -16,14 +16,26 @@ from callbacks.service.answers import Answer, change, counted_rating, give_resol
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
 from callbacks.states import ON_THE_LINE, State, Trigger
-from callbacks.vocabulary import SYSTEM, Disposition
+from callbacks.vocabulary import SYSTEM, Disposition, MachineSign
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class MachineAdvice:
+    """Whether a machine took the call. A key says no, whatever `sign` was heard at `at`, before or after."""
+
+    is_machine: bool
+    sign: MachineSign | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call ended. `handed_over`: key 0; `wrong_person`: key 9; `not_dialled`: by the dial plan."""
+    """How a call ended. `handed_over`: key 0; `wrong_person`: key 9; `not_dialled`: by the dial plan.
+
+    `machine` is None where nothing tells; it's kept, and changes nothing.
+    """
 
     disposition: Disposition
     sip_status: int | None = None
@@ -32,6 +44,7 @@ class CallOutcome:
     handed_over: bool = False
     wrong_person: bool = False
     not_dialled: bool = False
+    machine: MachineAdvice | None = None
 
 
 def on_live(
@@ -139,6 +152,8 @@ def finish(
     attempt.counts = disposition in COUNTS
     attempt.sip_status, attempt.q850 = outcome.sip_status, outcome.q850
     attempt.cause_raw = outcome.cause_raw[:200]
+    if (advice := outcome.machine) is not None:
+        attempt.machine, attempt.machine_sign, attempt.machine_at = advice.is_machine, advice.sign, advice.at
     end_attempt(session, attempt, now)
     session.flush()
     if disposition is Disposition.UNKNOWN:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 
 from callbacks.service.answers import Answer
-from callbacks.service.calls import CallOutcome, answered, ended, rated, resolved, ringing
+from callbacks.service.calls import CallOutcome, MachineAdvice, answered, ended, rated, resolved, ringing
 from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
 from callbacks.service.leases import renew
 from callbacks.service.web_answers import web_rated
 from callbacks.simulation.people import Citizen, Pickup
 from callbacks.simulation.world import World
-from callbacks.vocabulary import Channel
+from callbacks.vocabulary import Channel, Disposition, MachineSign
 from callbacks.windows import is_evening_or_rest_day
 
 TRUNK = "virtual"
@@ -137,7 +137,10 @@ class VirtualVoice:
             return
         self.busy_seconds += _SETUP + pickup.ring + pickup.talk
         outcome = CallOutcome(
-            pickup.disposition, handed_over=pickup.handed_over, wrong_person=pickup.wrong_person
+            pickup.disposition,
+            handed_over=pickup.handed_over,
+            wrong_person=pickup.wrong_person,
+            machine=_advice(pickup, self._world.now),
         )
         ended(self._ctx, call.attempt_id, call.token, outcome, self._world.now)
         del self._calls[call.attempt_id]
@@ -149,3 +152,10 @@ class VirtualVoice:
         """The citizen saw our number and calls it: the first of the cases is rated there."""
         answer = Answer(citizen.opinion, Channel.VOICE, str(citizen.opinion))
         web_rated(self._ctx, call.cases[0].callback_id, answer, self._world.now)
+
+
+def _advice(pickup: Pickup, now: datetime) -> MachineAdvice | None:
+    if pickup.key is not None:
+        return MachineAdvice(False)
+    is_machine = pickup.disposition is Disposition.MACHINE
+    return MachineAdvice(True, MachineSign.SPEECH, now) if is_machine else None

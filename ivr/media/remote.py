@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted, RecordingFinished
+from ivr.events import (
+    Codec,
+    EarlyMedia,
+    KeyPressed,
+    MachineHeard,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFinished,
+)
 from ivr.media import g711
 
 __all__ = ["Address", "MediaEvent", "MediaLost", "Remote"]
@@ -23,7 +31,15 @@ class MediaLost:
     at: float
 
 
-MediaEvent = EarlyMedia | PlaybackStarted | PlaybackFinished | KeyPressed | RecordingFinished | MediaLost
+MediaEvent = (
+    EarlyMedia
+    | PlaybackStarted
+    | PlaybackFinished
+    | KeyPressed
+    | MachineHeard
+    | RecordingFinished
+    | MediaLost
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from ivr.counters import Counters
-from ivr.events import Codec, EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted, RecordingFinished
+from ivr.events import (
+    Codec,
+    EarlyMedia,
+    KeyPressed,
+    MachineHeard,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFinished,
+)
 from ivr.media import g711
 from ivr.media.audio import FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
+from ivr.media.machine import MachineEar
 from ivr.media.ports import udp_socket
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
@@ -59,6 +68,7 @@ class MediaSession:
         self._token, self._index = "", 0
         self._recorder: Recorder | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
+        self._ear: MachineEar | None = None
         self._started = self._early = self._lost = False
         self._heard_at = self._report_at = 0.0
 
@@ -80,6 +90,10 @@ class MediaSession:
     def start(self, now: float) -> None:
         """The call is answered: send from the next tick on, and expect to hear."""
         self._started, self._heard_at, self._report_at = True, now, now + _REPORT_EVERY
+
+    def detect_machine(self, now: float) -> None:
+        """Listen whether a machine took the call, from its answer on; a sign is told once, a key ends it."""
+        self._ear = MachineEar(now)
 
     def play(self, token: str, audio: Audio) -> None:
         """Replace what plays. In vain before the answer."""
@@ -147,7 +161,7 @@ class MediaSession:
         if remote is None or not remote.sends:
             self._sender.skip(FRAME_SAMPLES)
             return
-        packet = self._key_packet() or self._voice_packet(remote)
+        packet = self._key_packet() or self._voice_packet(remote, now)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -164,12 +178,14 @@ class MediaSession:
             self._lost = True
             self._emit(MediaLost(self.call, now))
 
-    def _voice_packet(self, remote: Remote) -> bytes:
+    def _voice_packet(self, remote: Remote, now: float) -> bytes:
         audio = self._audio
         if audio is None or self._index >= len(audio):
             payload = self._bridged_voice(remote.codec) or g711.SILENT_FRAMES[remote.codec]
         else:
             payload = audio.frames(remote.codec)[self._index]
+        if self._ear is not None:
+            self._ear.say(payload, remote.codec, now)
         return self._sender.frame(remote.voice_type, payload)
 
     def _bridged_voice(self, codec: Codec) -> bytes | None:
@@ -289,12 +305,21 @@ class MediaSession:
                 self._emit(EarlyMedia(self.call, now))
             if self._recorder is not None:
                 self._recorder.take(packet, codec)
+            if self._ear is not None:
+                self._screen(self._ear, packet.payload, codec, now)
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
             for other in self._bridged:
                 other._bridged[self].voice.take(packet, codec)
         elif packet.payload_type != _COMFORT_NOISE:
             self._counters["rtp_other_type"] += 1
+
+    def _screen(self, ear: MachineEar, octets: bytes, codec: Codec, now: float) -> None:
+        sign = ear.hear(octets, codec, now)
+        if sign is not None:
+            self._emit(MachineHeard(self.call, now, sign))
+        if ear.done:
+            self._ear = None
 
     def _hear_key(self, packet: RtpPacket, now: float) -> None:
         key = self._keys_in.receive(packet, now)
@@ -315,5 +340,6 @@ class MediaSession:
         """True where it's told. A gateway may tell keys both ways: the way of the first is that of all."""
         self._keys_by = self._keys_by or by
         if by == self._keys_by:
+            self._ear = None  # whoever presses a key is a person
             self._emit(KeyPressed(self.call, now, key, began_at))
         return by == self._keys_by

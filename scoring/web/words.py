@@ -17,6 +17,7 @@ from callbacks.vocabulary import (
     Disposition,
     Exclusion,
     LegKind,
+    MachineSign,
     NodeKind,
     Role,
     SourceChannel,
@@ -77,6 +78,11 @@ DISPOSITIONS: Mapping[StrEnum, object] = {
     Disposition.MEDIA_LOST: _l("通话中断（无语音）"),
     Disposition.UNKNOWN: _l("结果不明"),
     Disposition.CANCELLED: _l("已撤销"),
+}
+
+MACHINE_SIGNS: Mapping[StrEnum, object] = {
+    MachineSign.SPEECH: _l("持续讲话"),
+    MachineSign.BEEP: _l("嘀声"),
 }
 CHANNELS: Mapping[StrEnum, object] = {
     Channel.VOICE: _l("电话"),
@@ -422,6 +428,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     State: STATES,
     Trigger: TRIGGERS,
     Disposition: DISPOSITIONS,
+    MachineSign: MACHINE_SIGNS,
     Channel: CHANNELS,
     SourceChannel: SOURCES,
     NodeKind: NODES,

@@ -8,11 +8,12 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, MachineSign
 from ivr.events import (
     Answered,
     Ended,
     KeyPressed,
+    MachineHeard,
     PlaybackFinished,
     PlaybackStarted,
     RecordingFinished,
@@ -38,6 +39,8 @@ class FarEnds(Protocol):
 LINES = ("simulated", "sip", "pyvoip")
 ONE_OUT = "one call out at a time"
 NO_RECORDING = "keep what is said"
+NO_MACHINE = "tell a machine that took the call"
+MACHINE = "13803791277"
 
 
 @pytest.fixture(params=LINES)
@@ -46,7 +49,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
     for mark in request.node.iter_markers("cant"):
         if mark.args[0] == request.param:
             request.applymarker(pytest.mark.xfail(reason=mark.args[1], strict=True, raises=LineError))
-    settings = quick_city(silent_for=3.0, message_seconds=0.4)
+    settings = quick_city(silent_for=3.0, message_seconds=0.4, machines=("77",))
     if request.param == "simulated":
         simulated = SimulatedLine(settings)
         yield simulated, simulated
@@ -361,6 +364,7 @@ def test_capabilities_are_told(line: Line) -> None:
     assert line.capabilities.q850
     assert line.capabilities.key_time
     assert line.capabilities.recording is not isinstance(line, PyvoipLine)
+    assert line.capabilities.machine is not isinstance(line, PyvoipLine)
     assert not line.capabilities.transfer
 
 
@@ -432,3 +436,28 @@ def test_recordings_that_cant_be_are_harmless(driver: Driver) -> None:
     driver.line.stop_recording("c1")
     driver.turns(20)
     assert not driver.of(RecordingFinished)
+
+
+@pytest.mark.cant("pyvoip", NO_MACHINE)
+def test_a_machine_that_took_the_call_is_told_once(driver: Driver) -> None:
+    if not driver.line.capabilities.machine:
+        raise LineError("it doesn't listen for machines")
+    driver.line.dial(Dial("c1", MACHINE, "city", detect_machine=True))
+    driver.wait_for(Answered)
+    driver.line.play("c1", "rating", LONG_PROMPT)  # as long as the greeting: both talk at once
+    assert driver.wait_for(MachineHeard).sign is MachineSign.SPEECH
+    assert driver.ended().by == "them"  # after its greeting, a beep among it
+    assert len(driver.of(MachineHeard)) == 1
+    assert not driver.of(KeyPressed)
+
+
+def test_no_machine_is_told_of_a_person_or_unasked(driver: Driver) -> None:
+    driver.line.dial(Dial("c1", "13803791231", "city", detect_machine=True))
+    driver.wait_for(Answered)
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(KeyPressed)
+    driver.line.hangup("c1")
+    driver.ended()
+    driver.line.dial(Dial("c2", MACHINE, "city"))
+    driver.wait_for(Ended, "c2")
+    assert not driver.of(MachineHeard) and not driver.of(MachineHeard, "c2")

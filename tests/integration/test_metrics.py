@@ -77,6 +77,7 @@ NAMES = {
     "huifang_inbound_talking",
     "huifang_inbound_waiting",
     "huifang_lines_in_use",
+    "huifang_machines_heard",
     "huifang_replies_unclear",
     "huifang_spool_bytes",
     "huifang_spool_records",
