@@ -36,7 +36,8 @@ class EchoBound:
     def most(self, heard: Powers, said: Powers) -> Powers:
         """The most power that an echo can have in each of the frames `heard`.
 
-        `said` are the frames that left meanwhile, after the FRAMES_BEFORE that left before them.
+        `said` are the frames that left meanwhile, after the FRAMES_BEFORE that left before them. What didn't
+        come is heard as infinity: it tells nothing.
         """
         heard_lately = np.concatenate([self._heard, heard])
         self._heard = heard_lately[-(_SPREAD - 1) :]

@@ -61,10 +61,17 @@ class MachineEar:
         """What leaves towards them at `now`, monotonic seconds."""
         self._said.add(octets, codec, now)
 
-    def hear(self, octets: bytes, codec: Codec, now: float) -> MachineSign | None:
-        """What came from them, its last octet at `now`. After a sign, and after 30 s, nothing more."""
-        self._heard.add(octets, codec, now)
-        while not self.done and len(self._heard.waiting) >= _BATCH:
+    def hear(
+        self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None
+    ) -> MachineSign | None:
+        """What came from them, its last octet at `now`. After a sign, and after 30 s, nothing more.
+
+        With the RTP `timestamp` it finds its place where packets are lost, late or not sent.
+        """
+        if self.done:
+            return None
+        self._heard.add(octets, codec, now, timestamp)
+        while self._heard.waiting >= _BATCH:
             sign = self._look()
             self.done = sign is not None
             if sign is not None:
@@ -74,11 +81,13 @@ class MachineEar:
 
     def _look(self) -> MachineSign | None:
         said = self._said_lately()
-        octets = np.frombuffer(self._heard.take(_BATCH), np.uint8).reshape(_FRAMES, _FRAME)
+        heard = self._heard.take(_BATCH)
+        octets = np.frombuffer(heard.octets, np.uint8).reshape(_FRAMES, _FRAME)
+        came = np.frombuffer(heard.came, np.uint8).reshape(_FRAMES, _FRAME).all(axis=1)
         self._looked_at += _BATCH
         power = _POWERS[octets].mean(axis=1)
         audible, noise = power > _AUDIBLE, self._noise(power)
-        theirs = audible & (power > self._echo.most(power, said))
+        theirs = audible & (power > self._echo.most(np.where(came, power, np.inf), said))
         loud = theirs & (power > noise)
         hertz = purity = level = np.zeros(_FRAMES, np.float32)
         if audible.any():
@@ -100,9 +109,9 @@ class MachineEar:
 
     def _said_lately(self) -> Powers:
         """A frame of ours for each that is looked at, after those that may still echo in it."""
-        waiting = len(self._said.waiting) // _FRAME * _FRAME
+        waiting = self._said.waiting // _FRAME * _FRAME
         if waiting:
-            octets = np.frombuffer(self._said.take(waiting), np.uint8).reshape(-1, _FRAME)
+            octets = np.frombuffer(self._said.take(waiting).octets, np.uint8).reshape(-1, _FRAME)
             fresh = _POWERS[octets].mean(axis=1)
             self._said_frames += len(fresh)
             self._said_powers = np.concatenate([self._said_powers, fresh])[-_KEPT:]

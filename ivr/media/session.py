@@ -306,7 +306,7 @@ class MediaSession:
             if self._recorder is not None:
                 self._recorder.take(packet, codec)
             if self._ear is not None:
-                self._screen(self._ear, packet.payload, codec, now)
+                self._screen(self._ear, packet, codec, now)
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
             for other in self._bridged:
@@ -314,8 +314,8 @@ class MediaSession:
         elif packet.payload_type != _COMFORT_NOISE:
             self._counters["rtp_other_type"] += 1
 
-    def _screen(self, ear: MachineEar, octets: bytes, codec: Codec, now: float) -> None:
-        sign = ear.hear(octets, codec, now)
+    def _screen(self, ear: MachineEar, packet: RtpPacket, codec: Codec, now: float) -> None:
+        sign = ear.hear(packet.payload, codec, now, packet.timestamp)
         if sign is not None:
             self._emit(MachineHeard(self.call, now, sign))
         if ear.done:
