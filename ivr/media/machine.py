@@ -16,13 +16,13 @@ from ivr.events import Codec
 from ivr.media import g711
 from ivr.media.beep import BeepEar, Heard, pitches
 from ivr.media.echo import FRAMES_BEFORE, EchoBound, Powers
-from ivr.media.track import Track
+from ivr.media.track import SAMPLES_A_SECOND, Track
 
 __all__ = ["LISTENS", "MachineEar"]
 
 LISTENS = 30.0  # seconds from the answer: a greeting is over by then
 _FRAME = 160
-_FRAMES = 20  # looked at together: 400 ms, since each look costs the same
+_FRAMES = 30  # looked at together: 600 ms, since each look costs the same
 _BATCH = _FRAMES * _FRAME
 _SPEECH = 200  # frames: 4 s
 _PAUSE = 25  # frames: 500 ms. Sentences of a greeting follow closer; who waits for an answer waits longer
@@ -31,9 +31,9 @@ _VOICED = 0.25  # purity: a vowel's first formant has more of its power together
 # Telephone speech is -26 dBov (ITU-T P.56, G.711's nominal level), a soft voice 10 dB less; its own softer
 # sounds lie up to 15.9 dB below. What a line hums, and comfort noise, is below -50 dBov.
 _AUDIBLE = 10**-4.5  # -45 dBov
-_OVER_NOISE = 10**0.9  # 9 dB above the softest 100 ms of the last 2 s: a steady noise isn't speech
+_OVER_NOISE = 10**0.9  # 9 dB above the softest 100 ms of the last 2.4 s: a steady noise isn't speech
 _SMOOTH = 5  # frames
-_FLOORS = 5  # batches
+_FLOORS = 3  # batches
 _TONE = 3  # frames of one pitch aren't speech
 _KEPT = 128  # frames of ours: what may echo, and what a network may hold back
 _LEAST = np.float32(1e-12)
@@ -57,9 +57,9 @@ class MachineEar:
         self._echo, self._beep, self._speech = EchoBound(), BeepEar(), _Speech()
         self._floors: deque[float] = deque(maxlen=_FLOORS)
 
-    def say(self, octets: bytes, codec: Codec, now: float) -> None:
-        """What leaves towards them at `now`, monotonic seconds."""
-        self._said.add(octets, codec, now)
+    def say(self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None) -> None:
+        """What leaves towards them at `now`, monotonic seconds, and its RTP timestamp."""
+        self._said.add(octets, codec, now, timestamp)
 
     def hear(
         self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None
@@ -90,7 +90,7 @@ class MachineEar:
         theirs = audible & (power > self._echo.most(np.where(came, power, np.inf), said))
         loud = theirs & (power > noise)
         hertz = purity = level = np.zeros(_FRAMES, np.float32)
-        if audible.any():
+        if theirs.any() or self._beep.in_tone:
             hertz, purity = pitches(_SAMPLES[octets])
             level = 10 * np.log10(power + _LEAST)
         for frame in map(Heard, *(each.tolist() for each in (audible, theirs, loud, level, hertz, purity))):
@@ -123,9 +123,10 @@ class MachineEar:
 
     def _frame_beside(self) -> int:
         """Which of our frames left while the first that is looked at came."""
-        if self._said.start is None or self._heard.start is None:
+        if not self._said_frames:
             return 0
-        return round((self._heard.start + self._looked_at - self._said.start) / _FRAME)
+        seconds = self._heard.start - self._said.start + self._looked_at / SAMPLES_A_SECOND
+        return round(seconds * SAMPLES_A_SECOND / _FRAME)
 
 
 class _Speech:

@@ -185,7 +185,7 @@ class MediaSession:
         else:
             payload = audio.frames(remote.codec)[self._index]
         if self._ear is not None:
-            self._ear.say(payload, remote.codec, now)
+            self._ear.say(payload, remote.codec, now, self._sender.timestamp)
         return self._sender.frame(remote.voice_type, payload)
 
     def _bridged_voice(self, codec: Codec) -> bytes | None:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from callbacks.vocabulary import Disposition
+from callbacks.vocabulary import Disposition, MachineSign
 from ivr.call import CallResult, converse, place_call
 from ivr.conversation import Conversation, Result, StoreMessage
-from ivr.events import Answered, Ended, KeyPressed, LineEvent
+from ivr.events import Answered, Ended, KeyPressed, LineEvent, MachineHeard
 from ivr.flow import Flow, FlowSession
 from ivr.flow_events import (
     ChangeRating,
@@ -271,8 +271,9 @@ def test_place_call_tells_what_came_of_it(line: str) -> None:
     assert (result.rating, result.codec) == (3, "pcmu")
     assert result.duration_ms > 1000
     assert result.call_id.endswith("@127.0.0.1")
-    fields = "disposition sip_status q850 answered keys rating duration_ms call_id codec"
+    fields = "disposition sip_status q850 answered keys rating duration_ms call_id codec machine machine_sign"
     assert set(dataclasses.asdict(result)) == set(fields.split())
+    assert (result.machine, result.machine_sign) == (False, None)  # a key proves a person
 
 
 @pytest.mark.parametrize("line", ["sip", "pyvoip"])
@@ -306,3 +307,26 @@ def test_converse_in_virtual_time() -> None:
     line.close()
     assert (result.rating, result.call_id, result.codec) == (2, "t", "pcma")
     assert 20_000 < result.duration_ms < 120_000
+
+
+def test_a_machine_is_heard_and_the_dialogue_goes_on() -> None:
+    line = SimulatedLine(CitySettings(machines=("77",)))
+    order = Dial("t", "13803790077", "city", detect_machine=True)
+    result = converse(line, order, flow(), VARIABLES, speech(), lambda call: None, lambda: line.now)
+    line.close()
+    assert (result.machine, result.machine_sign) == (True, MachineSign.SPEECH)
+    assert (result.disposition, result.rating, result.keys) == (Disposition.ANSWERED, None, ())
+
+
+@pytest.mark.parametrize("key_first", [True, False])
+def test_a_key_wins_before_the_sign_and_after_it(key_first: bool) -> None:
+    line = SimulatedLine()
+    conversation = Conversation("c1", flow(), VARIABLES, OneTone(), line)
+    assert conversation.is_machine is None
+    conversation.receive(Answered("c1", 0.0, "pcma"))
+    happens = [KeyPressed("c1", 3.0, "1", 2.9), MachineHeard("c1", 6.0, MachineSign.BEEP)]
+    for event in happens if key_first else reversed(happens):
+        conversation.receive(event)
+    line.close()
+    assert conversation.is_machine is False
+    assert conversation.machine_heard is not None  # kept: a labelled set is made of such

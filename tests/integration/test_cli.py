@@ -243,9 +243,11 @@ def test_a_call_tells_what_came_of_it() -> None:
     found = json.loads(result.output.splitlines()[-1])
     assert set(found) == {
         "disposition", "sip_status", "q850", "answered", "keys", "rating", "duration_ms", "call_id", "codec",
+        "machine", "machine_sign",
     }  # fmt: skip
     assert (found["disposition"], found["sip_status"], found["q850"]) == ("unallocated", 404, 1)
     assert (found["answered"], found["keys"], found["rating"]) == (False, [], None)
+    assert (found["machine"], found["machine_sign"]) == (None, None)
 
 
 @pytest.mark.parametrize(

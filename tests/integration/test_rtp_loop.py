@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from callbacks.vocabulary import MachineSign
 from ivr.counters import Counters
-from ivr.events import EarlyMedia, KeyPressed, PlaybackFinished, PlaybackStarted
+from ivr.events import EarlyMedia, KeyPressed, MachineHeard, PlaybackFinished, PlaybackStarted
 from ivr.media.audio import Audio, join
 from ivr.media.ports import NoPorts, PortPool, need_descriptors, udp_socket
 from ivr.media.remote import MediaEvent, MediaLost, Remote
 from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
 from tests.loopback_city import HOST, media_ports
+from tests.voices import voice
 
 TONE = Audio.from_samples((np.sin(np.arange(1600) * 0.5) * 9000).astype(np.int16))
 LONG_TONE = join([TONE] * 50)
@@ -173,6 +175,31 @@ def test_keys_before_the_answer_do_not_count(pair: Pair) -> None:
     pair.they.press("1", 0.06)
     pair.until(lambda: pair.of(EarlyMedia))  # voice goes on only after the key
     assert not pair.of(KeyPressed)
+
+
+GREETING = Audio.from_samples((voice(5.5, rate=8000) * 32767).astype(np.int16))
+
+
+def test_a_machine_is_told_once_while_we_talk_too(pair: Pair) -> None:
+    pair.start()
+    pair.we.detect_machine(time.monotonic())
+    pair.we.play("ours", LONG_TONE)
+    pair.they.play("greeting", GREETING)
+    pair.until(lambda: pair.of(PlaybackFinished))
+    assert [(event.call, event.sign) for event in pair.of(MachineHeard)] == [("we", MachineSign.SPEECH)]
+
+
+@pytest.mark.parametrize("by", ["rtp", "info"])
+def test_a_key_proves_a_person_and_ends_the_listening(pair: Pair, by: str) -> None:
+    pair.start()
+    pair.we.detect_machine(time.monotonic())
+    pair.they.play("greeting", GREETING)
+    if by == "rtp":
+        pair.they.press("1", 0.06)
+    else:
+        pair.we.key_by_info("1", 0.1, time.monotonic())
+    pair.until(lambda: pair.of(KeyPressed) and pair.of(PlaybackFinished))
+    assert not pair.of(MachineHeard)
 
 
 def test_a_stranger_is_dropped_and_counted(pair: Pair) -> None:

@@ -10,14 +10,14 @@ from collections import Counter
 import pytest
 
 from callbacks.vocabulary import MachineSign
-from tests.far_ends import Sample, labelled_set, told
+from tests.far_ends import judged
 
 SPEECH, BEEP = MachineSign.SPEECH, MachineSign.BEEP
 
 # label: how many of the set are told as speech, as a beep, and not at all
 CONFUSION = {
-    "person": {SPEECH: 2, BEEP: 0, None: 22},
-    "machine": {SPEECH: 10, BEEP: 7, None: 13},
+    "person": {SPEECH: 3, BEEP: 0, None: 21},
+    "machine": {SPEECH: 9, BEEP: 7, None: 14},
     "nobody": {SPEECH: 1, BEEP: 0, None: 65},
 }
 
@@ -25,6 +25,7 @@ WRONG = {
     # Somebody who talks for more than 4 s without a breath isn't told from a greeting.
     "without taking breath",
     "without taking breath, hybrid",
+    "without taking breath, loudspeaker",
     # Nor is a noise that lies low in the band and swells like speech.
     "rumble that swells",
 }
@@ -38,6 +39,7 @@ MISSED = {
     "greeting with long pauses, no beep, hybrid",
     "greeting with long pauses, no beep, loudspeaker",
     # As loud as our own echo at the same time: what may be the echo doesn't count.
+    "greeting, hybrid",
     "greeting, softly, hybrid",
     "greeting, softly, loudspeaker",
     "greeting, in English, loudspeaker",
@@ -48,13 +50,16 @@ MISSED = {
 }
 
 
+Judged = list[tuple[str, str, MachineSign | None]]
+
+
 @pytest.fixture(scope="module")
-def found() -> list[tuple[Sample, MachineSign | None]]:
-    return [(sample, told(sample)) for sample in labelled_set()]
+def found() -> Judged:
+    return judged()
 
 
-def test_the_confusion_table(found: list[tuple[Sample, MachineSign | None]]) -> None:
-    counted = Counter((sample.label, sign) for sample, sign in found)
+def test_the_confusion_table(found: Judged) -> None:
+    counted = Counter((label, sign) for label, _, sign in found)
     print(f"\n{'':10}{'speech':>8}{'beep':>8}{'nothing':>8}")
     for label in CONFUSION:
         print(f"{label:10}" + "".join(f"{counted[label, sign]:>8}" for sign in (SPEECH, BEEP, None)))
@@ -62,13 +67,12 @@ def test_the_confusion_table(found: list[tuple[Sample, MachineSign | None]]) -> 
     assert table == CONFUSION
 
 
-def test_what_is_wrong_is_known_by_name(found: list[tuple[Sample, MachineSign | None]]) -> None:
-    wrong = {sample.name for sample, sign in found if sign is not None and sample.label != "machine"}
-    missed = {sample.name for sample, sign in found if sign is None and sample.label == "machine"}
+def test_what_is_wrong_is_known_by_name(found: Judged) -> None:
+    wrong = {name for label, name, sign in found if sign is not None and label != "machine"}
+    missed = {name for label, name, sign in found if sign is None and label == "machine"}
     assert (wrong, missed) == (WRONG, MISSED)
 
 
-def test_no_echo_of_ours_is_ever_their_speech(found: list[tuple[Sample, MachineSign | None]]) -> None:
-    echoes = {sample.name: sign for sample, sign in found if "softer" in sample.name}
-    assert len(echoes) == 45
-    assert set(echoes.values()) == {None}
+def test_no_echo_of_ours_is_ever_their_speech(found: Judged) -> None:
+    echoes = [sign for _, name, sign in found if "softer" in name]
+    assert echoes == [None] * 45

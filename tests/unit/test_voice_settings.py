@@ -33,6 +33,7 @@ def test_defaults_are_whole() -> None:
         ({"codecs": ("opus",)}, "pcma"),
         ({"local_host": "pbx.example"}, "pattern"),
         ({"trunks": (TRUNK, TRUNK)}, "names must differ"),
+        ({"machine": "hang_up"}, "'advice' or 'off'"),
         ({"speed": 3}, "Extra inputs"),
         ({"trunks": ({"name": "city", "host": "192.0.2.1"},)}, "caller_number"),  # the office's, no default
         ({"trunks": ({**TRUNK, "username": "office"},)}, "username and password go together"),
@@ -49,6 +50,12 @@ def test_the_city_is_on_loopback_alone() -> None:
         CitySettings(host="192.0.2.1")
     with pytest.raises(ValidationError, match="loopback alone"):
         CitySettings(callers=("127.0.0.1", "192.0.2.1"))
+
+
+@pytest.mark.parametrize("ending", ["", "7x", "123456789012"])
+def test_a_citys_machines_are_endings_of_numbers(ending: str) -> None:
+    with pytest.raises(ValidationError, match="an ending is one to eleven digits"):
+        CitySettings(machines=("77", ending))
 
 
 def test_a_password_isn_t_shown() -> None:
