@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from callbacks.target_settings import TargetSettings
 from callbacks.vocabulary import Disposition
 from ivr.dialplan import DialPlan
 from ivr.events import Answered, Ended
-from ivr.flow_load import FLOWS, load_flow
 from ivr.line import Dial
 from ivr.media import g711, tones
 from ivr.media.dtmf import KeyReceiver
@@ -28,10 +25,9 @@ from ivr.media.g711 import other_law
 from ivr.media.rtp import RtpPacket
 from ivr.sip_line import SipLine
 from ivr.speech import SpokenPrompts
-from ivr.worker import Script, VoiceWorker
-from prompts.catalogue import load_catalogue
 from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
 from tests.integration.test_agent_calls import phones
+from tests.integration.voice_role import voice_role
 from tests.loopback_city import PROMPT, Driver, quick_voice
 from tests.phones import Phone, Trunk
 
@@ -142,38 +138,8 @@ def serving(
 ) -> Iterator[None]:
     """The voice role, in a thread of its own; it says the city's `prompts`, or a tone."""
     voice = quick_voice(trunk.port, total_timeout=30.0)
-    flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
-    said = prompts or SimpleNamespace(audio=lambda _prompts: PROMPT, look=lambda: None)
-    script = Script(flow, said, "p1", said.look)
-    worker = VoiceWorker(
-        desk.ctx,
-        SipLine(voice),
-        voice,
-        script,
-        plan,
-        owner="voice:test:1",
-        poll_seconds=0.05,
-        spool_folder=spool,
-        targets=TARGETS,
-        **more,
-    )
-    stop = _Stop()
-    thread = threading.Thread(target=lambda: worker.run(stop, 5.0), daemon=True)
-    thread.start()
-    try:
+    with voice_role(desk, voice, spool, plan, prompts, wait=trunk.until, targets=TARGETS, **more):
         yield
-    finally:
-        stop.set()
-        trunk.until(lambda: not thread.is_alive())
-
-
-class _Stop(threading.Event):
-    def on_set(self, act: Callable[[], object]) -> None:
-        self.act = act
-
-    def set(self) -> None:
-        super().set()
-        self.act()
 
 
 def asked(desk: Desk) -> None:

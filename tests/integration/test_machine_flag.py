@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -21,16 +17,12 @@ from callbacks.models import Attempt, AttemptCallback, AttemptState, Callback, C
 from callbacks.privacy import Privacy
 from callbacks.service import calls
 from callbacks.service.calls import CallOutcome, MachineAdvice
-from callbacks.stopping import Stop
 from callbacks.vocabulary import Channel, Disposition, MachineSign
 from ivr.dialplan import DialPlan
-from ivr.flow_load import FLOWS, load_flow
-from ivr.sip_line import SipLine
-from ivr.worker import Script, VoiceWorker
-from prompts.catalogue import load_catalogue
 from tests.integration.desk_pages import SignIn, token
 from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
-from tests.loopback_city import PROMPT, quick_city, quick_voice, running_city
+from tests.integration.voice_role import voice_role
+from tests.loopback_city import quick_city, quick_voice, running_city
 
 SPEECH, BEEP = MachineSign.SPEECH, MachineSign.BEEP
 
@@ -100,32 +92,6 @@ def test_the_metrics_tell_how_often_a_key_disproved_it(
 # The voice role, over SIP and RTP, against a city with a machine
 
 
-@contextmanager
-def serving(desk: Desk, port: int, spool: Path, machine: Literal["advice", "off"]) -> Iterator[None]:
-    """The voice role in a thread of its own; it says a tone."""
-    voice = quick_voice(port, machine=machine)
-    flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
-    script = Script(flow, SimpleNamespace(audio=lambda _prompts: PROMPT), "p1")
-    worker = VoiceWorker(
-        desk.ctx,
-        SipLine(voice),
-        voice,
-        script,
-        DialPlan("0379", OFFICE.own_numbers),
-        owner="voice:test:1",
-        poll_seconds=0.05,
-        spool_folder=spool,
-    )
-    stop = Stop()
-    thread = threading.Thread(target=lambda: worker.run(stop, 5.0), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(15)
-
-
 def first_calls(desk: Desk) -> dict[str, Attempt]:
     """Of each number that was called to the end: the first one."""
     found: dict[str, Attempt] = {}
@@ -144,7 +110,11 @@ def test_the_voice_role_notes_a_machine_and_a_person(
     desk.close("037963110001")
     desk.plan()
     city_settings = quick_city(machines=("77",), silent_for=1.0)
-    with running_city(city_settings) as city, serving(desk, city.port, tmp_path, setting):
+    plan = DialPlan("0379", OFFICE.own_numbers)
+    with (
+        running_city(city_settings) as city,
+        voice_role(desk, quick_voice(city.port, machine=setting), tmp_path, plan),
+    ):
         deadline = time.monotonic() + 60
         while len(rows := first_calls(desk)) < 2:
             assert time.monotonic() < deadline, rows
