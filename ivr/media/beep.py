@@ -2,7 +2,7 @@
 
 Not a beep are the network's own: 400 to 450 Hz, where exchanges have their tones (ring-back, busy, number
 unobtainable: ITU-T E.180; in China 450 Hz, its supplement 2); DTMF, which is two tones at once (Q.23); a fax
-that answers, whose 2100 Hz last 2.6 s or more (T.30 §4.3.3), and a dial tone, which lasts too. The 1100 Hz of
+that answers, whose 2100 Hz last 2.6 s or more (T.30), and a dial tone, which lasts too. The 1100 Hz of
 T.30 come from a fax that calls, never from one that is called. Notes of a melody follow one another, so a
 tone that follows one of another pitch is none either.
 """

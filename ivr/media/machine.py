@@ -28,10 +28,10 @@ _SPEECH = 200  # frames: 4 s
 _PAUSE = 25  # frames: 500 ms. Sentences of a greeting follow closer; who waits for an answer waits longer
 _DENSE = 0.4  # of its frames: a voice fills most of the time of speech, what crackles doesn't
 _VOICED = 0.25  # purity: a vowel's first formant has more of its power together, hiss and rustle have less
-# Telephone speech is -26 dBov (ITU-T P.56, G.711's nominal level), a soft voice 10 dB less; its own softer
+# Telephone speech is nominally -26 dBov (measured by ITU-T P.56), a soft voice 10 dB less; its own softer
 # sounds lie up to 15.9 dB below. What a line hums, and comfort noise, is below -50 dBov.
 _AUDIBLE = 10**-4.5  # -45 dBov
-_OVER_NOISE = 10**0.9  # 9 dB above the softest 100 ms of the last 2.4 s: a steady noise isn't speech
+_OVER_NOISE = 10**0.9  # 9 dB above the softest 100 ms of the last 1.8 s: a steady noise isn't speech
 _SMOOTH = 5  # frames
 _FLOORS = 3  # batches
 _TONE = 3  # frames of one pitch aren't speech
