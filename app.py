@@ -324,6 +324,7 @@ def create_app(office: Office, inbox: Inbox) -> Any:
         items=settings.dissatisfaction,
         flows=flow_shelf(settings),
         prompts=prompt_place(settings),
+        recordings=settings.inbound.recordings,
     )
     api = ApiDeps(
         office.context, deps.read_sessions, deps.now, settings.web.citizens_url, intake=settings.intake
@@ -402,6 +403,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.service.messages import purge_messages
     from callbacks.service.outcomes import number_outcomes
     from callbacks.service.proofs import take_due_proofs
+    from callbacks.service.recordings import purge_recordings
     from callbacks.service.reminders import Walk, remind_due
     from callbacks.webhook_sender import sending
     from scoring.item_clock import run_item_clocks
@@ -445,6 +447,9 @@ def _run_clock(office: Office, stop: Stop) -> None:
         "purge_messages": (_DAILY, lambda now: purge_messages(office.context, now)),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
+    if (folder := settings.inbound.recordings) is not None:
+        days = settings.inbound.recordings_days
+        jobs["purge_recordings"] = _DAILY, lambda now: purge_recordings(office.context, folder, days, now)
     post_entries(office, datetime.now(UTC))
     watching = watching_folder(office.context, settings.intake, stop)
     with sending(office.context, settings.webhooks, stop, serve.clock_seconds), watching:
@@ -519,6 +524,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     from ivr.inbound.keeper import Keeper
     from ivr.inbound.ring_back import RingBackRules, RingBacks
     from ivr.inbound.role import InboundRole
+    from ivr.recording_files import RecordingFiles
     from ivr.sip_line import SipLine
 
     structlog.contextvars.bind_contextvars(role="inbound")
@@ -541,6 +547,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         people(settings, settings.inbound.trunks[0].name),
         lambda now: agents_are_in(now, settings.agents, windows),
     )
+    folder = settings.inbound.recordings
     role = InboundRole(
         line,
         settings.inbound,
@@ -551,6 +558,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         keeper.keep,
         keeper.hold,
         ring_backs=RingBacks(line, rules, writer, keeper.look, keeper.keep),
+        files=None if folder is None else RecordingFiles(folder),
         look=prompts.look,
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)

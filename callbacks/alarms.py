@@ -31,6 +31,7 @@ class AlarmKind(StrEnum):
     WEBHOOK_GIVEN_UP = "webhook_given_up"
     GATEWAY_DOWN = "gateway_down"
     AUDIT_BROKEN = "audit_broken"
+    RECORDING_FAILED = "recording_failed"
 
 
 def raise_alarm(session: Session, kind: AlarmKind, subject: str, now: datetime, **detail: Any) -> None:

@@ -12,7 +12,20 @@ from callbacks.models import Base, stored
 from callbacks.vocabulary import Disposition, LegKind
 
 
-class InboundCall(Base):
+class Recorded:
+    """What is said on a leg, as it's recorded: `recording` is its file, below the folder of recordings.
+
+    Without `recorded_at` it wasn't to be recorded; without `recording` it's purged, or nothing was kept.
+    `recording_failed` says why it isn't whole. Without `recorded_seconds` it isn't finished, or never was.
+    """
+
+    recording: Mapped[str | None] = mapped_column(String(120))
+    recorded_at: Mapped[datetime | None]
+    recorded_seconds: Mapped[float | None]
+    recording_failed: Mapped[str | None] = mapped_column(String(200))
+
+
+class InboundCall(Recorded, Base):
     """A caller. Without `talked_at` and `redirected_at` when it's over, they gave up: somebody rings back.
 
     Written from snapshots of the process that carries the call, each newer than the last (`seq`): a snapshot
@@ -56,7 +69,7 @@ class InboundPressure(Base):
     until: Mapped[datetime]
 
 
-class InboundLeg(Base):
+class InboundLeg(Recorded, Base):
     """A telephone that was rung for a caller."""
 
     __tablename__ = "inbound_leg"

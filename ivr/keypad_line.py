@@ -21,6 +21,7 @@ from ivr.events import (
 from ivr.line import Capabilities, Dial
 from ivr.media import g711
 from ivr.media.audio import FRAME_MS, RATE, Audio
+from ivr.media.remote import Hear
 
 __all__ = ["KeypadLine", "Reader"]
 
@@ -118,6 +119,9 @@ class KeypadLine:
         seconds = min(most, max(spoken, self.now - began if self._wall else 0.0))
         payload = bytes([g711.SILENCE["pcma"]]) * round(seconds * RATE)
         self._told.append(RecordingFinished(call, self.now, token, payload, "pcma", len(payload) / RATE))
+
+    def tap(self, call: str, hear: Hear | None) -> None:
+        """Nobody speaks at a terminal."""
 
     def hangup(self, call: str) -> None:
         self._end("us")

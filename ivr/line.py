@@ -8,8 +8,9 @@ from typing import Protocol
 
 from ivr.events import Codec, LineEvent
 from ivr.media.audio import Audio
+from ivr.media.remote import Hear
 
-__all__ = ["Capabilities", "Dial", "Line", "LineError"]
+__all__ = ["Capabilities", "Dial", "Hear", "Line", "LineError"]
 
 
 class LineError(Exception):
@@ -20,8 +21,9 @@ class LineError(Exception):
 class Capabilities:
     """What a line can tell, and do. What it can't tell is None in its events, never invented.
 
-    `recording`: `record` works. `transfer`: the line itself puts calls through; a driver may, by a bridge.
-    `refer`: a far end may ask for that, and be asked. `machine`: a call's `detect_machine` works.
+    `recording`: `record` works; `tap` likewise. `transfer`: the line itself puts calls through; a driver
+    may, by a bridge. `refer`: a far end may ask for that, and be asked. `machine`: a call's `detect_machine`
+    works.
     """
 
     early_media: bool
@@ -29,6 +31,7 @@ class Capabilities:
     q850: bool
     key_time: bool
     recording: bool = False
+    tap: bool = False
     transfer: bool = False
     refer: bool = False
     machine: bool = False
@@ -110,6 +113,12 @@ class Line(Protocol):
 
     def stop_recording(self, call: str) -> None:
         """Finish it. Harmless without one."""
+
+    def tap(self, call: str, hear: Hear | None) -> None:
+        """Hand each voice packet of theirs to `hear` from now on, as it comes: some late, twice or never.
+
+        None ends it; another takes its place. Silently nothing when the call isn't up, or the line can't.
+        """
 
     def hangup(self, call: str) -> None:
         """CANCEL before the answer, BYE after it, then one Ended. Harmless twice or for an unknown call."""

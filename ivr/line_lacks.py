@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ivr.media.remote import Hear
+
 __all__ = ["NeitherJoinsNorRecords"]
 
 
@@ -24,4 +26,7 @@ class NeitherJoinsNorRecords:
         pass
 
     def stop_recording(self, call: str) -> None:
+        pass
+
+    def tap(self, call: str, hear: Hear | None) -> None:
         pass

@@ -31,8 +31,10 @@ from ivr.events import (
 )
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media import g711
-from ivr.media.audio import FRAME_MS, RATE, Audio
+from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, RATE, Audio
 from ivr.media.recorder import LONGEST
+from ivr.media.remote import Hear
+from ivr.media.rtp import RtpPacket
 from ivr.media.tones import mumble
 from ivr.settings import CitySettings
 
@@ -55,6 +57,7 @@ class _Call:
     bridged: list[_Call] = field(default_factory=list)
     codec: Codec = "pcma"
     recording: _Recording | None = None
+    hear: Hear | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +74,14 @@ class SimulatedLine:
     """Every number is answered as its last digit says (`ivr.citizen`); every trunk's name is known."""
 
     capabilities = Capabilities(
-        early_media=False, sip_status=True, q850=True, key_time=True, recording=True, refer=True, machine=True
+        early_media=False,
+        sip_status=True,
+        q850=True,
+        key_time=True,
+        recording=True,
+        tap=True,
+        refer=True,
+        machine=True,
     )
 
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
@@ -204,12 +214,31 @@ class SimulatedLine:
         running = known.recording = _Recording(token, self.now, speaks, min(seconds, LONGEST))
         known.turn += 1  # the beep is nothing to press a key after
         self._later(running.most, known, lambda: self._full(known, running))
+        if known.hear is not None:
+            for number, frame in enumerate(mumble(speaks).frames(known.codec)):
+                self._say(known, number, frame)
         if 0 < speaks < running.most:
             self._later(speaks, known, lambda: self._press(known, "#"), known.turn)
 
     def stop_recording(self, call: str) -> None:
         if known := self._calls.get(call):
             self._finish_recording(known)
+
+    def tap(self, call: str, hear: Hear | None) -> None:
+        known = self._calls.get(call)
+        if known is not None and known.answered:
+            known.hear = hear
+
+    def _say(self, call: _Call, number: int, frame: bytes) -> None:
+        """A frame of what is said from now on comes to whoever taps the call."""
+
+        def say() -> None:
+            if call.hear is not None:
+                samples = number * FRAME_SAMPLES
+                packet = RtpPacket(g711.PAYLOAD_TYPES[call.codec], number == 0, number, samples, 1, frame)
+                call.hear(packet, call.codec, self.now)
+
+        self._later((number + 1) * FRAME_MS / 1000, call, say)
 
     def hangup(self, call: str) -> None:
         known = self._calls.get(call)

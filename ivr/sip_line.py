@@ -27,7 +27,7 @@ from ivr.events import (
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
-from ivr.media.remote import MediaLost
+from ivr.media.remote import Hear, MediaLost
 from ivr.settings import TrunkSettings, VoiceSettings
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (
@@ -76,7 +76,14 @@ class SipLine:
     """
 
     capabilities = Capabilities(
-        early_media=True, sip_status=True, q850=True, key_time=True, recording=True, refer=True, machine=True
+        early_media=True,
+        sip_status=True,
+        q850=True,
+        key_time=True,
+        recording=True,
+        tap=True,
+        refer=True,
+        machine=True,
     )
 
     def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
@@ -237,6 +244,10 @@ class SipLine:
     def stop_recording(self, call: str) -> None:
         if session := self._endpoint.media(call):
             session.stop_recording(time.monotonic())
+
+    def tap(self, call: str, hear: Hear | None) -> None:
+        if session := self._endpoint.media(call):
+            session.tap(hear)
 
     def hangup(self, call: str) -> None:
         self._give_up(call, "withdrawn", time.monotonic())

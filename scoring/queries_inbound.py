@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from callbacks.inbound_figures import GAVE_UP, Outcome, read_figures
-from callbacks.models import Case, CasePhone
-from callbacks.models_inbound import InboundCall
+from callbacks.models import Audit, Case, CasePhone
+from callbacks.models_inbound import InboundCall, InboundLeg
+from callbacks.recording_file import seconds_of
 from scoring.queries_messages import MessageRow, left_messages, messages_of_caller
 from scoring.queries_ranking import Rate
 
@@ -39,6 +41,34 @@ class CallerPage:
     call: InboundCall
     messages: tuple[MessageRow, ...]
     cases: tuple[tuple[str, str, datetime, datetime | None], ...]  # number, category, accepted, closed
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLeg:
+    """What was recorded of the caller (without a target) or of a telephone's leg.
+
+    `seconds` is None where nobody knows it: of a file that isn't here, and wasn't finished.
+    """
+
+    row: InboundCall | InboundLeg
+    target: str
+    seconds: float | None
+
+
+def recorded_legs(call: InboundCall, folder: Path | None) -> list[RecordedLeg]:
+    """The caller first. Of one that isn't finished, or never was, the file says how long it is."""
+    caller = RecordedLeg(call, "", _seconds(call, folder))
+    legs = [RecordedLeg(leg, leg.target, _seconds(leg, folder)) for leg in call.legs]
+    return [each for each in (caller, *legs) if each.row.recorded_at is not None]
+
+
+def _seconds(row: InboundCall | InboundLeg, folder: Path | None) -> float | None:
+    if row.recorded_seconds is not None or folder is None or row.recording is None:
+        return row.recorded_seconds
+    try:
+        return seconds_of((folder / row.recording).stat().st_size)
+    except OSError:
+        return None
 
 
 def waited(call: InboundCall, now: datetime) -> timedelta:
@@ -85,3 +115,24 @@ def _cases_of(session: Session, index: str) -> tuple[tuple[str, str, datetime, d
         .limit(_CASES)
     )
     return tuple((row.number, row.category, row.accepted_at, row.closed_at) for row in session.execute(query))
+
+
+def read_recorded(session: Session, token: str, leg: str) -> InboundCall | InboundLeg | None:
+    """The caller's own row where both names are the call's, else that of one of its legs."""
+    if not (token + leg).isprintable():
+        return None
+    if leg == token:
+        return session.scalars(select(InboundCall).where(InboundCall.token == token)).one_or_none()
+    of_call = select(InboundLeg).join(InboundCall).where(InboundCall.token == token)
+    return session.scalars(of_call.where(InboundLeg.token == leg)).one_or_none()
+
+
+def has_heard(session: Session, subject: str, leg: str, login: str, since: datetime) -> bool:
+    """Whether the audit has somebody's listening to that leg of that call."""
+    query = select(Audit.detail).where(
+        Audit.subject == subject,
+        Audit.action == "hear_recording",
+        Audit.actor == login,
+        Audit.at >= since,
+    )
+    return any(detail.get("leg") == leg for detail in session.scalars(query))

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.inbound_figures import GAVE_UP
-from callbacks.models_inbound import InboundCall, InboundLeg
+from callbacks.models_inbound import InboundCall, InboundLeg, Recorded
 from callbacks.numbers import mask
 from callbacks.service.core import Context, audit
 from callbacks.vocabulary import Disposition, LegKind
@@ -40,6 +41,7 @@ def keep_inbound(ctx: Context, record: Mapping[str, Any]) -> bool:
         for name in _TIMES:
             setattr(row, name, _time(record[name]))
         session.flush()
+        _keep_recording(session, row, record, token)
         _keep_legs(session, row, record["legs"])
         return True
 
@@ -72,6 +74,19 @@ def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]
             setattr(leg, name, _time(told[name]))
         disposition = told["disposition"]
         leg.disposition = None if disposition is None else Disposition(disposition)
+        _keep_recording(session, leg, told, row.token)
+
+
+def _keep_recording(session: Session, row: Recorded, told: Mapping[str, Any], call: str) -> None:
+    """What is told for the first time to have failed is an alarm: in the same transaction, so once."""
+    recording = told.get("recording")  # none of a role before this version, whose spool waits
+    if recording is None:
+        return
+    failed, at = recording["failed"], _time(recording["failed_at"])
+    if failed is not None and row.recording_failed is None:
+        raise_alarm(session, AlarmKind.RECORDING_FAILED, "inbound", at, call=call, reason=failed)
+    row.recording, row.recorded_seconds = recording["file"], recording["seconds"]
+    row.recorded_at, row.recording_failed = _time(recording["began_at"]), failed
 
 
 def _time(told: str | None) -> Any:

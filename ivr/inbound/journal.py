@@ -28,6 +28,17 @@ class _LegRecord:
 
 
 @dataclass
+class _Recording:
+    """`seconds` is None until the file is written; `file` is None where nothing is in it."""
+
+    file: str | None
+    began_at: str
+    seconds: float | None = None
+    failed: str | None = None
+    failed_at: str | None = None
+
+
+@dataclass
 class CallRecord:
     """One caller's. All times are aware UTC, kept as ISO 8601 texts."""
 
@@ -37,6 +48,7 @@ class CallRecord:
     came_at: datetime
     _times: dict[str, str] = field(default_factory=dict)
     _legs: dict[str, _LegRecord] = field(default_factory=dict)
+    _recordings: dict[str, _Recording] = field(default_factory=dict)  # by leg; the caller's by `token`
     target: str | None = None
     ended_by: str | None = None
     seq: int = 0
@@ -84,6 +96,26 @@ class CallRecord:
                 if status is not None and status < 300:
                     self.target, self.ended_by = leg.target, "transfer"
 
+    def recording_began(self, leg: str, file: str, at: datetime) -> None:
+        """`leg` may be the caller's own, whose name is the call's."""
+        self._recordings[leg] = _Recording(file, at.isoformat())
+
+    def recording_ended(self, leg: str, seconds: float) -> None:
+        known = self._recordings[leg]
+        known.seconds = seconds
+        if not seconds:
+            known.file = None
+
+    def recording_failed(self, leg: str, reason: str, at: datetime) -> None:
+        """The first reason is the one that holds."""
+        known = self._recordings[leg]
+        if known.failed is None:
+            known.failed, known.failed_at = reason[:200], at.isoformat()
+
+    def _recording(self, leg: str) -> dict[str, Any] | None:
+        known = self._recordings.get(leg)
+        return None if known is None else asdict(known)
+
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes: the caller is gone, and so is every leg."""
@@ -111,5 +143,6 @@ class CallRecord:
                 name: self._times.get(name)
                 for name in ("queued_at", "talked_at", "redirected_at", "ended_at")
             },
-            "legs": [asdict(leg) for leg in self._legs.values()],
+            "recording": self._recording(self.token),
+            "legs": [{**asdict(leg), "recording": self._recording(leg.token)} for leg in self._legs.values()],
         }

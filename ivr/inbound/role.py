@@ -34,6 +34,7 @@ from ivr.events import (
 from ivr.inbound.directory import Directory
 from ivr.inbound.facts import Service, read_facts
 from ivr.inbound.journal import CallRecord
+from ivr.inbound.recordings import Recordings
 from ivr.inbound.ring_back import RingBacks
 from ivr.inbound.settings import InboundSettings, rules_of
 from ivr.inbound.switchboard import Switchboard
@@ -57,6 +58,7 @@ from ivr.line import Dial, Line, LineError
 from ivr.media import tones
 from ivr.media.audio import Audio
 from ivr.put_through import Telephone
+from ivr.recording_files import RecordingFiles
 
 __all__ = ["InboundRole", "QueuePrompts"]
 
@@ -71,6 +73,7 @@ Hold = Callable[[Mapping[str, int], int], object]
 Load = tuple[Mapping[str, int], int]
 _NOTHING: Load = ({}, 0)
 _HOLD_EVERY = 1.0  # seconds; a line is held for five
+_UNWRITTEN = 5.0  # seconds for what recordings still have to write
 _LOOK_EVERY = 5.0  # seconds
 _GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 
@@ -103,7 +106,8 @@ class InboundRole:
 
     `store` is called in the writer's thread with a snapshot (`ivr.inbound.journal`), and again where the
     database was away; `hold` with the calls by trunk and how many callers wait; `look` takes up newer
-    recordings. `clock` is the line's.
+    prompts. `clock` is the line's.
+    With `files` each leg of a call to a person is recorded.
     """
 
     def __init__(
@@ -118,6 +122,7 @@ class InboundRole:
         hold: Hold,
         clock: Callable[[], float] = time.monotonic,
         ring_backs: RingBacks | None = None,
+        files: RecordingFiles | None = None,
         look: Callable[[], object] = lambda: None,
     ) -> None:
         self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
@@ -136,6 +141,7 @@ class InboundRole:
         self._legs: dict[str, _Leg] = {}
         self._due: float | None = None
         self._stopping = False
+        self._recordings = Recordings(line, files, self._keep)
 
     # -- turning
 
@@ -150,6 +156,7 @@ class InboundRole:
         while (self.board.callers or self._ring_backs) and time.monotonic() < end:
             self.turn(_TURN)
         self._line.close()
+        self._recordings.close(self._clock(), _wall(), _UNWRITTEN)
         self._writer.submit(lambda: self._hold(*_NOTHING))
         if not self._writer.close(5.0):
             log.error("unwritten", jobs=self._writer.backlog)
@@ -163,7 +170,8 @@ class InboundRole:
             self._carry_out(self.board.tick(now), now)
         self._go_on_with_ring_backs(now)
         self._tell_load(now)
-        self._look_for_recordings(now)
+        self._recordings.tick(now, _wall)
+        self._look_for_prompts(now)
         self._writer.deliver()
 
     def _go_on_with_ring_backs(self, now: float) -> None:
@@ -186,7 +194,7 @@ class InboundRole:
 
         self._writer.submit(lambda: self._hold(*load), told)
 
-    def _look_for_recordings(self, now: float) -> None:
+    def _look_for_prompts(self, now: float) -> None:
         if self._looking or now < self._look_at:
             return
         self._looking, self._look_at = True, now + _LOOK_EVERY
@@ -222,10 +230,13 @@ class InboundRole:
             case Incoming():
                 self._came(event)
             case Answered(call) if caller := self._callers.get(call):
+                self._record(event, caller.record, _wall())
                 self._carry_out(self.board.caller_answered(call, now), now)
                 self._keep(caller.record)
             case Answered(call) if leg := self._legs.get(call):
-                leg.record.leg_answered(call, _wall())
+                at = _wall()
+                leg.record.leg_answered(call, at)
+                self._record(event, leg.record, at)
                 self._carry_out(self.board.leg_answered(call, now), now)
                 self._keep(leg.record)
             case PlaybackFinished(call) if call in self._callers:
@@ -244,6 +255,11 @@ class InboundRole:
                 self._caller_ended(event)
             case Ended(call) if call in self._legs:
                 self._leg_ended(event)
+
+    def _record(self, event: Answered, record: CallRecord, at: datetime) -> None:
+        """Who is asked by the callback number's flow isn't recorded, nor is whom they're put through to."""
+        if self._ring_backs is None or record.token not in self._ring_backs:
+            self._recordings.begin(event.call, record, event.codec, event.at, at)
 
     def _came(self, event: Incoming) -> None:
         if self._stopping:
@@ -284,6 +300,7 @@ class InboundRole:
         self._look_around()
 
     def _caller_ended(self, event: Ended) -> None:
+        self._recordings.end(event.call, event.at, _wall())
         record = self._callers.pop(event.call).record
         caller = self.board.callers.get(event.call)
         if caller is not None:  # else we hung up, the person having done so, or sent them elsewhere
@@ -295,6 +312,7 @@ class InboundRole:
         self._keep(record)
 
     def _leg_ended(self, event: Ended) -> None:
+        self._recordings.end(event.call, event.at, _wall())
         record = self._legs.pop(event.call).record
         self._transfers.forget(event.call)
         record.leg_ended(event.call, event, _wall())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
@@ -83,6 +84,11 @@ class InboundSettings(VoiceSettings):
     )
     announce_every: float = Field(20.0, ge=5, le=300, description="seconds between announcements")
     drain_seconds: float = Field(300.0, ge=0, le=3600, description="how long calls may go on after SIGTERM")
+
+    recordings: Path | None = Field(
+        None, description="folder of what is said on 110, each leg a file; absent: nothing is recorded"
+    )
+    recordings_days: int = Field(90, ge=1, le=3650, description="how long recordings are kept")
 
     @property
     def enabled(self) -> bool:

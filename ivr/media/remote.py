@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ivr.events import (
@@ -14,13 +15,15 @@ from ivr.events import (
     RecordingFinished,
 )
 from ivr.media import g711
+from ivr.media.rtp import RtpPacket
 
-__all__ = ["Address", "MediaEvent", "MediaLost", "Remote"]
+__all__ = ["Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
 
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
 _STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 
 Address = tuple[str, int]
+Hear = Callable[[RtpPacket, Codec, float], None]  # a voice packet, its law, when it came: monotonic seconds
 
 
 @dataclass(frozen=True, slots=True)

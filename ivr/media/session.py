@@ -29,7 +29,7 @@ from ivr.media.machine import MachineEar
 from ivr.media.ports import udp_socket
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
-from ivr.media.remote import Address, MediaEvent, MediaLost, Remote
+from ivr.media.remote import Address, Hear, MediaEvent, MediaLost, Remote
 from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
 
 __all__ = ["MediaSession"]
@@ -67,6 +67,7 @@ class MediaSession:
         self._audio: Audio | None = None
         self._token, self._index = "", 0
         self._recorder: Recorder | None = None
+        self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
         self._started = self._early = self._lost = False
@@ -115,6 +116,11 @@ class MediaSession:
         if done is not None:
             told = RecordingFinished(self.call, now, done.token, done.payload, done.codec, done.seconds)
             self._emit(told)
+
+    def tap(self, hear: Hear | None) -> None:
+        """Hand on the voice that is heard from now on. In vain before the answer."""
+        if self._started:
+            self._tap = hear
 
     def press(self, key: str, seconds: float) -> None:
         """Send a key by RFC 4733, after those before it. In vain when the far end takes none."""
@@ -307,6 +313,8 @@ class MediaSession:
                 self._recorder.take(packet, codec)
             if self._ear is not None:
                 self._screen(self._ear, packet, codec, now)
+            if self._tap is not None:
+                self._tap(packet, codec, now)
             if self._listener is not None:
                 self._listener(packet.payload, codec, now)
             for other in self._bridged:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,10 @@ from scoring.web.present import day_start, month_span
 
 @dataclass(frozen=True)
 class DeskDeps:
-    """What `app.py` hands to the desk. `now` is the domain's clock, aware; `service` the office's writer."""
+    """What `app.py` hands to the desk. `now` is the domain's clock, aware; `service` the office's writer.
+
+    `recordings` is the folder of what is said on 110, where there is any.
+    """
 
     sessions: sessionmaker[Session]
     read_sessions: sessionmaker[Session]
@@ -53,6 +57,7 @@ class DeskDeps:
     items: ItemSettings = field(default_factory=ItemSettings)
     flows: FlowShelf | None = None
     prompts: PromptPlace = field(default_factory=PromptPlace)
+    recordings: Path | None = None
 
     @cached_property
     def writer(self) -> Context:

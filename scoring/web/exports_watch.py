@@ -100,6 +100,8 @@ def _parts(row: AlarmRow) -> tuple[str, ...]:
         case "intake_file":
             bad = detail.get("bad_rows")
             return row.name, _("%(n)s行没有导入", n=bad) if bad else "", str(detail.get("fault") or "")
+        case "recording_failed":
+            return _("110来电"), str(detail.get("reason") or "")
         case "attempt_unknown":
             return ()
         case "spool":

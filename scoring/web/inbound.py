@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from datetime import timedelta
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, send_from_directory, url_for
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from callbacks.service.core import audit
 from callbacks.service.inbound import mark_rung_back
-from scoring.queries_inbound import read_caller, read_inbound, waited
+from scoring.queries_inbound import has_heard, read_caller, read_inbound, read_recorded, recorded_legs, waited
 from scoring.web.context import deps
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 from scoring.web.present import day_start
 
 pages = Blueprint("inbound", __name__)
+
+_ONE_LISTENING = timedelta(hours=1)
 
 
 @pages.get("/inbound")
@@ -35,10 +41,40 @@ def one(token: str) -> str:
         found = read_caller(session, token)
         if found is None:
             abort(404)
+        recorded = recorded_legs(found.call, deps().recordings)
         brings_in = {} if found.call.ended_at else deps().transfers
         return render_template(
-            "inbound_one.html", found=found, waited=waited, at=deps().now(), brings_in=brings_in
+            "inbound_one.html",
+            found=found,
+            waited=waited,
+            recorded=recorded,
+            at=deps().now(),
+            brings_in=brings_in,
         )
+
+
+@pages.get("/inbound/<token>/<leg>.wav")
+@needs(Permission.HEAR_MESSAGES)
+def hear(token: str, leg: str) -> Response:
+    """What was said on a leg of a call, the caller's being named as the call is."""
+    folder = deps().recordings
+    with deps().sessions.begin() as session:
+        row = read_recorded(session, token, leg)
+        if folder is None or row is None or row.recording is None:
+            abort(404)
+        response = send_from_directory(
+            folder.absolute(), row.recording, mimetype="audio/wav", conditional=True, etag=False
+        )
+        _note_listening(session, f"inbound:{token}", leg)
+    return response
+
+
+def _note_listening(session: Session, subject: str, leg: str) -> None:
+    """A player asks for parts: what comes within the hour after a beginning is the same listening."""
+    now, login = deps().now(), current_user.login
+    at_once = request.range is None or request.range.ranges[0][0] == 0
+    if at_once or not has_heard(session, subject, leg, login, now - _ONE_LISTENING):
+        audit(session, now, login, "hear_recording", subject, leg=leg)
 
 
 @pages.post("/inbound/<int:call_id>/rung-back")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import struct
-
 from flask import Blueprint, Response, abort, request
 from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback
 from callbacks.models_voice import VoiceMessage
+from callbacks.recording_file import wav_head
 from callbacks.service.core import audit
 from scoring.web.context import deps, scope
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("messages", __name__)
-
-_RATE = 8000
-_FORMATS = {"pcma": 6, "pcmu": 7}  # of RIFF: A-law, µ-law
 
 
 @pages.get("/messages/<int:message_id>.wav")
@@ -31,7 +27,8 @@ def hear(message_id: int) -> Response:
         subject = _subject(session, message)
         if request.range is None or request.range.ranges[0][0] == 0:
             audit(session, deps().now(), current_user.login, "hear_message", subject, message=message.id)
-        content = wav(message.content, message.codec)
+        octets = message.content
+        content = wav_head(len(octets), message.codec) + octets + b"\0" * (len(octets) % 2)
     response = Response(content, mimetype="audio/wav")
     response.headers["Cache-Control"] = "private, no-store"
     response.make_conditional(request, accept_ranges=True, complete_length=len(content))
@@ -47,13 +44,3 @@ def _subject(session: Session, message: VoiceMessage) -> str:
     if not scope(session).covers(session.get_one(Callback, message.callback_id).unit_id):
         abort(404)
     return f"callback:{message.callback_id}"
-
-
-def wav(octets: bytes, codec: str) -> bytes:
-    """A RIFF file of G.711: eight bits at 8 kHz, one channel."""
-    head = struct.pack("<HHIIHHH", _FORMATS[codec], 1, _RATE, _RATE, 1, 8, 0)
-    fact = struct.pack("<I", len(octets))
-    body = b"WAVEfmt " + struct.pack("<I", len(head)) + head
-    body += b"fact" + struct.pack("<I", len(fact)) + fact
-    body += b"data" + struct.pack("<I", len(octets)) + octets + b"\0" * (len(octets) % 2)
-    return b"RIFF" + struct.pack("<I", len(body)) + body

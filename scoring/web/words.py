@@ -317,6 +317,7 @@ ALARMS: dict[str, object] = {
     "webhook_given_up": _l("推送已放弃"),
     "gateway_down": _l("短信通道中断"),
     "audit_broken": _l("审计链断开"),
+    "recording_failed": _l("通话录音失败"),
 }
 ALARM_HELP: dict[str, object] = {
     "emergency_reply": _l("请立即电话核实，必要时转110。"),
@@ -329,6 +330,7 @@ ALARM_HELP: dict[str, object] = {
     "webhook_given_up": _l("对方系统拒收或长期无应答，请联系对方后补取。"),
     "gateway_down": _l("短信发不出去，请联系运营商。"),
     "audit_broken": _l("审计记录被改动。请保全数据库和备份，用 huifang audit verify 核对。"),
+    "recording_failed": _l("110通话照常进行，但没有录全。请检查录音文件夹所在的磁盘。"),
 }
 BREACHES: dict[str, object] = {
     "closed without a callback": _l("已办结但没有回访"),

@@ -38,6 +38,7 @@ from callbacks.models_office import Alarm
 from callbacks.models_voice import VoiceMessage
 from callbacks.numbers import kind_of, mask
 from callbacks.privacy import Privacy
+from callbacks.recording_file import recording_name
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger
 from callbacks.vocabulary import (
@@ -492,11 +493,23 @@ def _calls_to_110(session: Session, town: Town) -> None:
         session.flush()
         if target := words.get("target"):
             leg = {"answered_at": times["talked_at"], "ended_at": times.get("ended_at")}
-            session.add(InboundLeg(call_id=call.id, token=f"{token}-1", target=target, began_at=came, **leg))
+            row = InboundLeg(call_id=call.id, token=f"{token}-1", target=target, began_at=came, **leg)
+            session.add(row)
+            _record(call, row)
         if token == "in-talks":  # and a unit is in it
             rung, answered = (came + timedelta(seconds=at) for at in (41, 48))
             leg = {"kind": LegKind.THREE_WAY, "began_at": rung, "answered_at": answered}
             session.add(InboundLeg(call_id=call.id, token=f"{token}-2", target="unit-water", **leg))
+
+
+def _record(call: InboundCall, leg: InboundLeg) -> None:
+    """The caller's is whole, or goes on; of the leg's the disk took half."""
+    for row, began in ((call, call.talked_at), (leg, leg.answered_at)):
+        assert began is not None
+        row.recording, row.recorded_at = recording_name(row.token, began), began
+        row.recorded_seconds = None if call.ended_at is None else (call.ended_at - began).total_seconds()
+    if leg.ended_at is not None and leg.recorded_seconds is not None:
+        leg.recorded_seconds, leg.recording_failed = leg.recorded_seconds / 2, "No space left on device"
 
 
 def _story_by_key(town: Town) -> None:

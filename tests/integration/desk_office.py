@@ -306,6 +306,9 @@ def _alarms(session: Session, town: Town) -> None:
     town.alarm(AlarmKind.SPOOL, "sms", at, played=4, refused=True)
     town.alarm(AlarmKind.WEBHOOK_GIVEN_UP, "city-platform", at, case_id=case.id, status=410)
     town.alarm(AlarmKind.AUDIT_BROKEN, "audit", at, fault="altered", line=17, link=12)
+    town.alarm(
+        AlarmKind.RECORDING_FAILED, "inbound", at, call="in-answered", reason="No space left on device"
+    )
     seen = town.alarm(AlarmKind.GATEWAY_DOWN, "smsc", at - timedelta(days=1), reason="no bind", seconds=60)
     seen.acknowledged_at, seen.acknowledged_by = at, "admin"
     _gap(town, "forum", GapKind.MISSING_NUMBERS, "F0000012", "F0000014", 3, 0)

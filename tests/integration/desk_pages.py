@@ -41,6 +41,7 @@ PAGES = (
     "/inbound",
     "/inbound/in-gave-up",
     "/inbound/in-talks",
+    "/inbound/in-answered",
     "/templates",
     "/templates/eval",
     "/flows",

@@ -32,6 +32,7 @@ from ivr.inbound.role import InboundRole
 from ivr.inbound.settings import InboundSettings
 from ivr.media.audio import Audio
 from ivr.put_through import People, Telephone
+from ivr.recording_files import RecordingFiles
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
 from prompts.catalogue import load_catalogue
@@ -92,9 +93,10 @@ class Stage:
         self.spool = Spool(spool, desk.ctx.privacy)
         self.writer = Writer(lambda: None, self.spool)
         ring_backs = RingBacks(self.line, rules, self.writer, self.look, self.keep)
+        self.files = None if wanted.recordings is None else RecordingFiles(wanted.recordings)
         self.role = InboundRole(
             self.line, wanted, TARGETS, "0379", Through(), self.writer, self.keep, self.hold,
-            lambda: self.line.now, ring_backs,
+            lambda: self.line.now, ring_backs, self.files,
         )  # fmt: skip
         self.told: list[LineEvent] = []
         take = self.role.take

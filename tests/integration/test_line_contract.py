@@ -11,6 +11,7 @@ import pytest
 from callbacks.vocabulary import Disposition, MachineSign
 from ivr.events import (
     Answered,
+    Codec,
     Ended,
     KeyPressed,
     MachineHeard,
@@ -22,6 +23,7 @@ from ivr.events import (
 from ivr.line import Dial, Line, LineError
 from ivr.media import g711
 from ivr.media.audio import Audio
+from ivr.media.rtp import RtpPacket
 from ivr.media.tones import beep
 from ivr.pyvoip_line import PyvoipLine
 from ivr.simulated_line import SimulatedLine
@@ -41,6 +43,7 @@ ONE_OUT = "one call out at a time"
 NO_RECORDING = "keep what is said"
 NO_MACHINE = "tell a machine that took the call"
 MACHINE = "13803791277"
+NO_TAP = "hand on what is said"
 
 
 @pytest.fixture(params=LINES)
@@ -365,6 +368,7 @@ def test_capabilities_are_told(line: Line) -> None:
     assert line.capabilities.key_time
     assert line.capabilities.recording is not isinstance(line, PyvoipLine)
     assert line.capabilities.machine is not isinstance(line, PyvoipLine)
+    assert line.capabilities.tap is line.capabilities.recording
     assert not line.capabilities.transfer
 
 
@@ -461,3 +465,38 @@ def test_no_machine_is_told_of_a_person_or_unasked(driver: Driver) -> None:
     driver.line.dial(Dial("c2", MACHINE, "city"))
     driver.wait_for(Ended, "c2")
     assert not driver.of(MachineHeard) and not driver.of(MachineHeard, "c2")
+
+
+@pytest.mark.cant("pyvoip", NO_TAP)
+def test_who_taps_a_call_hears_what_is_said(driver: Driver) -> None:
+    """Until the tap ends, and as long as nobody takes it over."""
+    if not driver.line.capabilities.tap:
+        raise LineError("it hands on nothing of what is said")
+    heard: list[tuple[RtpPacket, Codec, float]] = []
+    driver.line.dial(Dial("c1", "13803791231", "city", codecs=("pcma",)))
+    driver.line.tap("c1", lambda *_: pytest.fail("nobody has answered"))
+    driver.wait_for(Answered)
+    driver.line.play("c1", "beep", beep())
+    driver.wait_for(PlaybackFinished)
+    driver.line.tap("c1", lambda *_: pytest.fail("another has taken it over"))
+    driver.line.tap("c1", lambda *told: heard.append(told))
+    driver.line.record("c1", "r1", 20.0)  # to which the simulated citizen speaks
+    driver.wait_for(KeyPressed)
+    said = b"".join(packet.payload for packet, _, _ in heard)
+    assert np.abs(g711.decode(said, "pcma").astype(np.int32)).max(initial=0) > 4000
+    assert {codec for _, codec, _ in heard} == {"pcma"}
+    times = [at for _, _, at in heard]
+    assert times == sorted(times) and times[-1] - times[0] > 0.3
+    driver.line.tap("c1", None)
+    count = len(heard)
+    driver.turns(20)
+    assert len(heard) == count
+
+
+def test_taps_that_cant_be_are_harmless(driver: Driver) -> None:
+    driver.line.tap("nobody", lambda *_: None)
+    driver.line.dial(order(4))
+    driver.wait_for(Ringing)
+    driver.line.tap("c1", lambda *_: pytest.fail("nobody has answered"))
+    driver.line.tap("c1", None)
+    driver.turns(20)

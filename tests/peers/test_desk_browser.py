@@ -233,7 +233,7 @@ SIGHTS = (
     ("none-found", "/cases?q=nothing"),
     ("callbacks", "/callbacks"),
     ("inbound", "/inbound"),
-    ("inbound-caller", "/inbound/in-gave-up"),
+    ("inbound-caller", "/inbound/in-answered"),
     ("inbound-talk", "/inbound/in-talks"),
     ("agents", "/agents"),
     ("agents-agreed", "/agents?tab=agreed"),

@@ -48,6 +48,7 @@ class Role:
     def __init__(self, folder: Path, url: str, callers: int, operators: list[int], **inbound: Any) -> None:
         self.folder, self.port = folder, sip_port()
         self.media = media_ports(200)
+        self.within: tuple[str, ...] = ()  # a command that runs the role
         trunks = [trunk("city", callers)] + [trunk(f"op{n}", at) for n, at in enumerate(operators, 1)]
         targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in range(1, len(operators) + 1)}
         settings = {
@@ -72,7 +73,7 @@ class Role:
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "app", "serve", "--role", "inbound"]
+        command = [*self.within, sys.executable, "-m", "app", "serve", "--role", "inbound"]
         log = (self.folder / "role.log").open("ab")
         with log, subprocess.Popen(command, env=self.environment, stdout=log, stderr=log) as process:
             try:
