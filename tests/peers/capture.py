@@ -37,12 +37,17 @@ def capture(path: Path, what: str = _FILTER) -> Iterator[None]:
 
 
 def packets(path: Path) -> Iterator[bytes]:
-    """The captured packets from their IP header on; packets that lo shows twice are given once."""
+    """The captured packets from their IP header on."""
+    return (packet for _, packet in stamped_packets(path))
+
+
+def stamped_packets(path: Path) -> Iterator[tuple[float, bytes]]:
+    """With the second, since the epoch, at which each was seen."""
     data = path.read_bytes()
     offset = 24
     while offset + 16 <= len(data):
-        _, _, size, _ = struct.unpack_from("<IIII", data, offset)
-        yield data[offset + 16 + _ETHERNET : offset + 16 + size]
+        seconds, micros, size, _ = struct.unpack_from("<IIII", data, offset)
+        yield seconds + micros / 1e6, data[offset + 16 + _ETHERNET : offset + 16 + size]
         offset += 16 + size
 
 

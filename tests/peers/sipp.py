@@ -123,13 +123,16 @@ class Sipp:
         return sum("message received" in block and f"\n{method} sip:" in block for block in blocks)
 
 
-def key_pcap(path: Path, key: str) -> Path:
-    """A capture of one RFC 4733 key: eight packets of 20 ms, then three with the end bit."""
+def key_pcap(path: Path, key: str, *, at: int = 0) -> Path:
+    """A capture of one RFC 4733 key: eight packets of 20 ms, then three with the end bit.
+
+    The first is the stream's `at`th packet.
+    """
     event, packets = "0123456789*#".index(key), []
     steps = [(number * 160, 0) for number in range(1, 9)] + [(8 * 160, 0x80)] * 3
     for number, (duration, end) in enumerate(steps):
         marker = 0x80 if number == 0 else 0
-        rtp = struct.pack("!BBHII", 0x80, marker | 101, 1000 + number, 160, 0x11223344)
+        rtp = struct.pack("!BBHII", 0x80, marker | 101, 1000 + at + number, 160 * (at + 1), 0x11223344)
         packets.append(rtp + struct.pack("!BBH", event, end | 10, duration))
     out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
     for number, payload in enumerate(packets):

@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,40 +15,115 @@ import numpy as np
 from ivr.media import g711
 from tests.loopback_city import media_ports, sip_port
 from tests.peers.peers import need
+from tests.peers.sipp import OK_PLAIN, RECV_ACK
 
-SDP = """v=0
-o=city 1 1 IN IP4 [local_ip]
+
+def sdp(direction: str = "sendrecv", *, host: str = "[media_ip]", version: int = 1) -> str:
+    """A telephone's; on hold it says so by `direction`, or by the host 0.0.0.0 (RFC 3264 §8.4)."""
+    return f"""v=0
+o=city 1 {version} IN IP4 [local_ip]
 s=-
-c=IN IP4 [media_ip]
+c=IN IP4 {host}
 t=0 0
 m=audio [auto_media_port] RTP/AVP 8 101
 a=rtpmap:8 PCMA/8000
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15
+a={direction}
 """
+
+
 _HEAD = """Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-From: <sip:1381234[call_number]@[local_ip]:[local_port]>;tag=[pid]c[call_number]
+From: <sip:{caller}[call_number]@[local_ip]:[local_port]>;tag=[pid]c[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>{tag}
 Call-ID: [call_id]
 CSeq: {cseq}
 Contact: <sip:city@[local_ip]:[local_port]>
 Max-Forwards: 70
 """
+CALLER = "1381234"  # and the call's number in its crowd
 
-INVITE = f"""<send retrans="500"><![CDATA[
+
+def with_sdp(body: str) -> str:
+    return f"Content-Type: application/sdp\nContent-Length: [len]\n\n{body}"
+
+
+def invite(caller: str = CALLER, content: str = with_sdp(sdp()), headers: str = "") -> str:
+    """A caller's INVITE; `content` is the body, its own headers before it."""
+    return f"""<send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-{_HEAD.format(tag="", cseq="1 INVITE")}P-Asserted-Identity: <sip:1381234[call_number]@ims.example>
+{_HEAD.format(caller=caller, tag="", cseq="1 INVITE")}P-Asserted-Identity: <sip:{caller}[call_number]@ims.example>
 P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=46000[call_number]
-Content-Type: application/sdp
-Content-Length: [len]
+{headers}{content}]]></send>"""
 
-{SDP}]]></send>"""
-ACK = f"""<send><![CDATA[
-ACK [next_url] SIP/2.0
-[routes]
-{_HEAD.format(tag="[peer_tag_param]", cseq="1 ACK")}Content-Length: 0
 
-]]></send>"""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Of a dialog: what its own requests begin with."""
+
+    uri: str
+    head: str
+
+    def request(self, method: str, cseq: int, content: str = "Content-Length: 0\n\n") -> str:
+        retransmitted = "" if method == "ACK" else ' retrans="500"'
+        head = self.head.replace("{cseq}", f"{cseq} {method}")
+        return f"<send{retransmitted}><![CDATA[\n{method} {self.uri} SIP/2.0\n[routes]\n{head}{content}]]></send>"
+
+    def reinvite(self, cseq: int, body: str) -> str:
+        """Answered by 200."""
+        steps = (self.request("INVITE", cseq, with_sdp(body)), TAKEN_ANEW, self.request("ACK", cseq))
+        return "\n".join(steps)
+
+    def bye(self, cseq: int = 7) -> str:
+        return self.request("BYE", cseq) + '<recv response="200"/>'
+
+
+TAKEN_ANEW = '<recv response="100" optional="true"/><recv response="200"/>'
+PROVISIONAL = '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
+TAKEN = '<recv response="200" rrs="true"/>'
+
+INVITE = invite()
+THE_CALLER = Side("[next_url]", _HEAD.replace("{caller}", CALLER).replace("{tag}", "[peer_tag_param]"))
+ACK = THE_CALLER.request("ACK", 1)
+
+# A telephone's own requests and its answers keep what the INVITE said, whatever came since.
+RECV_CALL = """<recv request="INVITE" rrs="true"><action>
+<ereg regexp=".*" search_in="hdr" header="From:" assign_to="2"/>
+<ereg regexp=".*" search_in="hdr" header="To:" assign_to="3"/>
+<ereg regexp="sip:[^&gt;]*" search_in="hdr" header="Contact:" assign_to="4"/>
+<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="5"/>
+<ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="6"/>
+</action></recv><Reference variables="2,3,4,5,6"/>"""
+THE_OPERATOR = Side(
+    "[$4]",
+    """Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+From:[$3];tag=[pid]op[call_number]
+To:[$2]
+Call-ID: [call_id]
+CSeq: {cseq}
+Contact: <sip:[local_ip]:[local_port]>
+Max-Forwards: 70
+""",
+)
+
+
+def reply_to_call(line: str, content: str = "Content-Length: 0\n\n") -> str:
+    """A telephone's answer to the INVITE that rang it."""
+    return f"""<send><![CDATA[
+SIP/2.0 {line}
+Via:[$5]
+[last_Record-Route:]
+From:[$2]
+To:[$3];tag=[pid]op[call_number]
+Call-ID: [call_id]
+CSeq:[$6]
+Contact: <sip:[local_ip]:[local_port]>
+{content}]]></send>"""
+
+
+RINGS = reply_to_call("180 Ringing")
+TAKES = reply_to_call("200 OK", with_sdp(sdp()))
+IS_CANCELLED = f"{OK_PLAIN}{reply_to_call('487 Request Terminated')}{RECV_ACK}"
 
 
 def scenario(*steps: str) -> str:
@@ -95,13 +171,13 @@ class Crowd:
         self._process.wait(10)
 
 
-def tone_pcap(path: Path, hertz: int, seconds: float) -> Path:
-    """A capture of A-law RTP: a tone, 20 ms a packet."""
+def tone_pcap(path: Path, hertz: int, seconds: float, *, at: int = 0) -> Path:
+    """A capture of A-law RTP: a tone, 20 ms a packet, the first the stream's `at`th."""
     wave = np.sin(np.arange(int(seconds * 8000)) * (2 * math.pi * hertz / 8000)) * 8000
     octets = g711.encode(wave.astype(np.int16), "pcma")
     out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
     for number in range(len(octets) // 160):
-        rtp = struct.pack("!BBHII", 0x80, 8, 1000 + number, 160 * number, 0x11223344)
+        rtp = struct.pack("!BBHII", 0x80, 8, 1000 + at + number, 160 * (at + number), 0x11223344)
         rtp += octets[160 * number : 160 * (number + 1)]
         udp = struct.pack("!HHHH", 30000, 30000, 8 + len(rtp), 0) + rtp
         home = b"\x7f\0\0\1"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,23 @@ from tests.loopback_city import media_ports, sip_port
 from tests.peers.capture import capture, packets
 from tests.peers.chaos_city import PRESET
 from tests.peers.peers import need
-from tests.peers.sipp import OK_PLAIN, RECV_BYE, pause, play
-from tests.peers.sipp_crowd import ACK, INVITE, SDP, Crowd, scenario, tone_pcap
+from tests.peers.sipp import OK_PLAIN, RECV_ACK, RECV_BYE, pause, play
+from tests.peers.sipp_crowd import (
+    ACK,
+    INVITE,
+    PROVISIONAL,
+    RECV_CALL,
+    RINGS,
+    TAKEN,
+    TAKES,
+    THE_OPERATOR,
+    Crowd,
+    scenario,
+    tone_pcap,
+)
 
 CALLERS, OPERATORS = 30, 5
 CALLERS_HERTZ = 600
-PROVISIONAL = '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
-TAKEN = '<recv response="200" rrs="true"/>'
 
 
 def operators_hertz(number: int) -> int:
@@ -45,12 +55,26 @@ def operators_hertz(number: int) -> int:
 class Role:
     """`huifang serve --role inbound` over its own database."""
 
-    def __init__(self, folder: Path, url: str, callers: int, operators: list[int], **inbound: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        callers: int,
+        telephones: list[int],
+        *,
+        callers_trunk: Mapping[str, Any] | None = None,
+        **inbound: Any,
+    ) -> None:
+        """Each of the telephones' SIP ports is a target `seat-1` … and, if nothing else is said, an operator's.
+
+        `callers_trunk` is what else is said of theirs; the rest is of `[inbound]`.
+        """
         self.folder, self.port = folder, sip_port()
         self.media = media_ports(200)
         self.within: tuple[str, ...] = ()  # a command that runs the role
-        trunks = [trunk("city", callers)] + [trunk(f"op{n}", at) for n, at in enumerate(operators, 1)]
-        targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in range(1, len(operators) + 1)}
+        seats = dict(enumerate(telephones, 1))
+        trunks = [trunk("city", callers) | (callers_trunk or {}), *(trunk(f"op{n}", at) for n, at in seats.items())]
+        targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in seats}
         settings = {
             "mode": "operators",
             "sip_port": self.port,
@@ -105,57 +129,13 @@ def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
 def operator(folder: Path, number: int, talk: int) -> Crowd:
     """Rings for 0.3 s, answers, says its tone and hangs up after `talk` milliseconds."""
     tone = tone_pcap(folder / f"tone-{number}.pcap", operators_hertz(number), talk / 1000)
-    steps = scenario(*ringing(), play(tone), pause(talk), bye(), '<recv response="200"/>')
+    steps = scenario(*ringing(), play(tone), pause(talk), THE_OPERATOR.bye())
     return Crowd(folder / f"operator-{number}", steps)
 
 
 def ringing() -> list[str]:
     """Rings for 0.3 s and answers."""
-    return [_RECV_INVITE, _ringing(), pause(300), _taken(), '<recv request="ACK"/>']
-
-
-# An operator's own answers keep what its BYE needs.
-_RECV_INVITE = """<recv request="INVITE" rrs="true"><action>
-<ereg regexp=".*" search_in="hdr" header="From:" assign_to="2"/>
-<ereg regexp=".*" search_in="hdr" header="To:" assign_to="3"/>
-<ereg regexp="sip:[^&gt;]*" search_in="hdr" header="Contact:" assign_to="4"/>
-</action></recv><Reference variables="2,3,4"/>"""
-
-
-def _ringing() -> str:
-    return _response("180 Ringing", "Content-Length: 0\n\n")
-
-
-def _taken() -> str:
-    return _response("200 OK", f"Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}")
-
-
-def _response(line: str, body: str) -> str:
-    return f"""<send><![CDATA[
-SIP/2.0 {line}
-[last_Via:]
-[last_Record-Route:]
-[last_From:]
-[last_To:];tag=[pid]op[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-{body}]]></send>"""
-
-
-def bye() -> str:
-    return """<send retrans="500"><![CDATA[
-BYE [$4] SIP/2.0
-[routes]
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
-From:[$3];tag=[pid]op[call_number]
-To:[$2]
-Call-ID: [call_id]
-CSeq: 70 BYE
-Max-Forwards: 70
-Content-Length: 0
-
-]]></send>"""
+    return [RECV_CALL, RINGS, pause(300), TAKES, RECV_ACK]
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from ivr.media import g711
 from tests.loopback_city import sip_port
 from tests.peers.capture import capture, packets
 from tests.peers.sipp import OK_PLAIN, RECV_BYE, pause, play
-from tests.peers.sipp_crowd import Crowd, scenario, tone_pcap
+from tests.peers.sipp_crowd import THE_OPERATOR, Crowd, scenario, tone_pcap
 from tests.peers.test_inbound_sipp import (
     CALLERS_HERTZ,
     Role,
-    bye,
     callers,
     kept,
     operators_hertz,
@@ -31,34 +30,16 @@ OPERATOR_HERTZ = operators_hertz(1)
 UNIT_HERTZ = 2600
 
 
-def in_dialog(method: str, cseq: int, *lines: str) -> str:
-    """A request of an operator who was called."""
-    head = bye().replace("BYE", method).replace("CSeq: 70", f"CSeq: {cseq}")
-    return head.replace("Content-Length: 0\n\n", "\n".join([*lines, ""]))
-
-
 def keyed(*keys: str) -> list[str]:
     """Keys by INFO, a tenth of a second apart."""
     steps = []
     for at, key in enumerate(keys):
-        body = (
-            "Content-Type: application/dtmf-relay",
-            "Content-Length: [len]",
-            "",
-            f"Signal={key}\nDuration=100",
-        )
-        steps += [in_dialog("INFO", 10 + at, *body), '<recv response="200"/>', pause(100)]
+        body = f"Content-Type: application/dtmf-relay\nContent-Length: [len]\n\nSignal={key}\nDuration=100\n"
+        steps += [THE_OPERATOR.request("INFO", 10 + at, body), '<recv response="200"/>', pause(100)]
     return steps
 
 
-REFER_TO_12 = in_dialog(
-    "REFER",
-    5,
-    "Contact: <sip:[local_ip]:[local_port]>",
-    "Refer-To: <sip:12@[local_ip]>",
-    "Content-Length: 0",
-    "",
-)
+REFER_TO_12 = THE_OPERATOR.request("REFER", 5, "Refer-To: <sip:12@[local_ip]>\nContent-Length: 0\n\n")
 
 
 def notified(state: str, fragment: str) -> str:
@@ -76,7 +57,7 @@ class Talk:
         tone = tone_pcap(folder / "operator.pcap", OPERATOR_HERTZ, 6.0)
         unit_tone = tone_pcap(folder / "unit.pcap", UNIT_HERTZ, unit_talks / 1000)
         self.operator = Crowd(folder / "operator", scenario(*ringing(), play(tone), pause(800), *amidst))
-        end = [play(unit_tone), pause(unit_talks), bye(), '<recv response="200"/>']
+        end = [play(unit_tone), pause(unit_talks), THE_OPERATOR.bye(70)]
         self.unit = Crowd(folder / "unit", scenario(*ringing(), *end))
         trunks = [trunk("city", sip_port()), trunk("op1", self.operator.port), trunk("u", self.unit.port)]
         self.role = Role(
@@ -152,7 +133,7 @@ def test_an_operators_telephone_hands_the_caller_over_by_refer(tmp_path: Path) -
 @pytest.mark.timeout(120)
 def test_an_operator_brings_a_unit_in_and_three_hear_one_another(tmp_path: Path) -> None:
     """`*12#`: each hears the other two at once. The unit hangs up, the operator talks on."""
-    talk = Talk(tmp_path, *keyed("*", "1", "2", "#"), pause(4200), bye(), '<recv response="200"/>')
+    talk = Talk(tmp_path, *keyed("*", "1", "2", "#"), pause(4200), THE_OPERATOR.bye(70))
     heard = talk.held()
     [call] = kept(talk.url)
     assert (call.target, call.ended_by) == ("seat-1", "person")
@@ -168,7 +149,7 @@ def test_an_operator_brings_a_unit_in_and_three_hear_one_another(tmp_path: Path)
 def test_a_unit_that_doesnt_answer_leaves_the_caller_with_the_operator(tmp_path: Path) -> None:
     """The telephone hears 480, and the talk goes on."""
     steps = [REFER_TO_12, '<recv response="202"/>', notified("active", "SIP/2.0 100")]
-    steps += [notified("terminated", "SIP/2.0 4"), pause(1000), bye(), '<recv response="200"/>']
+    steps += [notified("terminated", "SIP/2.0 4"), pause(1000), THE_OPERATOR.bye(70)]
     talk = Talk(tmp_path, *steps)
     talk.unit.stop()  # nobody is there
     heard = talk.held()
