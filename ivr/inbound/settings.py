@@ -73,7 +73,9 @@ class InboundSettings(VoiceSettings):
         (), description="groups and [targets] that join in, step by step, for who waits"
     )
     overflow_after: float = Field(20.0, ge=1, le=600, description="seconds of waiting, for each step")
-    overflow_at: int = Field(10, ge=1, le=1000, description="so many wait: the next overflows at once")
+    overflow_at: int = Field(
+        10, ge=1, le=1000, description="so many wait: they and the next overflow at once"
+    )
     transfers: tuple[TransferSettings, ...] = Field((), description="[[inbound.transfers]]")
     transfer_ring_time: float = Field(30.0, ge=5, le=120, description="seconds that whom they name rings")
     pop_url: str = Field(

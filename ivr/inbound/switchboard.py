@@ -89,10 +89,12 @@ class Switchboard:
             return [Redirect(name)]
         rules = self.rules
         many = rules.mode is Mode.OPERATORS and len(self.waiting) >= rules.overflow_at
-        caller = Caller(name, now, overflow_at=now + rules.overflow_after)
-        if many or rules.mode is Mode.REDIRECT:
-            caller.overflows = 1
-        self.callers[name] = caller
+        self.callers[name] = Caller(name, now, overflow_at=now + rules.overflow_after)
+        if rules.mode is Mode.REDIRECT:
+            self.callers[name].overflows = 1
+        elif many:  # those who ring nobody, not this one alone: who came first is first
+            for caller in self.waiting:
+                caller.overflows = caller.overflows if caller.legs else max(1, caller.overflows)
         return [RingBack(name), *self.go_on(now)]
 
     def caller_answered(self, name: str, now: float) -> list[Command]:

@@ -79,7 +79,7 @@ class Rules:
     wrap_up: float = 10.0
     rest: float = 10.0  # of a telephone that wasn't answered, or can't be reached
     overflow_after: float = 20.0
-    overflow_at: int = 10  # so many wait already: the next one overflows at once
+    overflow_at: int = 10  # so many wait already: they and the next one overflow at once
     announce_every: float = 20.0
     third_ring_time: float = 30.0  # of whom an operator brings in
 

@@ -23,7 +23,7 @@ def capture(path: Path, what: str = _FILTER) -> Iterator[None]:
     """Captures to `path` while the block runs; `what` is tcpdump's filter."""
     program = shutil.which("tcpdump") or "/usr/bin/tcpdump"
     need("tcpdump", Path(program).exists())
-    command = [program, "-i", "lo", "-U", "-s", "0", "-B", "16384", "-w", str(path), what]
+    command = [program, "-i", "lo", "-U", "--immediate-mode", "-s", "0", "-B", "16384", "-w", str(path), what]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -83,8 +83,13 @@ PROVISIONAL = '<recv response="100" optional="true"/><recv response="180" option
 TAKEN = '<recv response="200" rrs="true"/>'
 
 INVITE = invite()
-THE_CALLER = Side("[next_url]", _HEAD.replace("{caller}", CALLER).replace("{tag}", "[peer_tag_param]"))
-ACK = THE_CALLER.request("ACK", 1)
+
+
+def the_caller(caller: str = CALLER) -> Side:
+    return Side("[next_url]", _HEAD.replace("{caller}", caller).replace("{tag}", "[peer_tag_param]"))
+
+
+ACK = the_caller().request("ACK", 1)
 
 # A telephone's own requests and its answers keep what the INVITE said, whatever came since.
 RECV_CALL = """<recv request="INVITE" rrs="true"><action>
@@ -158,6 +163,10 @@ class Crowd:
         errors = self.folder / "errors.log"
         told = errors.read_text()[:3000] if errors.exists() else ""
         assert status == 0, f"SIPp ended with {status}: {told}"
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
 
     @property
     def calls(self) -> int:

@@ -151,11 +151,18 @@ def test_what_overflows_joins_in_and_the_rest_still_may_answer() -> None:
     assert said(board.leg_answered("c-3", 53.0)) == ["drop c-5", "bridge c c-3"]
 
 
-def test_at_so_many_waiting_the_next_one_overflows_at_once() -> None:
-    board = Switchboard(rules(overflow_at=3))
+def test_at_so_many_waiting_they_overflow_at_once_who_came_first_before_the_others() -> None:
+    board = Switchboard(rules(overflow_at=3, overflow=("second",)))
     for name in "abc":
         board.arrive(name, 0.0)
-    assert said(board.arrive("d", 0.0)) == ["ring d", "dial s3 d"]
+    assert said(board.arrive("d", 0.0)) == ["ring d", "dial s3 c", "answer d"]
+
+
+def test_at_so_many_waiting_a_target_that_takes_any_number_takes_them_all() -> None:
+    board = Switchboard(rules(overflow_at=3, overflow=("desk",)))
+    for name in "abc":
+        board.arrive(name, 0.0)
+    assert said(board.arrive("d", 0.0)) == ["ring d", "dial desk c", "dial desk d"]
 
 
 def test_whom_the_network_takes_from_an_operator_waits_again_before_the_others() -> None:

@@ -1,0 +1,146 @@
+"""The inbound role among SIPp peers of many habits: who picks up, who never does, who gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from callbacks.models_inbound import InboundCall
+from tests.loopback_city import sip_port
+from tests.peers.capture import capture
+from tests.peers.sipp import OK_PLAIN, RECV_ACK, RECV_BYE, RECV_CANCEL, pause
+from tests.peers.sipp_crowd import (
+    CALLER,
+    IS_CANCELLED,
+    PROVISIONAL,
+    RECV_CALL,
+    RINGS,
+    TAKEN,
+    TAKES,
+    THE_OPERATOR,
+    Crowd,
+    invite,
+    reply_to_call,
+    scenario,
+    the_caller,
+)
+from tests.peers.test_inbound_sipp import Role, kept, until
+from tests.peers.wire import Sip, sip_of
+
+__all__ = ["World", "picks_up", "takes_one", "the_world"]
+
+QUICK = {"t1": 0.05, "t2": 0.4, "t4": 0.5}
+NEVER = 600  # seconds, of a rule that isn't to play a part
+
+NEVER_PICKS_UP = f"{RINGS}{RECV_CANCEL}{IS_CANCELLED}"
+
+
+def picks_up(after: int, *, talks: int | None = None) -> str:
+    """Rings for so many milliseconds, unless it's cancelled, then talks: for as many, or until they hang up."""
+    return (
+        f'{RINGS}<recv request="CANCEL" timeout="{after}" ontimeout="up"/>{IS_CANCELLED}<nop next="over"/>'
+        f'<label id="up"/>{_talks(talks)}<label id="over"/>'
+    )
+
+
+def takes_one(after: int) -> str:
+    """Picks up the first call; is busy for every other, whether or not the first is over."""
+    count = (
+        '<Global variables="calls"/><nop><action><add assign_to="calls" value="1"/>'
+        '<test assign_to="again" variable="calls" compare="greater_than" value="1"/></action></nop>'
+        '<nop next="busy" test="again"/>'
+    )
+    busy = f'<label id="busy"/>{reply_to_call("486 Busy Here")}{RECV_ACK}<label id="end"/>'
+    return f'{count}{RINGS}{pause(after)}{_talks(None)}<nop next="end"/>{busy}'
+
+
+def _talks(milliseconds: int | None) -> str:
+    ends = RECV_BYE + OK_PLAIN if milliseconds is None else pause(milliseconds) + THE_OPERATOR.bye()
+    return f"{TAKES}{RECV_ACK}{ends}"
+
+
+class World:
+    """One role, its telephones and what went over its SIP port. Callers ring it one crowd after another."""
+
+    def __init__(self, folder: Path, role: Role, telephones: Sequence[Crowd], url: str) -> None:
+        self.folder, self.role, self.telephones, self.url = folder, role, telephones, url
+        self._crowds = 0
+
+    def call(self, *steps: str, calls: int = 1, rate: int = 10) -> Crowd:
+        """A crowd of callers, the first step of whom is an INVITE."""
+        self._crowds += 1
+        folder = self.folder / f"callers-{self._crowds}"
+        return Crowd(folder, scenario(*steps), to=self.role.port, calls=calls, rate=rate)
+
+    def talk(
+        self, milliseconds: int | None = None, *, calls: int = 1, rate: int = 10, caller: str = CALLER
+    ) -> Crowd:
+        """Callers who hang up so long after they were answered; without, the person does."""
+        side = the_caller(caller)
+        ends = RECV_BYE + OK_PLAIN if milliseconds is None else pause(milliseconds) + side.bye()
+        steps = (invite(caller), PROVISIONAL, TAKEN, side.request("ACK", 1), ends)
+        return self.call(*steps, calls=calls, rate=rate)
+
+    def kept(self) -> list[InboundCall]:
+        """What the desk's page is made of; nothing until the role has made its tables."""
+        try:
+            return kept(self.url)
+        except DBAPIError:
+            return []
+
+    def until_talking(self, calls: int) -> None:
+        """So many have talked, or do."""
+        until(lambda: sum(call.talked_at is not None for call in self.kept()) >= calls)
+
+    def until_over(self, calls: int) -> list[InboundCall]:
+        """So many calls are over, and so is every leg of theirs: they in their order."""
+
+        def over() -> bool:
+            known = self.kept()
+            ended = [call for call in known if call.ended_at and all(leg.ended_at for leg in call.legs)]
+            return len(ended) >= calls
+
+        until(over)
+        return self.kept()
+
+    def seat_at(self, port: int) -> str:
+        return next(f"seat-{n}" for n, each in enumerate(self.telephones, 1) if each.port == port)
+
+    @property
+    def pcap(self) -> Path:
+        return self.folder / "wire.pcap"
+
+    def seen(self) -> list[Sip]:
+        """What was captured until now."""
+        return sip_of(self.pcap, self.role.port)
+
+    def rung(self) -> list[tuple[str, str]]:
+        """Whom each INVITE of the role's rang, for which caller, in their order: (seat, number)."""
+        mine = [each for each in self.seen() if each.source == self.role.port and each.begins_a_call]
+        return [(self.seat_at(each.target), each.caller) for each in mine]
+
+
+@contextmanager
+def the_world(folder: Path, *telephones: str, media: bool = False, **settings: Any) -> Iterator[World]:
+    """`telephones` are the steps of seat-1 … after the INVITE that rings them; `media` captures voice too."""
+    url = f"sqlite:///{folder}/huifang.db"
+    with ExitStack() as ends:
+        crowds = [
+            Crowd(folder / f"seat-{number}", scenario(RECV_CALL, steps))
+            for number, steps in enumerate(telephones, 1)
+        ]
+        for each in crowds:
+            ends.callback(each.stop)
+        rules = {"wrap_up": 0, "overflow_after": NEVER, **QUICK, **settings}
+        role = Role(folder, url, sip_port(), [each.port for each in crowds], **rules)
+        world = World(folder, role, crowds, url)
+        what = f"udp port {role.port}"
+        if media:
+            what += f" or udp portrange {role.media[0]}-{role.media[1]}"
+        ends.enter_context(role.running())
+        with capture(world.pcap, what):
+            yield world
