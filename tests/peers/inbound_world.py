@@ -31,7 +31,7 @@ from tests.peers.sipp_crowd import (
 from tests.peers.test_inbound_sipp import Role, kept, until
 from tests.peers.wire import Sip, sip_of
 
-__all__ = ["World", "picks_up", "takes_one", "the_world"]
+__all__ = ["NEVER_PICKS_UP", "World", "picks_up", "picks_up_at_last", "takes_one", "the_world"]
 
 QUICK = {"t1": 0.05, "t2": 0.4, "t4": 0.5}
 NEVER = 600  # seconds, of a rule that isn't to play a part
@@ -40,7 +40,7 @@ NEVER_PICKS_UP = f"{RINGS}{RECV_CANCEL}{IS_CANCELLED}"
 
 
 def picks_up(after: int, *, talks: int | None = None) -> str:
-    """Rings for so many milliseconds, unless it's cancelled, then talks: for as many, or until they hang up."""
+    """Rings for so many milliseconds unless it's cancelled, then talks: `talks` of them, or as long as they."""
     return (
         f'{RINGS}<recv request="CANCEL" timeout="{after}" ontimeout="up"/>{IS_CANCELLED}<nop next="over"/>'
         f'<label id="up"/>{_talks(talks)}<label id="over"/>'
@@ -49,13 +49,23 @@ def picks_up(after: int, *, talks: int | None = None) -> str:
 
 def takes_one(after: int) -> str:
     """Picks up the first call; is busy for every other, whether or not the first is over."""
-    count = (
+    busy = f'<label id="late"/>{reply_to_call("486 Busy Here")}{RECV_ACK}<label id="end"/>'
+    return f'{_from_call(2)}{RINGS}{pause(after)}{_talks(None)}<nop next="end"/>{busy}'
+
+
+def picks_up_at_last(at: int) -> str:
+    """Rings on until it's cancelled, but for its `at`th call, which it takes."""
+    late = f'<label id="late"/>{RINGS}{pause(100)}{_talks(200)}<label id="end"/>'
+    return f'{_from_call(at)}{NEVER_PICKS_UP}<nop next="end"/>{late}'
+
+
+def _from_call(at: int) -> str:
+    """From a telephone's `at`th call on it goes on at the label `late`."""
+    return (
         '<Global variables="calls"/><nop><action><add assign_to="calls" value="1"/>'
-        '<test assign_to="again" variable="calls" compare="greater_than" value="1"/></action></nop>'
-        '<nop next="busy" test="again"/>'
+        f'<test assign_to="is_late" variable="calls" compare="greater_than_equal" value="{at}"/></action></nop>'
+        '<nop next="late" test="is_late"/>'
     )
-    busy = f'<label id="busy"/>{reply_to_call("486 Busy Here")}{RECV_ACK}<label id="end"/>'
-    return f'{count}{RINGS}{pause(after)}{_talks(None)}<nop next="end"/>{busy}'
 
 
 def _talks(milliseconds: int | None) -> str:

@@ -50,9 +50,10 @@ def with_sdp(body: str) -> str:
 
 def invite(caller: str = CALLER, content: str = with_sdp(sdp()), headers: str = "") -> str:
     """A caller's INVITE; `content` is the body, its own headers before it."""
+    asserted = f"P-Asserted-Identity: <sip:{caller}[call_number]@ims.example>"
     return f"""<send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-{_HEAD.format(caller=caller, tag="", cseq="1 INVITE")}P-Asserted-Identity: <sip:{caller}[call_number]@ims.example>
+{_HEAD.format(caller=caller, tag="", cseq="1 INVITE")}{asserted}
 P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=46000[call_number]
 {headers}{content}]]></send>"""
 
@@ -67,7 +68,8 @@ class Side:
     def request(self, method: str, cseq: int, content: str = "Content-Length: 0\n\n") -> str:
         retransmitted = "" if method == "ACK" else ' retrans="500"'
         head = self.head.replace("{cseq}", f"{cseq} {method}")
-        return f"<send{retransmitted}><![CDATA[\n{method} {self.uri} SIP/2.0\n[routes]\n{head}{content}]]></send>"
+        message = f"{method} {self.uri} SIP/2.0\n[routes]\n{head}{content}"
+        return f"<send{retransmitted}><![CDATA[\n{message}]]></send>"
 
     def reinvite(self, cseq: int, body: str) -> str:
         """Answered by 200."""

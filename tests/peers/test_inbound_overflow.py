@@ -16,7 +16,7 @@ def number(place: int) -> str:
 
 @pytest.mark.timeout(120)
 def test_step_by_step_until_somebody_answers(tmp_path: Path) -> None:
-    """Seat 1 is the first group, seat 2 the second, seat 3 another trunk's, which takes one, seat 4 the desk."""
+    """Seat 1 is the first group, 2 the second, 3 another trunk's, which takes one call, 4 the desk."""
     telephones = (picks_up(200), picks_up(200), takes_one(200), picks_up(200))
     groups = ({"target": "seat-1"}, {"target": "seat-2", "group": "second"})
     overflow = ["second", "seat-3", "seat-4"]

@@ -65,7 +65,7 @@ class Role:
         callers_trunk: Mapping[str, Any] | None = None,
         **inbound: Any,
     ) -> None:
-        """Each of the telephones' SIP ports is a target `seat-1` … and, if nothing else is said, an operator's.
+        """Each of the telephones' SIP ports is a target `seat-1` …, an operator's if nothing else is said.
 
         `callers_trunk` is what else is said of theirs; the rest is of `[inbound]`.
         """
