@@ -11,6 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ivr.counters import Counters
 from ivr.events import (
@@ -35,6 +36,7 @@ from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_
 __all__ = ["MediaSession"]
 
 _COMFORT_NOISE = 13  # RFC 3389
+_NOWHERE = "0.0.0.0"  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
@@ -77,6 +79,8 @@ class MediaSession:
 
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
+        if self.remote is not None and remote.address[0] == _NOWHERE:
+            remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
         self.remote = remote
         return moved and self._source is not None
@@ -162,8 +166,8 @@ class MediaSession:
         remote = self.remote
         if self._recorder is not None and now >= self._recorder.ends_at:
             self.stop_recording(now)
-        if remote is None or not remote.receives:
-            self._heard_at = now  # nothing is to come, so nothing is lost
+        if remote is None or not (remote.receives and remote.sends):
+            self._heard_at = now  # nothing is to come of who holds, so nothing is lost
         if remote is None or not remote.sends:
             self._sender.skip(FRAME_SAMPLES)
             return

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ivr.events import Answered, KeyPressed, LineEvent, PlaybackFinished
+from ivr.events import Answered, Ended, KeyPressed, LineEvent, PlaybackFinished
 from ivr.line import Dial
 from ivr.media.dtmf import send_key
 from ivr.media.rtp import BadPacket, Sender, parse
 from ivr.sip_line import SipLine
 from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, quick_voice
+
+
+LOST_AFTER = 1.0
 
 
 def udp() -> socket.socket:
@@ -38,7 +41,7 @@ class HandMade:
 
     def __init__(self) -> None:
         self.sip, self.first, self.second = udp(), udp(), udp()
-        self.line = SipLine(quick_voice(self.sip.getsockname()[1]))
+        self.line = SipLine(quick_voice(self.sip.getsockname()[1], media_lost_after=LOST_AFTER))
         self.told: list[LineEvent] = []
         self.invite, self.us = "", ("", 0)
         self.heard: list[str] = []
@@ -48,9 +51,9 @@ class HandMade:
         for each in (self.sip, self.first, self.second):
             each.close()
 
-    def sdp(self, media: socket.socket, direction: str = "sendrecv") -> str:
+    def sdp(self, media: socket.socket, direction: str = "sendrecv", host: str = HOST) -> str:
         port = media.getsockname()[1]
-        lines = ["v=0", f"o=- 1 1 IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0"]
+        lines = ["v=0", f"o=- 1 1 IN IP4 {HOST}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
         lines += [f"m=audio {port} RTP/AVP 8 101", "a=rtpmap:101 telephone-event/8000", f"a={direction}"]
         return "".join(f"{line}\r\n" for line in lines)
 
@@ -80,7 +83,9 @@ class HandMade:
         self.until(lambda: any(isinstance(event, Answered) for event in self.told))
         self.until(lambda: any(message.startswith("ACK") for message in self.heard))
 
-    def reinvite(self, media: socket.socket, direction: str = "sendrecv", cseq: int = 1) -> str:
+    def reinvite(
+        self, media: socket.socket, direction: str = "sendrecv", cseq: int = 1, host: str = HOST
+    ) -> str:
         """Send it; their answer."""
         port = self.sip.getsockname()[1]
         contact = header(self.invite, "Contact").strip("<>")
@@ -93,7 +98,7 @@ class HandMade:
             ("CSeq", f"{cseq} INVITE"),
             ("Contact", f"<sip:far@{HOST}:{port}>"),
         ]
-        body = self.sdp(media, direction)
+        body = self.sdp(media, direction, host)
         self.send(f"INVITE {contact} SIP/2.0", [*fields, ("Content-Type", "application/sdp")], body)
         answers: list[str] = []
         self.until(lambda: answers.extend(each for each in self.heard if is_ok(each, cseq)) or answers)
@@ -150,3 +155,30 @@ def test_hold_is_answered_and_the_prompt_waits(far: HandMade) -> None:
     far.until(lambda: far.voice_at(far.first))
     far.line.play("c1", "short", PROMPT)
     far.until(lambda: any(isinstance(event, PlaybackFinished) for event in far.told))
+
+
+HOLDS = [
+    # how it says that it holds
+    ("sendonly", HOST),
+    ("inactive", HOST),
+    ("sendrecv", "0.0.0.0"),  # RFC 2543's
+]
+
+
+@pytest.mark.parametrize(("direction", "host"), HOLDS)
+def test_a_long_hold_without_a_packet_loses_neither_the_call_nor_what_is_first_said(
+    far: HandMade, direction: str, host: str
+) -> None:
+    far.answered()
+    far.press(far.first, "1", ssrc=1)
+    far.until(lambda: far.keys() == "1")
+    far.reinvite(far.first, direction, host=host)
+    end = time.monotonic() + 1.3 * LOST_AFTER
+    far.until(lambda: time.monotonic() > end)
+    while far.voice_at(far.first):
+        pass
+    far.reinvite(far.first, cseq=2)
+    far.until(lambda: far.voice_at(far.first))
+    far.press(far.first, "2", ssrc=2)
+    far.until(lambda: far.keys() == "12")
+    assert not any(isinstance(event, Ended) for event in far.told)

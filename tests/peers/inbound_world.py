@@ -40,7 +40,7 @@ NEVER_PICKS_UP = f"{RINGS}{RECV_CANCEL}{IS_CANCELLED}"
 
 
 def picks_up(after: int, *, talks: int | None = None) -> str:
-    """Rings for so many milliseconds unless it's cancelled, then talks: `talks` of them, or as long as they."""
+    """Rings for so many milliseconds unless it's cancelled; talks for `talks`, or until they hang up."""
     return (
         f'{RINGS}<recv request="CANCEL" timeout="{after}" ontimeout="up"/>{IS_CANCELLED}<nop next="over"/>'
         f'<label id="up"/>{_talks(talks)}<label id="over"/>'
@@ -63,7 +63,8 @@ def _from_call(at: int) -> str:
     """From a telephone's `at`th call on it goes on at the label `late`."""
     return (
         '<Global variables="calls"/><nop><action><add assign_to="calls" value="1"/>'
-        f'<test assign_to="is_late" variable="calls" compare="greater_than_equal" value="{at}"/></action></nop>'
+        f'<test assign_to="is_late" variable="calls" compare="greater_than_equal" value="{at}"/>'
+        "</action></nop>"
         '<nop next="late" test="is_late"/>'
     )
 

@@ -149,9 +149,9 @@ class Crowd:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "scenario.xml").write_text(steps)
         self.port = sip_port()
-        media, _ = media_ports(60)  # SIPp takes four ports for each call
+        self.media, _ = media_ports(60)  # of the first call; SIPp takes four ports for each
         command = ["timeout", "90", str(program), "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
-        command += ["-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(media)]
+        command += ["-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(self.media)]
         command += ["-trace_err", "-error_file", "errors.log", "-trace_shortmsg"]
         command += ["-shortmessage_file", "short.log"]
         if calls:

@@ -60,9 +60,9 @@ STRATEGIES = [
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("strategy", "rung"), STRATEGIES)
 def test_whom_a_caller_rings(tmp_path: Path, strategy: str, rung: list[str]) -> None:
-    telephones = (picks_up(200), picks_up(500), picks_up(800))
+    telephones = (picks_up(150), picks_up(400), picks_up(650))
     with the_world(tmp_path, *telephones, strategy=strategy) as world:
-        long = world.talk(2000, caller="1380000")
+        long = world.talk(1800, caller="1380000")
         world.until_talking(1)
         world.talk(100, caller="1380001").ended_well()
         assert long.runs

@@ -1,4 +1,4 @@
-"""110 goes to the emergency desk: SIPp callers follow a 302, or are connected through us, however long it takes."""
+"""110 goes to the emergency desk: SIPp callers follow a 302, or are connected through us."""
 
 from __future__ import annotations
 
