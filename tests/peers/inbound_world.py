@@ -31,7 +31,15 @@ from tests.peers.sipp_crowd import (
 from tests.peers.test_inbound_sipp import Role, kept, until
 from tests.peers.wire import Sip, sip_of
 
-__all__ = ["NEVER_PICKS_UP", "World", "picks_up", "picks_up_at_last", "takes_one", "the_world"]
+__all__ = [
+    "NEVER_PICKS_UP",
+    "World",
+    "picks_up",
+    "picks_up_at_last",
+    "picks_up_too_late",
+    "takes_one",
+    "the_world",
+]
 
 QUICK = {"t1": 0.05, "t2": 0.4, "t4": 0.5}
 NEVER = 600  # seconds, of a rule that isn't to play a part
@@ -57,6 +65,13 @@ def picks_up_at_last(at: int) -> str:
     """Rings on until it's cancelled, but for its `at`th call, which it takes."""
     late = f'<label id="late"/>{RINGS}{pause(100)}{_talks(200)}<label id="end"/>'
     return f'{_from_call(at)}{NEVER_PICKS_UP}<nop next="end"/>{late}'
+
+
+def picks_up_too_late(calls: int) -> str:
+    """Picks up when it's cancelled: its 200 meets our CANCEL. After so many calls it's an ordinary telephone."""
+    crosses = f"{OK_PLAIN}{TAKES}{RECV_ACK}{RECV_BYE}{OK_PLAIN}"
+    ordinary = f'<label id="late"/>{RINGS}{pause(100)}{_talks(None)}<label id="end"/>'
+    return f'{_from_call(calls + 1)}{RINGS}{RECV_CANCEL}{crosses}<nop next="end"/>{ordinary}'
 
 
 def _from_call(at: int) -> str:

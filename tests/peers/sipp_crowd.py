@@ -76,6 +76,13 @@ class Side:
         steps = (self.request("INVITE", cseq, with_sdp(body)), TAKEN_ANEW, self.request("ACK", cseq))
         return "\n".join(steps)
 
+    def cancel(self) -> str:
+        """Of the INVITE that is the third message before it, in the transaction of that (RFC 3261 §9.1)."""
+        cancel = self.request("CANCEL", 1).replace("[branch]", "[branch-3]").replace(' retrans="500"', "")
+        return cancel.replace("[next_url]", "sip:[service]@[remote_ip]:[remote_port]").replace(
+            "[peer_tag_param]", ""
+        )
+
     def bye(self, cseq: int = 7) -> str:
         return self.request("BYE", cseq) + '<recv response="200"/>'
 
@@ -162,9 +169,13 @@ class Crowd:
 
     def ended_well(self, seconds: float = 80.0) -> None:
         status = self._process.wait(seconds)
+        assert status == 0, f"SIPp ended with {status}: {self.faults[:3000]}"
+
+    @property
+    def faults(self) -> str:
+        """What it got that its scenario doesn't expect, or waited for in vain."""
         errors = self.folder / "errors.log"
-        told = errors.read_text()[:3000] if errors.exists() else ""
-        assert status == 0, f"SIPp ended with {status}: {told}"
+        return errors.read_text() if errors.exists() else ""
 
     @property
     def runs(self) -> bool:
