@@ -39,7 +39,8 @@ class Incoming:
 
     `uri` is whom they ask for, as it came (`sip:110@…`, `tel:110;phone-context=+86`, `urn:service:sos`),
     `caller` the number of From. `codec` is the first of theirs that we know, None where we are to offer.
-    `headers` are the INVITE's (name, value); empty where a line has none.
+    `headers` are the INVITE's (name, value); empty where a line has none. `place` is where the caller is: a
+    part of its body, with its own headers (RFC 6442), for `Dial` to pass on.
     """
 
     call: str
@@ -49,6 +50,7 @@ class Incoming:
     caller: str
     codec: Codec | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    place: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

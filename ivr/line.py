@@ -45,6 +45,8 @@ class Dial:
     `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
     takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any. With
     `detect_machine` a machine that takes the call is told (`MachineHeard`), where a line can.
+    takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any; so
+    does `place` into its body (`Incoming`), unless the far end takes but one.
     """
 
     call: str
@@ -56,6 +58,7 @@ class Dial:
     codecs: tuple[Codec, ...] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     detect_machine: bool = False
+    place: bytes = b""
 
 
 class Line(Protocol):

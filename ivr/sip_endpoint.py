@@ -151,12 +151,21 @@ class SipEndpoint:
         from_uri: str,
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
+        place: bytes = b"",
     ) -> str:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
         now = time.monotonic()
         self.agent.invite(
-            call, uri, destination, local, from_uri, now, credentials=credentials, headers=headers
+            call,
+            uri,
+            destination,
+            local,
+            from_uri,
+            now,
+            credentials=credentials,
+            headers=headers,
+            place=place,
         )
         ((data, address),) = self.agent.take_outgoing()
         self._send(data, address)

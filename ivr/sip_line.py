@@ -153,6 +153,7 @@ class SipLine:
             f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
             credentials,
             order.headers,
+            order.place,
         )
         _log.info(
             "call_dialled",
@@ -342,7 +343,7 @@ class SipLine:
         self._calls[event.call] = _Call(order, trunk, incoming=True, offer=event.offer)
         codec = event.offer.codec if event.offer else None
         self._told.append(
-            Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers)
+            Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers, event.place)
         )
         _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
 

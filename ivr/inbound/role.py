@@ -87,10 +87,11 @@ class QueuePrompts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Caller:
-    """`codec` is the caller's first, None where we are to offer."""
+    """`codec` is the caller's first, None where we are to offer; `place` where they are (`Incoming`)."""
 
     record: CallRecord
     codec: Codec | None
+    place: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class InboundRole:
         refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
         self._transfers = Transfers(line, self.board.thirds, _directory(settings, targets, area_code), refer)
         self._accept_302 = {trunk.name for trunk in settings.trunks if trunk.accepts_302}
+        self._place_trunks = {trunk.name for trunk in settings.trunks if trunk.passes_place}
         self._callers: dict[str, _Caller] = {}
         self._legs: dict[str, _Leg] = {}
         self._due: float | None = None
@@ -269,7 +271,7 @@ class InboundRole:
             event.uri, event.caller, event.headers, self._area_code, self._settings.callback_numbers
         )
         record = CallRecord(event.call, event.trunk, facts, _wall())
-        self._callers[event.call] = _Caller(record, event.codec)
+        self._callers[event.call] = _Caller(record, event.codec, event.place)
         if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
             self._ring_backs.came(event.call, facts.number, event.codec, event.at)
             self._keep(record)
@@ -394,6 +396,7 @@ class InboundRole:
             caller=number if number.isdigit() else None,
             codecs=codecs,
             headers=(*record.facts.passed_on, *self._pop(record)),
+            place=caller.place if trunk in self._place_trunks else b"",
         )
         try:
             self._line.dial(dial)

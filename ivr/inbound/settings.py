@@ -32,6 +32,9 @@ class InboundTrunk(TrunkSettings):
 
     accepts_302: bool = Field(False, description="whether it sends a caller on where a 302 names")
     accepts_refer: bool = Field(False, description="whether it makes a transfer itself when a REFER asks")
+    passes_place: bool = Field(
+        True, description="whether a call by it carries where the caller is (PIDF-LO), which may be long"
+    )
 
 
 class OperatorSettings(Section):

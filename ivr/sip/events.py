@@ -89,7 +89,8 @@ class InviteReceived:
 
     `user` is the user part of the request URI, the dialled number; `caller` that of From. `offer` is what
     they offer us, None when the INVITE has no SDP (then our 200 offers, and AckReceived brings the answer).
-    `headers` are the INVITE's own, in their order: who is told by the trunk to be calling, and from where.
+    `headers` are the INVITE's own, in their order: who is told by the trunk to be calling, and from where;
+    `place` is the part of its body that tells the latter (PIDF-LO), with its own headers.
     """
 
     call: str
@@ -100,6 +101,7 @@ class InviteReceived:
     from_uri: str
     offer: Media | None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    place: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from ivr.sip.events import Address
 from ivr.sip.headers import Via, parse_params, parse_via
 from ivr.sip.layer import ServerTransaction
 from ivr.sip.message import Header, Request, Response
-from ivr.sip.multipart import part_of
+from ivr.sip.multipart import part_of, raw_part_of
 
 __all__ = [
     "METHODS",
     "REFERRING",
     "Incoming",
     "Refusal",
+    "place_of",
     "reply",
     "reply_address",
     "reply_malformed",
@@ -30,6 +31,8 @@ __all__ = [
 
 # Whom we may be asked for; a mobile network may name the service and no number (RFC 5031).
 _URI = re.compile(r"(sips?|tel|urn:service):", re.IGNORECASE)
+
+_LONGEST_PLACE = 8000  # octets
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
 REFERRING = ("REFER", "NOTIFY")  # where calls may be put through
@@ -151,6 +154,22 @@ def takes_sdp(request: Request) -> bool:
     """Whether an answer in SDP is among what they accept (§20.1; without Accept it is)."""
     ranges = [item.partition(";")[0].strip().lower() for item in request.listed("Accept")]
     return not ranges or any(item in ("application/sdp", "application/*", "*/*") for item in ranges)
+
+
+def place_of(request: Request) -> bytes:
+    """Where the caller is (PIDF-LO), as a part with its own headers; b"" where the body holds none.
+
+    One that is very long is left out: it would tear the INVITE that tells it on into many datagrams.
+    """
+    kind, _, params = (request.first("Content-Type") or "").partition(";")
+    if not kind.strip().lower().startswith("multipart/"):
+        return b""
+    try:
+        boundary = parse_params(params, "Content-Type").get("boundary") or ""
+        found = raw_part_of(request.body, boundary, "application/pidf+xml") or b""
+    except (BadMessage, ValueError):
+        return b""
+    return found if len(found) <= _LONGEST_PLACE else b""
 
 
 def sdp_of(message: Request | Response) -> bytes | None:

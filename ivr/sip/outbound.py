@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from ivr.sip.dialog import Dialog
@@ -15,12 +16,16 @@ from ivr.sip.headers import parse_reason, printable
 from ivr.sip.incoming import sdp_of
 from ivr.sip.layer import ClientTransaction
 from ivr.sip.message import Header, Request, Response
+from ivr.sip.multipart import put_together
 from ivr.sip.sdp import LocalSession, Media
 from ivr.sip.session import Session
 
 __all__ = ["Order", "OutboundCall"]
 
 
+_IN_BODY = re.compile(r"<cid:[^>]*>[^,]*,?", re.IGNORECASE)
+# What a telephone says that doesn't read a body of several parts: 415 by the book (§8.1.3.5).
+_NOT_THAT_BODY = (400, 415, 488, 606)
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")  # the ACK's are the INVITE's (§13.2.2.4)
 
 
@@ -32,6 +37,16 @@ class Order:
     destination: Address
     from_uri: str
     headers: tuple[Header, ...]
+    place: bytes = b""
+
+    def without_place(self) -> Order:
+        """What isn't in the body isn't named (RFC 6442 §3.2)."""
+        kept = []
+        for name, value in self.headers:
+            named = _IN_BODY.sub("", value).strip(" ,") if name == "Geolocation" else value
+            if named or not value:
+                kept.append((name, named))
+        return replace(self, headers=tuple(kept), place=b"")
 
 
 class State(Enum):
@@ -49,7 +64,7 @@ class OutboundCall:
     ) -> None:
         self._endpoint = endpoint
         self._call = call
-        self._order = order
+        self._order = order if order.place else order.without_place()
         self._local = local
         self._login = login
         self._state = State.CALLING
@@ -71,6 +86,7 @@ class OutboundCall:
         self._cseq += 1
         self._heard = False
         branch = endpoint.new_branch()
+        kind, body = self._described()
         headers = (
             endpoint.via(branch),
             ("Max-Forwards", "70"),
@@ -83,10 +99,19 @@ class OutboundCall:
             *order.headers,
             endpoint.allow,
             ("User-Agent", endpoint.config.user_agent),
-            ("Content-Type", "application/sdp"),
+            ("Content-Type", kind),
         )
-        request = Request(headers, self._local.offer(), "INVITE", order.uri)
+        request = Request(headers, body, "INVITE", order.uri)
         return endpoint.layer.start(request, branch, order.destination, now, self._response, self._silence)
+
+    def _described(self) -> tuple[str, bytes]:
+        """Content-Type and body: what we offer, and where the caller is."""
+        offer, place = self._local.offer(), self._order.place
+        if not place:
+            return "application/sdp", offer
+        boundary = self._endpoint.new_token()
+        head = b"Content-Type: application/sdp\r\n\r\n"
+        return f"multipart/mixed;boundary={boundary}", put_together(boundary, head + offer, place)
 
     def cancel(self, now: float) -> None:
         if self._state is not State.CALLING:
@@ -154,8 +179,11 @@ class OutboundCall:
             )
 
     def _refused(self, response: Response, now: float) -> None:
-        challenged = response.status in (401, 407) and self._state is State.CALLING
-        if challenged and self._login.accept(response):
+        wanted = self._state is State.CALLING
+        one_body = response.status in _NOT_THAT_BODY and bool(self._order.place) and wanted
+        if one_body:
+            self._order = self._order.without_place()
+        if one_body or (response.status in (401, 407) and wanted and self._login.accept(response)):
             self._forget_early()
             self._transaction = self._invite(now)
             return

@@ -8,7 +8,7 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import Address, Dropped, InviteReceived
 from ivr.sip.headers import parse_uri, printable
 from ivr.sip.inbound import InboundCall
-from ivr.sip.incoming import Incoming, reply_address, screen, sdp_of, takes_sdp
+from ivr.sip.incoming import Incoming, place_of, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
 from ivr.sip.sdp import offered
 
@@ -112,6 +112,7 @@ class Reception:
                 from_uri=printable(envelope.from_.uri),
                 offer=media,
                 headers=incoming.request.headers,
+                place=place_of(incoming.request),
             )
         )
 

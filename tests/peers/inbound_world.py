@@ -68,7 +68,7 @@ def picks_up_at_last(at: int) -> str:
 
 
 def picks_up_too_late(calls: int) -> str:
-    """Picks up when it's cancelled: its 200 meets our CANCEL. After so many calls it's an ordinary telephone."""
+    """Picks up when it's cancelled: its 200 meets our CANCEL. After so many calls it's like any other."""
     crosses = f"{OK_PLAIN}{TAKES}{RECV_ACK}{RECV_BYE}{OK_PLAIN}"
     ordinary = f'<label id="late"/>{RINGS}{pause(100)}{_talks(None)}<label id="end"/>'
     return f'{_from_call(calls + 1)}{RINGS}{RECV_CANCEL}{crosses}<nop next="end"/>{ordinary}'
