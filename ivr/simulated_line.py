@@ -118,11 +118,11 @@ class SimulatedLine:
 
     # -- who calls us
 
-    def comes(self, call: str, caller: str, uri: str, trunk: str = "city") -> None:
+    def comes(self, call: str, caller: str, uri: str, trunk: str = "city", place: bytes = b"") -> None:
         """Somebody calls now: for whoever drives the city."""
         known = _Call(Dial(call, caller, trunk), citizen_of(caller), incoming=True)
         self._calls[call] = known
-        self._told.append(Incoming(call, self.now, trunk, uri, caller, self._codec))
+        self._told.append(Incoming(call, self.now, trunk, uri, caller, self._codec, place=place))
 
     def gives_up(self, call: str) -> None:
         """The caller hangs up, or the telephone that was called does."""

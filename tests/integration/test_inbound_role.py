@@ -30,6 +30,7 @@ from ivr.flow_load import FLOWS, load_flow
 from ivr.inbound.ring_back import RingBackRules, RingBacks
 from ivr.inbound.role import InboundRole
 from ivr.inbound.settings import InboundSettings
+from ivr.line import Dial
 from ivr.media.audio import Audio
 from ivr.put_through import People, Telephone
 from ivr.recording_files import RecordingFiles
@@ -238,6 +239,17 @@ def test_redirect(stages, accepts: bool, target: str | None, ended_by: str | Non
     [call] = stage.kept()
     assert (call.target, call.ended_by, call.redirected_at is not None) == (target, ended_by, accepts)
     assert [event.sip_status for event in stage.told if isinstance(event, Ended)] == [302] * accepts
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_a_callers_place_goes_on_where_the_trunk_is_to_carry_it(stages, passes: bool) -> None:
+    stage, place = stages(trunks=({**TRUNK, "passes_place": passes},)), b"Content-Type: application/pidf+xml"
+    orders: list[Dial] = []
+    dial = stage.line.dial
+    stage.line.dial = lambda order: (orders.append(order), dial(order))[1]
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1", place=place)
+    stage.turns(1.0)
+    assert [order.place for order in orders] == [place if passes else b""]
 
 
 def test_without_a_database_a_person_answers_and_what_happened_is_kept_when_its_back(stages) -> None:
