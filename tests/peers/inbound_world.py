@@ -22,6 +22,7 @@ from tests.peers.sipp_crowd import (
     TAKEN,
     TAKES,
     THE_OPERATOR,
+    UNTIL_TOLD,
     Crowd,
     invite,
     reply_to_call,
@@ -102,13 +103,16 @@ class World:
         folder = self.folder / f"callers-{self._crowds}"
         return Crowd(folder, scenario(*steps), to=self.role.port, calls=calls, rate=rate)
 
-    def talk(
-        self, milliseconds: int | None = None, *, calls: int = 1, rate: int = 10, caller: str = CALLER
-    ) -> Crowd:
-        """Callers who hang up so long after they were answered; without, the person does."""
-        side = the_caller(caller)
-        ends = RECV_BYE + OK_PLAIN if milliseconds is None else pause(milliseconds) + side.bye()
-        steps = (invite(caller), PROVISIONAL, TAKEN, side.request("ACK", 1), ends)
+    def talk(self, *, calls: int = 1, rate: int = 10, caller: str = CALLER) -> Crowd:
+        """Callers who talk until the person hangs up."""
+        return self._answered(caller, calls, rate, RECV_BYE + OK_PLAIN)
+
+    def stay(self, *, calls: int = 1, caller: str = CALLER) -> Crowd:
+        """Callers who hang up when they're told to, whether or not there was a person."""
+        return self._answered(caller, calls, 10, UNTIL_TOLD + the_caller(caller).bye())
+
+    def _answered(self, caller: str, calls: int, rate: int, then: str) -> Crowd:
+        steps = (invite(caller), PROVISIONAL, TAKEN, the_caller(caller).request("ACK", 1), then)
         return self.call(*steps, calls=calls, rate=rate)
 
     def kept(self) -> list[InboundCall]:
@@ -121,6 +125,10 @@ class World:
     def until_talking(self, calls: int) -> None:
         """So many have talked, or do."""
         until(lambda: sum(call.talked_at is not None for call in self.kept()) >= calls)
+
+    def until_waiting(self, calls: int) -> None:
+        """So many have heard that they are through."""
+        until(lambda: sum(call.queued_at is not None for call in self.kept()) >= calls)
 
     def until_over(self, calls: int) -> list[InboundCall]:
         """So many calls are over, and so is every leg of theirs: they in their order."""
@@ -161,7 +169,7 @@ def the_world(folder: Path, *telephones: str, media: bool = False, **settings: A
         ]
         for each in crowds:
             ends.callback(each.stop)
-        rules = {"wrap_up": 0, "overflow_after": NEVER, **QUICK, **settings}
+        rules = {"drain_seconds": 2, "wrap_up": 0, "overflow_after": NEVER, **QUICK, **settings}
         role = Role(folder, url, sip_port(), [each.port for each in crowds], **rules)
         world = World(folder, role, crowds, url)
         what = f"udp port {role.port}"

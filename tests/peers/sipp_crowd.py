@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import socket
 import struct
 import subprocess
 from dataclasses import dataclass
@@ -140,6 +141,9 @@ TAKES = reply_to_call("200 OK", with_sdp(sdp()))
 IS_CANCELLED = f"{OK_PLAIN}{reply_to_call('487 Request Terminated')}{RECV_ACK}"
 
 
+UNTIL_TOLD = '<recv request="INFO"/>'  # by the test: `Crowd.go_on`
+
+
 def scenario(*steps: str) -> str:
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="crowd">\n'
     return head + "\n".join(steps) + "\n</scenario>\n"
@@ -178,15 +182,26 @@ class Crowd:
         return errors.read_text() if errors.exists() else ""
 
     @property
-    def runs(self) -> bool:
-        return self._process.poll() is None
-
-    @property
     def calls(self) -> int:
         """How many it was called, or has begun: the Call-IDs of INVITEs in its own short trace."""
+        return len(self._call_ids)
+
+    @property
+    def _call_ids(self) -> set[str]:
         log = self.folder / "short.log"
         lines = log.read_text().splitlines() if log.exists() else []
-        return len({found[0] for line in lines if (found := re.findall(r"\t(\S+)\tCSeq: ?\d+ INVITE", line))})
+        return {found[0] for line in lines if (found := re.findall(r"\t(\S+)\tCSeq: ?\d+ INVITE", line))}
+
+    def go_on(self) -> None:
+        """Each of its calls leaves the step `UNTIL_TOLD`."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as told:
+            for call_id in self._call_ids:
+                word = (
+                    "INFO sip:go-on@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKgo\r\n"
+                    "From: <sip:test@127.0.0.1>\r\nTo: <sip:go-on@127.0.0.1>\r\n"
+                    f"Call-ID: {call_id}\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n"
+                )
+                told.sendto(word.encode(), ("127.0.0.1", self.port))
 
     def stop(self) -> None:
         self._process.terminate()

@@ -13,6 +13,7 @@ from scoring.queries_inbound import read_inbound
 from tests.peers.inbound_world import picks_up_too_late, the_world
 from tests.peers.sipp import pause
 from tests.peers.sipp_crowd import TAKEN, invite, the_caller
+from tests.peers.test_inbound_sipp import until
 
 RINGING = '<recv response="180"/>'
 # The ACK to a failure is of the INVITE's transaction, six messages before it (RFC 3261 §17.1.1.3).
@@ -50,14 +51,20 @@ def test_who_leaves_frees_the_telephone_and_is_on_the_desks_page(tmp_path: Path)
         world.call(*cancels("1380001")).ended_well()
         world.until_over(1)
         # The telephone picks up when its time is over; this caller waits, and goes as it's rung again.
-        world.talk(1500, caller="1380002").ended_well()
+        waits = world.stay(caller="1380002")
+        until(lambda: world.telephones[0].calls == 3)
+        waits.go_on()
+        waits.ended_well()
         world.until_over(2)
         world.call(*cancels_too_late("1380003")).ended_well()
         world.until_over(3)
-        talks = world.talk(1500, caller="1380004")
+        talks = world.stay(caller="1380004")
         world.until_talking(2)
-        world.talk(100, caller="1380005").ended_well()  # waits, nobody being free
-        talks.ended_well()
+        waits = world.stay(caller="1380005")  # nobody being free
+        world.until_waiting(2)
+        for each in (waits, talks):
+            each.go_on()
+            each.ended_well()
         calls = world.until_over(5)
     kept = [(c.queued_at is not None, c.talked_at is not None, c.target, len(c.legs)) for c in calls]
     assert kept == [

@@ -21,7 +21,9 @@ def test_step_by_step_until_somebody_answers(tmp_path: Path) -> None:
     groups = ({"target": "seat-1"}, {"target": "seat-2", "group": "second"})
     overflow = ["second", "seat-3", "seat-4"]
     with the_world(tmp_path, *telephones, operators=groups, overflow=overflow, overflow_after=1) as world:
-        callers = world.talk(4500, calls=4)
+        callers = world.stay(calls=4)
+        world.until_talking(4)
+        callers.go_on()
         callers.ended_well()
         calls = world.until_over(4)
     assert [call.target for call in calls] == ["seat-1", "seat-2", "seat-3", "seat-4"]
@@ -62,14 +64,15 @@ STRATEGIES = [
 def test_whom_a_caller_rings(tmp_path: Path, strategy: str, rung: list[str]) -> None:
     telephones = (picks_up(150), picks_up(400), picks_up(650))
     with the_world(tmp_path, *telephones, strategy=strategy) as world:
-        long = world.talk(1800, caller="1380000")
+        crowds = [world.stay(caller="1380000")]
         world.until_talking(1)
-        world.talk(100, caller="1380001").ended_well()
-        assert long.runs
-        long.ended_well()
-        for caller in ("1380002", "1380003"):
-            world.talk(100, caller=caller).ended_well()
-        calls = world.until_over(4)
+        for number, over in ((1, 1), (0, 2), (2, 3), (3, 4)):
+            if number:
+                crowds.append(world.stay(caller=f"1380{number:03}"))
+                world.until_talking(number + 1)
+            crowds[number].go_on()
+            crowds[number].ended_well()
+            calls = world.until_over(over)
     found = world.rung()
     numbers = list(dict.fromkeys(who for _, who in found))
     assert numbers == [f"1380{place:03}1" for place in range(4)]
