@@ -127,8 +127,8 @@ class MediaSession:
             self._tap = hear
 
     def press(self, key: str, seconds: float) -> None:
-        """Send a key by RFC 4733, after those before it. In vain when the far end takes none."""
-        if self.remote is not None and self.remote.event_type is not None:
+        """Send a key by RFC 4733, after those before it. In vain when the far end takes none, or holds."""
+        if self.remote is not None and self.remote.event_type is not None and self.remote.sends:
             self._keys_out.append(send_key(self._sender, key, seconds, self.remote.event_type))
 
     def key_by_info(self, key: str, seconds: float, now: float) -> None:
@@ -341,11 +341,12 @@ class MediaSession:
             other._hold(self, packet, key is not None)
 
     def _hold(self, by: MediaSession, packet: RtpPacket, is_new: bool) -> None:
-        """Another's key goes to this far end, unless it takes none."""
-        if self.remote is None or not self._started or self.remote.event_type is None:
+        """Another's key goes to this far end, unless it takes none, or holds: nobody hears it later."""
+        remote = self.remote
+        if remote is None or not self._started or remote.event_type is None or not remote.sends:
             return
         relay = self._bridged[by]
-        if held := relay.keys.take(packet, is_new, self._sender, self.remote.event_type):
+        if held := relay.keys.take(packet, is_new, self._sender, remote.event_type):
             self._keys_out.append(held)
 
     def _tell_key(self, key: str, began_at: float, now: float, by: str) -> bool:

@@ -275,6 +275,29 @@ def test_a_call_on_hold_sends_nothing_and_loses_nothing(base: int) -> None:
         pair.loop.close()
 
 
+def test_what_is_keyed_in_while_they_hold_isnt_told_afterwards(pair: Pair) -> None:
+    mine, caller = pair.loop.open("mine"), pair.loop.open("caller")
+    pair.introduce(mine, caller)
+    pair.introduce(caller, mine)
+    pair.start()
+    for session in (mine, caller):
+        pair.loop.start(session, time.monotonic())
+    pair.we.join(mine)
+    assert pair.we.remote is not None
+    talks, held = pair.we.remote, replace(pair.we.remote, sends=False)
+
+    def keys(call: str) -> list[str]:
+        return [event.key for event in pair.of(KeyPressed) if event.call == call]
+
+    pair.loop.negotiate(pair.we, held)
+    caller.press("7", 0.06)
+    pair.until(lambda: "7" in keys("mine"))
+    pair.loop.negotiate(pair.we, talks)
+    caller.press("8", 0.06)
+    pair.until(lambda: "8" in keys("they"))
+    assert keys("they") == ["8"]
+
+
 def test_silence_of_the_far_end_is_told_once(base: int) -> None:
     pair = Pair(base, lost_after=0.1)
     try:
