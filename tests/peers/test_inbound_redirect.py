@@ -31,7 +31,7 @@ FOLLOWS = """<nop><action><setdest host="[$8]" port="[$9]" protocol="UDP"/></act
 
 @pytest.mark.timeout(120)
 def test_a_caller_is_sent_to_the_desk_and_follows(tmp_path: Path) -> None:
-    settings = {"mode": "redirect", "desk": DESK, "trunk": {"accepts_302": True}}
+    settings = {"mode": "redirect", "desk": DESK, "callers_trunk": {"accepts_302": True}}
     anew = INVITE.replace("CSeq: 1 INVITE", "CSeq: 2 INVITE")
     with the_world(tmp_path, picks_up(100, talks=200), NEVER_PICKS_UP, **settings) as world:
         steps = (INVITE, SENT_ON, ACK_302, FOLLOWS, anew, PROVISIONAL, TAKEN)

@@ -73,7 +73,10 @@ class Role:
         self.media = media_ports(200)
         self.within: tuple[str, ...] = ()  # a command that runs the role
         seats = dict(enumerate(telephones, 1))
-        trunks = [trunk("city", callers) | (callers_trunk or {}), *(trunk(f"op{n}", at) for n, at in seats.items())]
+        trunks = [
+            trunk("city", callers) | (callers_trunk or {}),
+            *(trunk(f"op{n}", at) for n, at in seats.items()),
+        ]
         targets = {f"seat-{n}": {"number": f"80{n}", "trunk": f"op{n}"} for n in seats}
         settings = {
             "mode": "operators",
