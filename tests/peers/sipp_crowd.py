@@ -161,7 +161,8 @@ class Crowd:
         (folder / "scenario.xml").write_text(steps)
         self.port = sip_port()
         self.media, _ = media_ports(60)  # of the first call; SIPp takes four ports for each
-        command = ["timeout", "90", str(program), "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
+        # No `timeout` before it: one that is ended as it forks leaves a SIPp behind that takes calls.
+        command = [str(program), "-timeout", "90s", "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
         command += ["-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(self.media)]
         command += ["-trace_err", "-error_file", "errors.log", "-trace_shortmsg"]
         command += ["-shortmessage_file", "short.log"]
