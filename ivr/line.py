@@ -43,10 +43,9 @@ class Dial:
 
     `ring_timeout` seconds count from the first 18x, `total_timeout` seconds from the INVITE (domain.md §1).
     `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
-    takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any. With
-    `detect_machine` a machine that takes the call is told (`MachineHeard`), where a line can.
     takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any; so
-    does `place` into its body (`Incoming`), unless the far end takes but one.
+    does `place` into its body (`Incoming`), unless the far end takes but one. With `detect_machine` a machine
+    that takes the call is told (`MachineHeard`), where a line can.
     """
 
     call: str
