@@ -22,11 +22,10 @@ from callbacks.recording_file import HEAD
 from tests.loopback_city import sip_port
 from tests.peers.peers import need
 from tests.peers.sipp import pause, play
-from tests.peers.sipp_crowd import Crowd, scenario, tone_pcap
+from tests.peers.sipp_crowd import THE_OPERATOR, Crowd, scenario, tone_pcap
 from tests.peers.test_inbound_sipp import (
     CALLERS_HERTZ,
     Role,
-    bye,
     callers,
     kept,
     loudest,
@@ -41,9 +40,7 @@ OPERATORS_HERTZ = 1200
 def operator(folder: Path, *, first: int, tone: int, then: int) -> Iterator[Crowd]:
     """Answers, says nothing for `first` ms, then its tone for `tone` ms, and hangs up `then` ms later."""
     said = tone_pcap(folder / "operator.pcap", OPERATORS_HERTZ, tone / 1000)
-    steps = scenario(
-        *ringing(), pause(first), play(said), pause(tone + then), bye(), '<recv response="200"/>'
-    )
+    steps = scenario(*ringing(), pause(first), play(said), pause(tone + then), THE_OPERATOR.bye())
     crowd = Crowd(folder / "operator", steps)
     try:
         yield crowd
