@@ -400,6 +400,8 @@ def _run_clock(office: Office, stop: Stop) -> None:
     from callbacks.service.audit_checks import check_due
     from callbacks.service.audit_links import link_audit
     from callbacks.service.gaps import find_gaps
+    from callbacks.service.inbound import end_orphaned
+    from callbacks.service.leases import is_gone
     from callbacks.service.messages import purge_messages
     from callbacks.service.outcomes import number_outcomes
     from callbacks.service.proofs import take_due_proofs
@@ -444,6 +446,7 @@ def _run_clock(office: Office, stop: Stop) -> None:
         "prove_ledger": (serve.watch_seconds, lambda now: take_due_proofs(office.context, reading, now)),
         "link_audit": (_LINK_SECONDS, link),
         "verify_audit": (serve.watch_seconds, verify),
+        "end_orphaned": (_LINK_SECONDS, lambda now: end_orphaned(office.context, is_gone, now)),
         "purge_messages": (_DAILY, lambda now: purge_messages(office.context, now)),
         "forget_requests": (_DAILY, lambda now: forget_requests(office.context, now)),
     }
@@ -533,9 +536,11 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     privacy = _privacy(settings)
     line = SipLine(settings.inbound, takes_calls=True)
     spool = settings.database.spool_folder
-    keeper = Keeper(lambda: open_office(settings).context, owner_name("inbound"), spool, privacy)
+    owner = owner_name("inbound")
+    keeper = Keeper(lambda: open_office(settings).context, owner, spool, privacy)
     writer = Writer(line.wake, own_spool(spool, "inbound", privacy), keeper.waited)
     writer.submit(keeper.play_orphans)
+    writer.submit(keeper.end_orphaned)
     prompts, shelf = _prompts(settings), flow_shelf(settings)
     windows = settings.policy.windows
     rules = RingBackRules(
@@ -560,6 +565,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         ring_backs=RingBacks(line, rules, writer, keeper.look, keeper.keep),
         files=None if folder is None else RecordingFiles(folder),
         look=prompts.look,
+        owner=owner,
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()

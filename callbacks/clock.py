@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -21,6 +21,9 @@ log = structlog.get_logger(__name__)
 
 Job = Callable[[datetime], object]
 _BATCH = 200
+_FIRST = (
+    60.0  # seconds until each has had its first turn: a clock that is restarted each day does the daily ones
+)
 
 
 def run_clock(ctx: Context, stop: Stop, every: float, more: Mapping[str, tuple[float, Job]]) -> None:
@@ -35,6 +38,7 @@ def run_clock(ctx: Context, stop: Stop, every: float, more: Mapping[str, tuple[f
     }
     # One job at a time, and none begun again while it runs: that one waits for its turn is no news.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    first = datetime.now(UTC)
     scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)}, timezone=UTC)
     for name, (seconds, job) in jobs.items():
         scheduler.add_job(
@@ -42,6 +46,7 @@ def run_clock(ctx: Context, stop: Stop, every: float, more: Mapping[str, tuple[f
             "interval",
             args=[name, job],
             seconds=seconds,
+            next_run_time=first + timedelta(seconds=min(seconds, _FIRST)),
             id=name,
             max_instances=1,
             coalesce=True,

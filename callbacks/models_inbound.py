@@ -37,6 +37,7 @@ class InboundCall(Recorded, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(String(60), unique=True)
     seq: Mapped[int]
+    owner: Mapped[str | None] = mapped_column(String(80))  # the process that carries it
     service: Mapped[str] = mapped_column(String(16))  # emergency, callback
     trunk: Mapped[str] = mapped_column(String(40))
     called: Mapped[str] = mapped_column(String(60))

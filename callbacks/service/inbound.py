@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -19,8 +19,9 @@ from callbacks.vocabulary import Disposition, LegKind
 
 _TIMES = ("came_at", "queued_at", "talked_at", "redirected_at", "ended_at")
 _PLAIN = ("seq", "target", "ended_by")
-_AT_FIRST = ("service", "trunk", "called", "asserted", "private", "access_network", "geolocation")
+_AT_FIRST = ("owner", "service", "trunk", "called", "asserted", "private", "access_network", "geolocation")
 _OF_LEG = ("target", "sip_status", "q850")
+_LONGEST_CALL = timedelta(hours=12)
 _TIMES_OF_LEG = ("began_at", "answered_at", "ended_at")
 
 
@@ -51,8 +52,31 @@ def keep_inbound(ctx: Context, record: Mapping[str, Any]) -> bool:
         return ctx.run(work)
 
 
+def end_orphaned(ctx: Context, is_gone: Callable[[str], bool], now: datetime) -> int:
+    """Ends the calls whose process is dead: nobody else will say so. How many.
+
+    Of another machine's processes nothing is known: their calls end when none can have lasted so long. What
+    the dead one's spool holds is to be played in before.
+    """
+
+    def work(session: Session) -> int:
+        query = select(InboundCall).where(InboundCall.ended_at.is_(None)).with_for_update()
+        rows = [
+            row
+            for row in session.scalars(query)
+            if row.came_at < now - _LONGEST_CALL or (row.owner is not None and is_gone(row.owner))
+        ]
+        for row in rows:
+            row.ended_at, row.ended_by = now, "network"
+            for leg in row.legs:
+                leg.ended_at = leg.ended_at or now
+        return len(rows)
+
+    return ctx.run(work)
+
+
 def _new(ctx: Context, record: Mapping[str, Any]) -> InboundCall:
-    row = InboundCall(token=record["token"], **{name: record[name] for name in _AT_FIRST})
+    row = InboundCall(token=record["token"], **{name: record.get(name) for name in _AT_FIRST})
     if number := record["number"]:
         row.number_encrypted = ctx.privacy.encrypt(number)
         row.number_index = ctx.privacy.index(number)

@@ -25,6 +25,21 @@ def owner_name(role: str, pid: int | None = None) -> str:
     return f"{role}:{socket.gethostname()[:40]}:{pid or os.getpid()}"
 
 
+def is_gone(owner: str) -> bool:
+    """Whether an owner of this machine is no process any more; False for another machine's."""
+    _, _, where = owner.partition(":")
+    host, _, pid = where.rpartition(":")
+    if host != socket.gethostname()[:40] or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, so it's there
+        return False
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Renewal:
     """Which of the asked attempts are no longer ours, and which should be hung up."""

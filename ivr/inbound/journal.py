@@ -46,6 +46,7 @@ class CallRecord:
     trunk: str
     facts: InboundFacts
     came_at: datetime
+    owner: str = ""  # the process that carries it
     _times: dict[str, str] = field(default_factory=dict)
     _legs: dict[str, _LegRecord] = field(default_factory=dict)
     _recordings: dict[str, _Recording] = field(default_factory=dict)  # by leg; the caller's by `token`
@@ -128,6 +129,7 @@ class CallRecord:
         return {
             "token": self.token,
             "seq": self.seq,
+            "owner": self.owner or None,
             "service": facts.service.value,
             "trunk": self.trunk,
             "called": facts.called,

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.privacy import Privacy
 from callbacks.service.core import Context
-from callbacks.service.inbound import keep_inbound
+from callbacks.service.inbound import end_orphaned, keep_inbound
 from callbacks.service.inbound_lines import hold_lines
+from callbacks.service.leases import is_gone
 from callbacks.service.ring_back import CallerCase, cases_of_caller, keep_ring_back
 from callbacks.spool import play_orphans
 
@@ -55,6 +56,11 @@ class Keeper:
         """What dead processes couldn't write any more."""
         if played := play_orphans(self._spool, _ROLE, self._privacy, self.keep):
             self.waited(played, False)
+
+    def end_orphaned(self) -> None:
+        """The calls of processes of this machine that died amidst them."""
+        if ended := end_orphaned(self.ctx, is_gone, datetime.now(UTC)):
+            log.warning("orphaned_calls_ended", calls=ended)
 
     def waited(self, played: int, refused: bool) -> None:
         """A seat learns that records waited for the database, and whether any could be lost."""

@@ -125,6 +125,7 @@ class InboundRole:
         ring_backs: RingBacks | None = None,
         files: RecordingFiles | None = None,
         look: Callable[[], object] = lambda: None,
+        owner: str = "",
     ) -> None:
         self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
         self._area_code, self._prompts = area_code, prompts
@@ -133,6 +134,7 @@ class InboundRole:
         if ring_backs is not None:
             ring_backs.on_dialled(self._rung_for_ring_back)
         self._holding, self._hold_at = False, 0.0
+        self._owner = owner
         self._look, self._looking, self._look_at = look, False, 0.0
         self.board = Switchboard(rules_of(settings))
         refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
@@ -270,7 +272,7 @@ class InboundRole:
         facts = read_facts(
             event.uri, event.caller, event.headers, self._area_code, self._settings.callback_numbers
         )
-        record = CallRecord(event.call, event.trunk, facts, _wall())
+        record = CallRecord(event.call, event.trunk, facts, _wall(), self._owner)
         self._callers[event.call] = _Caller(record, event.codec, event.place)
         if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
             self._ring_backs.came(event.call, facts.number, event.codec, event.at)

@@ -73,3 +73,19 @@ def test_a_job_that_takes_longer_than_its_turn_is_no_news(
     run_clock(office.context, stop, 0.1, {"slow": (0.05, slow)})
     assert len(turns) >= 3
     assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_what_is_daily_is_done_soon_after_the_start(
+    office: app.Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a clock that is restarted each night would never purge what its time is over of."""
+    monkeypatch.setattr("callbacks.clock._FIRST", 0.1)
+    done, stop = threading.Event(), Stop()
+    more = {"daily": (86_400.0, lambda _now: done.set())}
+    clock = threading.Thread(target=run_clock, args=(office.context, stop, 0.1, more))
+    clock.start()
+    try:
+        assert done.wait(30)
+    finally:
+        stop.set()
+        clock.join(20)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,8 @@ from sqlalchemy.orm import Session, selectinload, sessionmaker
 from callbacks.models_inbound import InboundCall
 from callbacks.models_voice import VoiceMessage
 from callbacks.privacy import Privacy
-from callbacks.service.inbound import keep_inbound, mark_rung_back
+from callbacks.service.inbound import end_orphaned, keep_inbound, mark_rung_back
+from callbacks.service.leases import is_gone, owner_name
 from callbacks.service.ring_back import cases_of_caller, keep_ring_back
 from callbacks.spool import Spool
 from callbacks.states import State
@@ -279,6 +283,25 @@ def test_a_snapshot_that_comes_twice_or_late_changes_nothing(stages) -> None:
         assert not keep_inbound(stage.desk.ctx, record)
     after = stage.kept()[0]
     assert (after.seq, after.ended_at, len(after.legs)) == (before.seq, before.ended_at, len(before.legs))
+
+
+def test_calls_of_a_dead_process_are_ended_by_another(stages) -> None:
+    """Whoever waited there is to be rung back; what a living process carries, or another machine's, goes on."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    owners = [owner_name("inbound", ended.pid), owner_name("inbound"), "inbound:elsewhere:1"]
+    stage = stages(operators=({"target": "busy"},), overflow=())
+    for name, stage.role._owner in zip("abc", owners, strict=True):
+        stage.line.comes(name, "13812340001", "sip:110@127.0.0.1")
+        stage.turns(1.0)
+    now = stage.kept()[0].came_at + timedelta(minutes=1)
+    assert end_orphaned(stage.desk.ctx, is_gone, now) == 1
+    first, *others = stage.kept()
+    assert (first.ended_at, first.ended_by) == (now, "network")
+    assert all(leg.ended_at for leg in first.legs)
+    assert mark_rung_back(stage.desk.ctx, first.id, "ma", stage.desk.now)
+    assert all(call.ended_at is None for call in others)
+    assert end_orphaned(stage.desk.ctx, is_gone, now + timedelta(hours=13)) == 2  # nobody talks so long
 
 
 def test_while_the_role_ends_new_callers_go_elsewhere(stages) -> None:
