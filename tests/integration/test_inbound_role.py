@@ -286,7 +286,7 @@ def test_a_snapshot_that_comes_twice_or_late_changes_nothing(stages) -> None:
 
 
 def test_calls_of_a_dead_process_are_ended_by_another(stages) -> None:
-    """Whoever waited there is to be rung back; what a living process carries, or another machine's, goes on."""
+    """Who waited there is to be rung back; what a living process carries, or another machine's, goes on."""
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     owners = [owner_name("inbound", ended.pid), owner_name("inbound"), "inbound:elsewhere:1"]
