@@ -1,28 +1,38 @@
-"""The simulated city's SIP trunk: real SIP, RTP and RFC 4733 on loopback, citizens by `ivr.citizen`."""
+"""The simulated city's SIP trunk: real SIP, RTP and RFC 4733 on loopback, citizens by `ivr.citizen`.
+
+They are called, and call where they're told to (`comes`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import count
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
-import numpy as np
 import structlog
 
-from ivr.citizen import MACHINE, Behaviour, Citizen, Ear, citizen_of
+from ivr.citizen import MACHINE, Behaviour, Ear, citizen_of
 from ivr.city_machine import GREETING_AFTER, machine_greeting
+from ivr.city_visit import Visit
 from ivr.events import Codec, KeyPressed
 from ivr.line import LineError
-from ivr.media import g711
-from ivr.media.audio import RATE
 from ivr.media.ports import NoPorts, PortPool
-from ivr.media.tones import BEEP_HERTZ, mumble
+from ivr.media.tones import mumble
 from ivr.settings import CitySettings
-from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
+from ivr.sip.events import (
+    AckReceived,
+    CancelReceived,
+    DialogEnded,
+    InviteAccepted,
+    InviteFailed,
+    InviteProgress,
+    InviteReceived,
+)
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 
@@ -30,7 +40,6 @@ __all__ = ["CityTrunk", "Stop", "run_city_trunk"]
 
 _log = structlog.get_logger(__name__)
 _CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
-_VOICE_PEAK = 500  # of 32768: above a line's hum, below any speech
 _LISTEN_EVERY = 0.02
 _FOREVER = 1e9  # a citizen doesn't hang up because our side is still
 
@@ -41,26 +50,18 @@ class Stop(Protocol):
     def is_set(self) -> bool: ...
 
 
-@dataclass(slots=True)
-class _Visit:
-    """A call to a citizen. `prompts` counts those it heard to their end."""
-
-    number: str
-    citizen: Citizen
-    ear: Ear
-    prompts: int = 0
-
-
 class CityTrunk:
     """Answers every number as its last digit says. LineError at the start says what to change."""
 
     def __init__(self, settings: CitySettings) -> None:
         self._settings = settings
-        self._visits: dict[str, _Visit] = {}
+        self._visits: dict[str, Visit] = {}
         self._plan: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
         self._listen_at = 0.0
         self._keys_heard: list[tuple[str, str]] = []
+        self._callers_told: list[tuple[str, str]] = []
+        self._wanted: SimpleQueue[Callable[[float], None]] = SimpleQueue()
         if settings.machines:
             machine_greeting()  # made now: nobody waits for it in a call
         pool = PortPool(settings.host, settings.rtp_port_min, settings.rtp_port_max)
@@ -99,6 +100,58 @@ class CityTrunk:
         """The keys that reached citizens: (number, key), oldest first."""
         return list(self._keys_heard)
 
+    # -- what citizens do when they're told to: any thread may tell them
+
+    def comes(
+        self,
+        caller: str,
+        uri: str,
+        to: tuple[str, int],
+        codecs: tuple[Codec, ...] = _CODECS,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """The citizen `caller` calls `uri` by whoever listens at `to`; once answered, they behave as ever."""
+        visit = Visit(caller, citizen_of(caller), Ear(self._settings.pause), rings_us=True)
+        self._soon(lambda _now: self._call(visit, uri, to, codecs, headers))
+
+    def presses(self, number: str, key: str) -> None:
+        """The citizen with that number presses a key; nothing without a call of theirs."""
+        self._soon(lambda _now: self._on_calls_of(number, lambda call: self._press(call, key)))
+
+    def hangs_up(self, number: str) -> None:
+        """The citizen with that number hangs up, or gives up while it rings."""
+        agent = self._endpoint.agent
+        self._soon(lambda now: self._on_calls_of(number, lambda call: agent.bye(call, now, q850=16)))
+
+    @property
+    def callers_told(self) -> list[tuple[str, str]]:
+        """What callers heard of us, oldest first: (number, a SIP status, or "BYE" when we hung up)."""
+        return list(self._callers_told)
+
+    def _soon(self, act: Callable[[float], None]) -> None:
+        self._wanted.put(act)
+        self._endpoint.wake()
+
+    def _on_calls_of(self, number: str, act: Callable[[str], None]) -> None:
+        for call in [call for call, visit in self._visits.items() if visit.number == number]:
+            act(call)
+
+    def _call(
+        self,
+        visit: Visit,
+        uri: str,
+        to: tuple[str, int],
+        codecs: tuple[Codec, ...],
+        headers: Sequence[tuple[str, str]],
+    ) -> None:
+        call = f"caller-{next(self._order)}"
+        local = self._endpoint.open_media(call, codecs, visit.hear)
+        self._visits[call] = visit
+        whose = f"sip:{visit.number}@{self._settings.host}"
+        self._endpoint.invite(call, uri, to, local, whose, headers=headers)
+
+    # -- turning
+
     def run_once(self, timeout: float) -> None:
         """One turn of the loop."""
         now = time.monotonic()
@@ -109,12 +162,18 @@ class CityTrunk:
         for event in self._endpoint.turn(timeout):
             self._take(event, time.monotonic())
         now = time.monotonic()
+        self._do_what_is_wanted(now)
         while self._plan and self._plan[0][0] <= now:
             heapq.heappop(self._plan)[2](now)
         if now >= self._listen_at:
             self._listen_at = now + _LISTEN_EVERY
             self._listen(now)
         self._endpoint.flush()
+
+    def _do_what_is_wanted(self, now: float) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._wanted.get_nowait()(now)
 
     def wake(self) -> None:
         self._endpoint.wake()
@@ -135,13 +194,33 @@ class CityTrunk:
             case AckReceived(call, media):
                 self._endpoint.agree(call, media, media.host)
                 self._endpoint.start_media(call, now)
+            case InviteProgress(call, status):
+                self._tell_caller(call, str(status))
+            case InviteAccepted(call, status, media):
+                self._tell_caller(call, str(status))
+                self._endpoint.agree(call, media, media.host)
+                self._endpoint.start_media(call, now)
+            case InviteFailed(call, status):
+                self._tell_caller(call, str(status))
+                self._leave(call)
+            case DialogEnded(call, by="them"):
+                self._tell_caller(call, "BYE")
+                self._leave(call)
             case CancelReceived(call) | DialogEnded(call):
-                self._visits.pop(call, None)
-                self._endpoint.close_media(call)
+                self._leave(call)
             case KeyPressed(call, key=key) if visit := self._visits.get(call):
                 self._keys_heard.append((visit.number, key))
             case _:
                 return
+
+    def _tell_caller(self, call: str, what: str) -> None:
+        visit = self._visits.get(call)
+        if visit is not None and visit.rings_us:
+            self._callers_told.append((visit.number, what))
+
+    def _leave(self, call: str) -> None:
+        self._visits.pop(call, None)
+        self._endpoint.close_media(call)
 
     def _invited(self, event: InviteReceived, now: float) -> None:
         agent, call = self._endpoint.agent, event.call
@@ -154,7 +233,7 @@ class CityTrunk:
         elif citizen.behaviour is Behaviour.UNALLOCATED:
             agent.reject(call, 404, now, q850=1, text="unallocated number")
         else:
-            self._visits[call] = _Visit(event.user, citizen, Ear(self._settings.pause))
+            self._visits[call] = Visit(event.user, citizen, Ear(self._settings.pause))
             agent.provisional(call, 180, now)
             if citizen.behaviour is not Behaviour.RINGS_ON:
                 self._later(self._settings.pickup_after, lambda then: self._pick_up(event, then))
@@ -175,7 +254,7 @@ class CityTrunk:
             agent.reject(call, 603, now, q850=21, text="call rejected")
             return
         try:
-            local = self._endpoint.open_media(call, _CODECS, lambda *sound: self._hear(visit, *sound))
+            local = self._endpoint.open_media(call, _CODECS, visit.hear)
         except NoPorts:
             del self._visits[call]
             agent.reject(call, 503, now, q850=34, text="no circuit")
@@ -198,14 +277,6 @@ class CityTrunk:
 
     # -- the citizen
 
-    @staticmethod
-    def _hear(visit: _Visit, payload: bytes, codec: Codec, now: float) -> None:
-        samples = g711.decode(payload, codec).astype(np.int32)
-        seconds, peak = len(payload) / RATE, np.abs(samples).max(initial=0)
-        turns = np.count_nonzero(np.diff(samples >= 0))
-        beeps = abs(turns - 2 * BEEP_HERTZ * seconds) <= 2
-        visit.ear.hear(bool(peak > _VOICE_PEAK), seconds, now, bool(beeps))
-
     def _listen(self, now: float) -> None:
         for call, visit in self._visits.items():
             impatient = visit.citizen.behaviour is Behaviour.HANGS_UP
@@ -216,7 +287,7 @@ class CityTrunk:
             elif visit.ear.prompt_ended(now):
                 self._after_prompt(call, visit)
 
-    def _after_prompt(self, call: str, visit: _Visit) -> None:
+    def _after_prompt(self, call: str, visit: Visit) -> None:
         key = visit.citizen.key_after(visit.prompts)
         if key is not None:
             self._later(self._settings.reaction, lambda then: self._press(call, key))
@@ -226,7 +297,7 @@ class CityTrunk:
         if session := self._endpoint.media(call):
             session.play("greeting", machine_greeting())
 
-    def _leave_message(self, call: str, visit: _Visit) -> None:
+    def _leave_message(self, call: str, visit: Visit) -> None:
         session = self._endpoint.media(call)
         if session is not None and visit.citizen.behaviour is Behaviour.ANSWERS:
             seconds = self._settings.message_seconds

@@ -61,7 +61,9 @@ class Call:
             withdrawn=self.given_up == "withdrawn",
             media_lost=self.given_up == "media_lost",
         )
-        return Ended(self.name, now, disposition_of(facts, overrides), status, q850, text, by)
+        called = self.order is not None or self.rtp is not None  # else nobody was: they weren't answered
+        disposition = disposition_of(facts, overrides) if called else None
+        return Ended(self.name, now, disposition, status, q850, text, by)
 
 
 def never_left(order: Dial, now: float, why: str) -> Ended:

@@ -10,18 +10,18 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import Thread
 from typing import Any
 
 from ivr.events import Codec
-from ivr.line import LineError
+from ivr.line import Dial, LineError
 from ivr.media.ports import NoPorts, PortPool, udp_socket
 from ivr.pyvoip_sendings import Sendings
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials, Login
-from ivr.sip.message import Response, parse
+from ivr.sip.message import Header, Response, parse
 from ivr.sip.transaction import Timers
 
 with warnings.catch_warnings():
@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     from pyVoIP.RTP import PayloadType, RTPClient, TransmitType
     from pyVoIP.SIP import SIPClient, SIPMessage
 
-__all__ = ["CODES", "Client", "Message", "PayloadType", "RTPClient", "media_of", "open_client"]
+__all__ = ["CODES", "Client", "Message", "PayloadType", "RTPClient", "codec_of", "media_of", "open_client"]
 
 CODES: dict[Codec, int] = {"pcma": 8, "pcmu": 0}
 _EVENTS = 101  # our payload type of telephone-event
@@ -58,10 +58,14 @@ class Message(SIPMessage):
         return str(self.headers["Call-ID"])
 
     @property
-    def called(self) -> str:
-        """The user part of a request's URI."""
-        found = re.match(rb"[A-Z]+ (?:sips?|tel):([^@; >]+)", self.heading)
-        return found[1].decode() if found else ""
+    def uri(self) -> str:
+        """Whom a request is for, as it came."""
+        return str(self.heading.split(b" ")[1].decode("utf-8", "replace"))
+
+    @property
+    def fields(self) -> tuple[Header, ...]:
+        """Every header, each as often as it came; pyVoIP keeps the last of a name."""
+        return parse(self.raw).headers
 
 
 class Client(SIPClient):
@@ -127,17 +131,17 @@ class Client(SIPClient):
     def signed(text: str, login: Login) -> str:
         """With what the PBX's challenges asked for."""
         method, uri = text.split(" ", 2)[:2]
-        lines = "".join(f"{name}: {value}\r\n" for name, value in login.headers(method, uri))
-        return text.replace("Content-Length:", f"{lines}Content-Length:", 1)
+        return _with_headers(text, login.headers(method, uri))
 
     # -- texts
 
-    def gen_call(self, number: str, port: int, codecs: tuple[Codec, ...], call_id: str, login: Login) -> str:
+    def gen_call(self, order: Dial, port: int, codecs: tuple[Codec, ...], call_id: str, login: Login) -> str:
         """An INVITE that offers `codecs` in their order; pyVoIP's call offers µ-law alone."""
         formats: Any = {CODES[codec]: PayloadType(CODES[codec]) for codec in codecs}
         offer = {port: formats | {_EVENTS: PayloadType.EVENT}}
-        invite = self.gen_invite(number, "1", offer, TransmitType.SENDRECV, self.gen_branch(), call_id)
-        return self.signed(invite, login)
+        branch = self.gen_branch()
+        invite = self.gen_invite(order.number, "1", offer, TransmitType.SENDRECV, branch, call_id)
+        return self.signed(_with_headers(invite, order.headers), login)
 
     def gen_agreement(self, request: Message, port: int, formats: dict[int, Any]) -> str:
         """The 200 to their INVITE."""
@@ -175,9 +179,12 @@ class Client(SIPClient):
     def gen_ok(self, request: Any) -> str:
         return self._tagged(super().gen_ok(request), request)
 
-    def gen_refusal(self, request: Message, status: int) -> str:
-        """pyVoIP knows 486 alone."""
+    def gen_refusal(self, request: Message, status: int, uris: Sequence[str] = ()) -> str:
+        """pyVoIP knows 486 alone. `uris` are where to call instead (RFC 3261 §21.3)."""
         text = self._tagged(super().gen_busy(request), request)
+        if uris:
+            contacts = "".join(f"Contact: <{uri}>\r\n" for uri in uris)
+            text = re.sub(r"Contact: [^\r]*\r\n", lambda _: contacts, text, count=1)
         return text if status == 486 else text.replace("486 Busy Here", f"{status} Refused", 1)
 
     def _tagged(self, text: str, request: Message) -> str:
@@ -194,6 +201,11 @@ class Client(SIPClient):
     @staticmethod
     def _tag(tag: str) -> str:
         return f";tag={tag}" if tag else ""
+
+
+def _with_headers(text: str, headers: Iterable[Header]) -> str:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return text.replace("Content-Length:", f"{lines}Content-Length:", 1)
 
 
 def media_of(message: Message) -> tuple[tuple[str, int], dict[int, Any]]:
@@ -214,6 +226,11 @@ def media_of(message: Message) -> tuple[tuple[str, int], dict[int, Any]]:
     if not set(CODES.values()) & set(formats):
         raise ValueError("no codec of ours is offered")
     return (message.body["c"][-1]["address"], audio["port"]), formats
+
+
+def codec_of(formats: dict[int, Any]) -> Codec:
+    """The first codec of `media_of`'s formats."""
+    return next(codec for number in formats for codec, code in CODES.items() if code == number)
 
 
 def open_client(settings: VoiceSettings, hear: Callable[[Message], None]) -> tuple[Client, PortPool]:

@@ -21,7 +21,7 @@ from ivr.line_lacks import NeitherJoinsNorRecords
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts
 from ivr.pyvoip_call import Call, never_left, open_media
-from ivr.pyvoip_client import Message, PayloadType, media_of, open_client
+from ivr.pyvoip_client import Message, PayloadType, codec_of, media_of, open_client
 from ivr.pyvoip_registration import Registration
 from ivr.pyvoip_rtp import Rtp
 from ivr.settings import VoiceSettings
@@ -82,7 +82,7 @@ class PyvoipLine(NeitherJoinsNorRecords):
 
     def _invite(self, order: Dial, port: int, call_id: str, login: Login) -> Message:
         codecs = order.codecs or self._settings.codecs
-        text = self._sip.gen_call(order.number, port, codecs, call_id, login)
+        text = self._sip.gen_call(order, port, codecs, call_id, login)
         self._sip.surely(text)
         return Message(text.encode())
 
@@ -125,13 +125,13 @@ class PyvoipLine(NeitherJoinsNorRecords):
             self._say(known, self._sip.gen_agreement(known.invite, known.port, formats))
             self._talk(known, peer, formats)
 
-    def reject(self, call: str, status: int) -> None:
+    def reject(self, call: str, status: int, uris: Sequence[str] = ()) -> None:
         if known := self._waiting(call):
-            self._say(known, self._sip.gen_refusal(known.invite, status))
+            self._say(known, self._sip.gen_refusal(known.invite, status, uris))
             self._end(known, status, None, "", "us")
 
     def redirect(self, call: str, uris: Sequence[str]) -> None:
-        self.reject(call, 480)  # pyVoIP writes no 302
+        self.reject(call, 302, uris)
 
     def _waiting(self, name: str) -> Call | None:
         call = self._calls.get(name)
@@ -279,14 +279,15 @@ class PyvoipLine(NeitherJoinsNorRecords):
     def _invited(self, message: Message) -> None:
         self._sip.own_tag(message)
         try:
-            media_of(message)
+            _, formats = media_of(message)
             port, bound = open_media(self._ports)
         except (ValueError, NoPorts) as error:
             self._sip.send(self._sip.gen_refusal(message, 486 if isinstance(error, NoPorts) else 488))
             return
         now, name, caller = time.monotonic(), f"in-{uuid4().hex}", message.headers["From"]["number"] or ""
         self._calls[name] = Call(name, message, port, bound, self._sip.new_login(), now)
-        self._told.append(Incoming(name, now, self._trunk.name, f"sip:{message.called}", caller))
+        told = (message.uri, caller, codec_of(formats), message.fields)
+        self._told.append(Incoming(name, now, self._trunk.name, *told))
 
     def _end(self, call: Call, status: int | None, q850: int | None, text: str, by: EndedBy) -> None:
         if call.rtp is not None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 
 from callbacks.vocabulary import MachineSign
-from ivr.citizen import MACHINE, Behaviour, Citizen, citizen_of
+from ivr.citizen import MACHINE, Behaviour, citizen_of
 from ivr.disposition import CallFacts, disposition_of
 from ivr.events import (
     Answered,
@@ -37,37 +36,13 @@ from ivr.media.remote import Hear
 from ivr.media.rtp import RtpPacket
 from ivr.media.tones import mumble
 from ivr.settings import CitySettings
+from ivr.simulated_call import SimulatedCall, SimulatedRecording
 
 __all__ = ["SimulatedLine"]
 
 _GREETING, _TOLD_AFTER = 7.0, 5.0  # seconds of a machine's greeting; until it has gone on for long enough
 _NETWORK = 0.05  # seconds from an order to the far end's word
 _TALKED = CallFacts(200, 16, rang=True, answered=True)
-
-
-@dataclass(slots=True)
-class _Call:
-    order: Dial
-    citizen: Citizen
-    rang: bool = False
-    answered: bool = False
-    incoming: bool = False
-    turn: int = 0  # what was planned for an earlier prompt doesn't happen
-    prompts: int = 0
-    bridged: list[_Call] = field(default_factory=list)
-    codec: Codec = "pcma"
-    recording: _Recording | None = None
-    hear: Hear | None = None
-
-
-@dataclass(slots=True)
-class _Recording:
-    """What is being recorded: since when, and for how long somebody speaks, and is heard, at most."""
-
-    token: str
-    began: float
-    speaks: float
-    most: float
 
 
 class SimulatedLine:
@@ -87,18 +62,28 @@ class SimulatedLine:
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:
         self._city, self._codec = city or CitySettings(), codec
         self.now = 0.0
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, SimulatedCall] = {}
         self._plan: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._told: list[LineEvent] = []
         self._keys_heard: list[tuple[str, str]] = []
         self.refer_status = 200  # what the network says to `refer`
         self.refer_results: list[tuple[str, int]] = []
+        self._callers_told: list[tuple[str, str]] = []
 
     @property
     def keys_heard(self) -> list[tuple[str, str]]:
         """The keys that reached somebody over a bridge: (number, key), oldest first."""
         return list(self._keys_heard)
+
+    @property
+    def callers_told(self) -> list[tuple[str, str]]:
+        """What callers heard of us, oldest first: (number, a SIP status, or "BYE" when we hung up)."""
+        return list(self._callers_told)
+
+    def calls_of(self, number: str) -> list[str]:
+        """The calls to that number, and of that caller, which ring or are up."""
+        return [name for name, call in self._calls.items() if call.order.number == number]
 
     # -- orders
 
@@ -106,7 +91,8 @@ class SimulatedLine:
         if order.call in self._calls:
             raise LineError(f"call {order.call} is already up")
         machine = order.number.endswith(self._city.machines)
-        call = self._calls[order.call] = _Call(order, MACHINE if machine else citizen_of(order.number))
+        citizen = MACHINE if machine else citizen_of(order.number)
+        call = self._calls[order.call] = SimulatedCall(order, citizen)
         self._later(order.total_timeout, call, lambda: self._time_out(call))
         match call.citizen.behaviour:
             case Behaviour.BUSY:
@@ -118,42 +104,61 @@ class SimulatedLine:
 
     # -- who calls us
 
-    def comes(self, call: str, caller: str, uri: str, trunk: str = "city", place: bytes = b"") -> None:
-        """Somebody calls now: for whoever drives the city."""
-        known = _Call(Dial(call, caller, trunk), citizen_of(caller), incoming=True)
+    def comes(
+        self,
+        call: str,
+        caller: str,
+        uri: str,
+        trunk: str = "city",
+        codecs: tuple[Codec, ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
+        place: bytes = b"",
+    ) -> None:
+        """Somebody calls now, offering `codecs` (none: the line's): for whoever drives the city."""
+        known = SimulatedCall(Dial(call, caller, trunk), citizen_of(caller), incoming=True)
+        known.codec = codecs[0] if codecs else self._codec
         self._calls[call] = known
-        self._told.append(Incoming(call, self.now, trunk, uri, caller, self._codec, place=place))
+        self._told.append(Incoming(call, self.now, trunk, uri, caller, known.codec, headers, place))
 
     def gives_up(self, call: str) -> None:
         """The caller hangs up, or the telephone that was called does."""
         if known := self._calls.get(call):
+            if not known.answered:
+                self._tell_caller(known, 487)
             facts = _TALKED if known.answered else CallFacts(487, rang=known.rang)
             self._end(known, facts, "them")
 
     def ring(self, call: str) -> None:
         if known := self._waiting(call):
             known.rang = True
+            self._tell_caller(known, 180)
 
     def answer(self, call: str) -> None:
         if known := self._waiting(call):
             self._later(_NETWORK, known, lambda: self._take(known))
 
     def redirect(self, call: str, uris: Sequence[str]) -> None:
-        if uris and (known := self._waiting(call)):
-            self._end(known, CallFacts(302), "us")
+        if uris:
+            self.reject(call, 302)
 
     def reject(self, call: str, status: int) -> None:
         if known := self._waiting(call):
+            self._tell_caller(known, status)
             self._end(known, CallFacts(status), "us")
 
-    def _waiting(self, call: str) -> _Call | None:
+    def _tell_caller(self, call: SimulatedCall, status: int) -> None:
+        if call.incoming:
+            self._callers_told.append((call.order.number, str(status)))
+
+    def _waiting(self, call: str) -> SimulatedCall | None:
         known = self._calls.get(call)
         return known if known is not None and known.incoming and not known.answered else None
 
-    def _take(self, call: _Call) -> None:
+    def _take(self, call: SimulatedCall) -> None:
         if not call.answered:
             call.answered = True
-            self._told.append(Answered(call.order.call, self.now, self._codec))
+            self._tell_caller(call, 200)
+            self._told.append(Answered(call.order.call, self.now, call.codec))
 
     def play(self, call: str, token: str, frames: Audio) -> None:
         known = self._calls.get(call)
@@ -189,7 +194,7 @@ class SimulatedLine:
         if (known := self._calls.get(call)) and known.answered:
             self._later(_NETWORK, known, lambda: self._referred(known))
 
-    def _referred(self, call: _Call) -> None:
+    def _referred(self, call: SimulatedCall) -> None:
         self._told.append(TransferAnswered(call.order.call, self.now, self.refer_status))
 
     def refer_result(self, call: str, status: int) -> None:
@@ -211,7 +216,7 @@ class SimulatedLine:
             return
         self._finish_recording(known)
         speaks = self._city.message_seconds if known.citizen.behaviour is Behaviour.ANSWERS else 0.0
-        running = known.recording = _Recording(token, self.now, speaks, min(seconds, LONGEST))
+        running = known.recording = SimulatedRecording(token, self.now, speaks, min(seconds, LONGEST))
         known.turn += 1  # the beep is nothing to press a key after
         self._later(running.most, known, lambda: self._full(known, running))
         if known.hear is not None:
@@ -229,7 +234,7 @@ class SimulatedLine:
         if known is not None and known.answered:
             known.hear = hear
 
-    def _say(self, call: _Call, number: int, frame: bytes) -> None:
+    def _say(self, call: SimulatedCall, number: int, frame: bytes) -> None:
         """A frame of what is said from now on comes to whoever taps the call."""
 
         def say() -> None:
@@ -243,7 +248,11 @@ class SimulatedLine:
     def hangup(self, call: str) -> None:
         known = self._calls.get(call)
         if known is not None and known.answered:
+            if known.incoming:
+                self._callers_told.append((known.order.number, "BYE"))
             self._end(known, _TALKED, "us")
+        elif known is not None and known.incoming:
+            self.reject(call, 480)
         elif known is not None:
             self._end(known, CallFacts(487, rang=known.rang, withdrawn=True), "us")
 
@@ -268,7 +277,9 @@ class SimulatedLine:
             self.hangup(call)
         self._plan.clear()
 
-    def _later(self, delay: float, call: _Call, act: Callable[[], None], turn: int | None = None) -> None:
+    def _later(
+        self, delay: float, call: SimulatedCall, act: Callable[[], None], turn: int | None = None
+    ) -> None:
         def still() -> None:
             if self._calls.get(call.order.call) is call and turn in (None, call.turn):
                 act()
@@ -277,7 +288,7 @@ class SimulatedLine:
 
     # -- what happens
 
-    def _ring(self, call: _Call) -> None:
+    def _ring(self, call: SimulatedCall) -> None:
         call.rang = True
         self._told.append(Ringing(call.order.call, self.now))
         self._later(call.order.ring_timeout, call, lambda: self._time_out(call))
@@ -286,7 +297,7 @@ class SimulatedLine:
         elif call.citizen.behaviour is not Behaviour.RINGS_ON:
             self._later(self._city.pickup_after, call, lambda: self._pick_up(call))
 
-    def _pick_up(self, call: _Call) -> None:
+    def _pick_up(self, call: SimulatedCall) -> None:
         call.answered = True
         call.codec = call.order.codecs[0] if call.order.codecs else self._codec
         self._told.append(Answered(call.order.call, self.now, call.codec))
@@ -298,38 +309,38 @@ class SimulatedLine:
             case Behaviour.SILENT:
                 self._hang_up_after(0.0, call)
 
-    def _hang_up_after(self, seconds: float, call: _Call) -> None:
+    def _hang_up_after(self, seconds: float, call: SimulatedCall) -> None:
         """And so long as a silent one stays."""
         if self._city.silent_for:
             self._later(seconds + self._city.silent_for, call, lambda: self._end(call, _TALKED, "them"))
 
-    def _greeted(self, call: _Call) -> None:
+    def _greeted(self, call: SimulatedCall) -> None:
         self._told.append(MachineHeard(call.order.call, self.now, MachineSign.SPEECH))
 
-    def _start(self, call: _Call, token: str) -> None:
+    def _start(self, call: SimulatedCall, token: str) -> None:
         self._told.append(PlaybackStarted(call.order.call, self.now, token))
         if call.citizen.behaviour is Behaviour.HANGS_UP:
             self._later(self._city.hears_before_hangup, call, lambda: self._end(call, _TALKED, "them"))
 
-    def _finish(self, call: _Call, token: str) -> None:
+    def _finish(self, call: SimulatedCall, token: str) -> None:
         self._told.append(PlaybackFinished(call.order.call, self.now, token))
         self._later(self._city.pause + self._city.reaction, call, lambda: self._after_prompt(call), call.turn)
 
-    def _after_prompt(self, call: _Call) -> None:
+    def _after_prompt(self, call: SimulatedCall) -> None:
         key = call.citizen.key_after(call.prompts)
         if key is not None:
             self._press(call, key)
         call.prompts += 1
 
-    def _press(self, call: _Call, key: str) -> None:
+    def _press(self, call: SimulatedCall, key: str) -> None:
         self._told.append(KeyPressed(call.order.call, self.now, key, self.now))
         self._keys_heard += [(other.order.number, key) for other in call.bridged]
 
-    def _full(self, call: _Call, running: _Recording) -> None:
+    def _full(self, call: SimulatedCall, running: SimulatedRecording) -> None:
         if call.recording is running:
             self._finish_recording(call)
 
-    def _finish_recording(self, call: _Call) -> None:
+    def _finish_recording(self, call: SimulatedCall) -> None:
         """What was heard since its beginning: the voice, then silence."""
         done, call.recording = call.recording, None
         if done is None:
@@ -342,14 +353,14 @@ class SimulatedLine:
             RecordingFinished(call.order.call, self.now, done.token, payload, call.codec, size / RATE)
         )
 
-    def _fail(self, call: _Call, status: int, q850: int) -> None:
+    def _fail(self, call: SimulatedCall, status: int, q850: int) -> None:
         self._end(call, CallFacts(status, q850, rang=call.rang), "them")
 
-    def _time_out(self, call: _Call) -> None:
+    def _time_out(self, call: SimulatedCall) -> None:
         if not call.answered:
             self._end(call, CallFacts(487, rang=call.rang, we_cancelled=True), "us")
 
-    def _end(self, call: _Call, facts: CallFacts, by: EndedBy) -> None:
+    def _end(self, call: SimulatedCall, facts: CallFacts, by: EndedBy) -> None:
         self.unbridge(call.order.call)
         self._finish_recording(call)
         del self._calls[call.order.call]

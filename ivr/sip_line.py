@@ -258,6 +258,9 @@ class SipLine:
         if known is None or known.given_up:
             return
         known.given_up = why
+        if self._is_waiting(call) and self._endpoint.media(call) is None:  # a caller whom nobody has answered
+            self.reject(call, 480)
+            return
         if known.answered:
             self._endpoint.agent.bye(call, now)
         else:

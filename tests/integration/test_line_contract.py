@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import pytest
@@ -26,19 +25,9 @@ from ivr.media.audio import Audio
 from ivr.media.rtp import RtpPacket
 from ivr.media.tones import beep
 from ivr.pyvoip_line import PyvoipLine
-from ivr.simulated_line import SimulatedLine
-from ivr.sip_line import SipLine
-from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city, quick_voice, running_city
+from tests.line_ends import LINES, FarEnds, line_and_far_ends, mind_what_it_cant
+from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city
 
-
-class FarEnds(Protocol):
-    """The citizens' side: what reached them over a bridge."""
-
-    @property
-    def keys_heard(self) -> list[tuple[str, str]]: ...
-
-
-LINES = ("simulated", "sip", "pyvoip")
 ONE_OUT = "one call out at a time"
 NO_RECORDING = "keep what is said"
 NO_MACHINE = "tell a machine that took the call"
@@ -48,21 +37,10 @@ NO_TAP = "hand on what is said"
 
 @pytest.fixture(params=LINES)
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
-    """A test's mark `cant(line, reason)` says that this line can't do it, and shows in the README's table."""
-    for mark in request.node.iter_markers("cant"):
-        if mark.args[0] == request.param:
-            request.applymarker(pytest.mark.xfail(reason=mark.args[1], strict=True, raises=LineError))
+    mind_what_it_cant(request)
     settings = quick_city(silent_for=3.0, message_seconds=0.4, machines=("77",))
-    if request.param == "simulated":
-        simulated = SimulatedLine(settings)
-        yield simulated, simulated
-        simulated.close()
-    else:
-        with running_city(settings) as city:
-            voice = quick_voice(city.port)
-            real = SipLine(voice) if request.param == "sip" else PyvoipLine(voice)
-            yield real, city
-            real.close()
+    with line_and_far_ends(request.param, settings) as found:
+        yield found
 
 
 @pytest.fixture

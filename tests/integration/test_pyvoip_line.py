@@ -19,7 +19,7 @@ from ivr.sip.envelope import envelope_of
 from ivr.sip.events import AckReceived, DialogEnded, InviteReceived
 from ivr.sip.headers import parse_params, split_list
 from ivr.sip.incoming import reply
-from ivr.sip.message import Request, parse, serialise
+from ivr.sip.message import Request, Response, parse, serialise
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 from ivr.sip_line import SipLine
@@ -310,7 +310,7 @@ class Pair:
         self.until(lambda: self.here.events)
         event = self.here.events[0]
         assert isinstance(event, Incoming)
-        assert (event.uri, event.caller) == (f"sip:{number}", "037963110110")
+        assert (event.uri, event.caller) == (f"sip:{number}@{HOST}:{self.line.port}", "037963110110")
         return event.call
 
     def ended(self, call: str) -> tuple[Ended, Ended]:
@@ -358,6 +358,32 @@ def test_a_call_that_comes_in_is_rejected(pair: Pair, status: int) -> None:
     pair.line.reject(call, status)
     there, here = pair.ended(call)
     assert (there.sip_status, here.sip_status, here.by) == (status, status, "us")
+
+
+def test_a_caller_is_sent_to_each_address_in_its_order(pair: Pair) -> None:
+    """pyVoIP itself writes no 302."""
+    heard: list[Request | Response] = []
+    take = pair.caller._endpoint.agent.receive_datagram
+
+    def listen(data: bytes, *rest: object) -> None:
+        heard.append(parse(data))
+        take(data, *rest)  # type: ignore[arg-type]
+
+    pair.caller._endpoint.agent.receive_datagram = listen  # type: ignore[method-assign]
+    call = pair.come_in()
+    pair.line.redirect(call, ["sip:8001@127.0.0.1:5099", "sip:8002@127.0.0.1:5099"])
+    there, _ = pair.ended(call)
+    assert there.sip_status == 302
+    contacts = next(
+        each.every("Contact") for each in heard if isinstance(each, Response) and each.status == 302
+    )
+    assert list(contacts) == ["<sip:8001@127.0.0.1:5099>", "<sip:8002@127.0.0.1:5099>"]
+
+
+def test_an_orders_headers_are_in_its_invite(pbx: Switch) -> None:
+    pbx.line.dial(Dial("c1", "13803790001", "city", headers=(("Call-Info", "<sip:pop@127.0.0.1>"),)))
+    pbx.until(lambda: pbx.from_us(InviteReceived))
+    assert ("Call-Info", "<sip:pop@127.0.0.1>") in pbx.from_us(InviteReceived)[0].headers
 
 
 def test_a_caller_gives_up_while_it_rings(pair: Pair) -> None:
