@@ -350,7 +350,8 @@ def _voice_webhooks(office: Office) -> dict[str, Any]:
     from ivr.twilio_settings import PREFIX
 
     script = cache(lambda: voice_script(office.settings))
-    return {PREFIX: create_webhooks(Dialogues(office.context, settings, script))}
+    dialogues = Dialogues(office.context, settings, script, targets=office.settings.targets)
+    return {PREFIX: create_webhooks(dialogues)}
 
 
 def _run_web(office: Office, stop: Stop) -> None:
@@ -495,7 +496,15 @@ def _run_voice(office: Office, stop: Stop) -> None:
     owner = owner_name("voice")
     if settings.voice.line == "twilio":
         poll = settings.serve.poll_seconds
-        cloud = TwilioWorker(office.context, settings.voice, script, plan, owner=owner, poll_seconds=poll)
+        cloud = TwilioWorker(
+            office.context,
+            settings.voice,
+            script,
+            plan,
+            owner=owner,
+            poll_seconds=poll,
+            targets=settings.targets,
+        )
         cloud.run(stop, settings.serve.drain_seconds)
         return
     line = open_line(settings.voice)

@@ -38,9 +38,9 @@ from ivr.flow_events import (
 )
 from ivr.flow_moves import END_GUARD, Moves
 
-__all__ = ["Flow", "FlowSession"]
+__all__ = ["LEAST_MESSAGE", "Flow", "FlowSession"]
 
-_LEAST_MESSAGE = 1.0  # seconds; less is a key pressed at once, or a breath
+LEAST_MESSAGE = 1.0  # seconds; less is a key pressed at once, or a breath
 
 
 class FlowSession(Moves):
@@ -221,7 +221,7 @@ class FlowSession(Moves):
     def _recorded(self, seconds: float, now: float) -> Iterator[FlowCommand]:
         if self.state.stage not in ("recording", "ending"):
             return
-        if seconds >= _LEAST_MESSAGE:
+        if seconds >= LEAST_MESSAGE:
             yield KeepMessage(self.state.case if self._facts.case else None, self.state.token, seconds)
         yield from self._go(self._node.ways, now)
 

@@ -8,6 +8,8 @@ over only a key of the step that was due may still come, for the citizen pressed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from flask import Flask, Response, request
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +20,9 @@ from callbacks.twilio_account import Signatures
 from ivr.flow_events import Prompt
 from ivr.media import g711
 from ivr.twilio_dialogues import Dialogues
+from ivr.twilio_recordings import ComeAgain
 from ivr.twilio_settings import PREFIX
+from ivr.twilio_steps import Posted
 from prompts.sound import wav_content
 
 __all__ = ["create_webhooks"]
@@ -29,10 +33,10 @@ _KEPT = "public, max-age=86400"  # a prompt's address bears its version
 
 
 def create_webhooks(dialogues: Dialogues) -> Flask:
-    """Serves PREFIX<call>/<step>, PREFIX<call>/status and PREFIXprompt/<version>/<id>.wav.
+    """Serves PREFIX<call>/<step>, …/status, …/message/<case> and PREFIXprompt/<version>/<id>.wav.
 
-    403 for what is forged or replayed, 404 for a prompt that there isn't, 503 where the database is away, so
-    that it comes again.
+    403 for what is forged or replayed, 404 for a prompt that there isn't, 503 where the database or a
+    recording is away, so that it comes again.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST
@@ -41,7 +45,7 @@ def create_webhooks(dialogues: Dialogues) -> Flask:
     @app.post(f"{PREFIX}<key>/<int:step>")
     def stepped(key: str, step: int) -> Response:
         known = gate.known(key)
-        text = dialogues.step(known, step, request.form.get("Digits", "")) if known else None
+        text = dialogues.step(known, step, _posted(request.form)) if known else None
         return _refused(key) if text is None else Response(text, content_type="text/xml; charset=utf-8")
 
     @app.post(f"{PREFIX}<key>/status")
@@ -50,6 +54,17 @@ def create_webhooks(dialogues: Dialogues) -> Flask:
         status = request.form.get("CallStatus", "")
         if known is None or not dialogues.status(known, status):
             return _refused(key)
+        return Response(status=204)
+
+    @app.post(f"{PREFIX}<key>/message/<int:case>")
+    def recorded(key: str, case: int) -> Response:
+        known, form = gate.known(key), request.form
+        if known is None:
+            return _refused(key)
+        if form.get("RecordingStatus") == "completed":
+            address, seconds = form.get("RecordingUrl", ""), _seconds(form.get("RecordingDuration", ""))
+            if not dialogues.message(known, case, address, seconds):
+                return _refused(key)
         return Response(status=204)
 
     @app.get(f"{PREFIX}prompt/<version>/<prompt>.wav")
@@ -64,8 +79,11 @@ def create_webhooks(dialogues: Dialogues) -> Flask:
 
     @app.errorhandler(DBAPIError)
     def away(error: DBAPIError) -> Response:
-        _log.error("webhook_not_kept", error=type(error.orig).__name__)
-        return Response("nothing can be kept now", 503, headers={"Retry-After": "5"})
+        return _again(type(error.orig).__name__)
+
+    @app.errorhandler(ComeAgain)
+    def not_yet(error: ComeAgain) -> Response:
+        return _again(f"recording: {error}")
 
     return app
 
@@ -92,6 +110,26 @@ class _Gate:
         return self._signatures.are_genuine(
             address, request.query_string.decode("latin-1"), request.form, given
         )
+
+
+def _posted(form: Mapping[str, str]) -> Posted:
+    """What a step tells: of a question, of a message, or of a telephone that was rung."""
+    status = form.get("DialCallStatus", "")
+    return Posted(
+        digits=form.get("Digits", ""),
+        recorded=_seconds(form.get("RecordingDuration", "")),
+        was_taken=status in ("completed", "answered"),
+        why=status,
+    )
+
+
+def _seconds(text: str) -> float:
+    return float(text) if text.isascii() and text.isdecimal() else 0.0
+
+
+def _again(why: str) -> Response:
+    _log.error("webhook_not_kept", error=why)
+    return Response("nothing can be kept now", 503, headers={"Retry-After": "5"})
 
 
 def _refused(key: str) -> Response:

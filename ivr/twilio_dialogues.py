@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,10 +14,13 @@ from callbacks.service import calls, late, provider_calls
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome
 from callbacks.service.core import Context
+from callbacks.service.messages import has_message, message_record
 from callbacks.service.provider_calls import Known, Step
+from callbacks.target_settings import Targets
 from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Channel
 from ivr.conversation import Prompts
+from ivr.flow import LEAST_MESSAGE
 from ivr.flow_events import (
     ChangeRating,
     HandOver,
@@ -26,10 +30,12 @@ from ivr.flow_events import (
     StoreResolved,
     WrongPerson,
 )
+from ivr.twilio_recordings import ComeAgain, Gone, NoRecording, TwilioRecordings
 from ivr.twilio_rest import FINAL
 from ivr.twilio_settings import TwilioVoiceSettings
-from ivr.twilio_steps import StepResult, Steps, Turn
-from ivr.twilio_twiml import Asked, HungUp, Sent, Then, document
+from ivr.twilio_steps import Message, Posted, Question, Ringing, StepResult, Steps, Turn
+from ivr.twilio_targets import may_transfer, numbers_of
+from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, Then, document
 from ivr.worker import Script
 
 __all__ = ["Dialogues", "first_dialogue"]
@@ -55,21 +61,24 @@ class Dialogues:
         settings: TwilioVoiceSettings,
         script: Callable[[], Script],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        targets: Targets = MappingProxyType({}),
     ) -> None:
         self.ctx, self.settings, self._script, self._now = ctx, settings, script, now
+        self._numbers = numbers_of(targets)
+        self._recordings = TwilioRecordings(settings)
 
     @property
     def prompts(self) -> Prompts:
         return self._script().prompts
 
-    def step(self, known: Known, number: int, digits: str) -> str | None:
+    def step(self, known: Known, number: int, posted: Posted) -> str | None:
         """The document that answers step `number`; None where it's to be refused."""
         if known.is_pending:  # the process that took the last step died before it stored its keys
             provider_calls.play_pending(self.ctx, known.key)
-        if known.is_over and not (digits and number == known.step):
+        if known.is_over and not (posted.digits and number == known.step):
             return None
         if number == known.step:
-            return self._take(known, digits)
+            return self._take(known, posted)
         return known.document or document([], Sent(self._action(known.key, known.step)))
 
     def status(self, known: Known, status: str) -> bool:
@@ -95,14 +104,36 @@ class Dialogues:
             _log.info("call_ended", attempt=known.attempt_id, disposition=FINAL[status].value)
         return True
 
+    def message(self, known: Known, case: int, address: str, seconds: float) -> bool:
+        """Keeps what the citizen said about that case of the call; once, however often it's told.
+
+        False where it's to be refused; ComeAgain where it can't be had now.
+        """
+        callbacks = known.dialogue["callbacks"]
+        if case >= len(callbacks):
+            return False
+        try:
+            if seconds >= LEAST_MESSAGE:  # less is a breath; the flow went on without it
+                message = self._recordings.fetch(address)
+                record = message_record(known.attempt_id, callbacks[case], message, self._now())
+                late.play_key(self.ctx, record)
+            self._recordings.take_away(address)
+        except Gone as error:  # told again
+            if not has_message(self.ctx, known.attempt_id, callbacks[case]):
+                raise ComeAgain(str(error)) from error
+        except NoRecording as error:
+            _log.error("message_not_kept", attempt=known.attempt_id, reason=str(error))
+            return False
+        return True
+
     # -- a step
 
-    def _take(self, known: Known, digits: str) -> str:
+    def _take(self, known: Known, posted: Posted) -> str:
         now = self._now()
         if known.step == 0:
             calls.answered(self.ctx, known.attempt_id, known.token, now)
         try:
-            steps, turn = self._turn(known, digits, now.timestamp())
+            steps, turn = self._turn(known, posted, now.timestamp())
         except ValueError as error:  # the flow was changed while the call was up
             _log.error("dialogue_lost", attempt=known.attempt_id, reason=str(error))
             return document([], HungUp())
@@ -116,11 +147,14 @@ class Dialogues:
         other = provider_calls.find_call(self.ctx, known.key)  # the same request, twice at a time
         return other.document if other is not None else document([], HungUp())
 
-    def _turn(self, known: Known, digits: str, now: float) -> tuple[Steps, Turn]:
+    def _turn(self, known: Known, posted: Posted, now: float) -> tuple[Steps, Turn]:
+        flow = self._script().flow
         if known.step == 0:
-            return Steps.begin(self._script().flow, known.dialogue["variables"], now, self._seconds)
-        steps = Steps.from_json(self._script().flow, known.dialogue["steps"], self._seconds)
-        return steps, steps.go_on(digits, now)
+            able = ["record", *(["transfer"] if may_transfer(flow, self._numbers) else [])]
+            variables = {**known.dialogue["variables"], "can": able}
+            return Steps.begin(flow, variables, now, self._seconds)
+        steps = Steps.from_json(flow, known.dialogue["steps"], self._seconds)
+        return steps, steps.go_on(posted, now)
 
     def _seconds(self, prompts: Sequence[Prompt]) -> float:
         return self.prompts.audio(prompts).seconds
@@ -128,10 +162,16 @@ class Dialogues:
     # -- what it leads to
 
     def _document(self, known: Known, turn: Turn) -> str:
+        action = self._action(known.key, known.step + 1)
         then: Then = HungUp()
-        if turn.question is not None:
-            sounds = tuple(map(self._sound, turn.question.prompts))
-            then = Asked(sounds, turn.question.wait, self._action(known.key, known.step + 1))
+        match turn.waits:
+            case Question(prompts, wait, most, ends):
+                then = Asked(tuple(map(self._sound, prompts)), wait, action, most, ends)
+            case Message(case, seconds, ends):
+                kept = self.settings.address(f"{known.key}/message/{case}") + AGAIN
+                then = Recorded(seconds, ends, action, kept)
+            case Ringing(target, seconds):
+                then = Dialled(self._numbers[target], self.settings.number, seconds, action)
         return document([self._sound(prompt) for prompt in turn.said], then)
 
     def _action(self, key: str, step: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import requests
 import structlog
@@ -21,21 +22,27 @@ from callbacks.service.core import Context
 from callbacks.service.leases import renew
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.stopping import Stop
+from callbacks.target_settings import Targets
 from callbacks.vocabulary import Disposition
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.line import Capabilities, LineError
+from ivr.media.recorder import LONGEST
 from ivr.settings import VoiceSettings
 from ivr.twilio_dialogues import first_dialogue
 from ivr.twilio_rest import NotTaken, TwilioCalls
+from ivr.twilio_targets import may_transfer, numbers_of
 from ivr.worker import Script, call_variables
 
 __all__ = ["CAPABILITIES", "TRUNK", "TwilioWorker"]
 
 _log = structlog.get_logger(__name__)
 TRUNK = "twilio"
-CAPABILITIES = Capabilities(early_media=False, sip_status=False, q850=False, key_time=False)
+CAPABILITIES = Capabilities(
+    early_media=False, sip_status=False, q850=False, key_time=False, recording=True, transfer=True
+)
 _SLACK = 60.0  # seconds for the webhooks to tell the end
 _FORGET_EVERY = 3600.0
+_LONGEST_TALK = 3600.0  # seconds with a person to whom they were put through
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class TwilioWorker:
         *,
         owner: str,
         poll_seconds: float,
+        targets: Targets = MappingProxyType({}),
     ) -> None:
         if voice.twilio is None:
             raise LineError("voice.twilio: an account is needed for line = twilio")
@@ -70,6 +78,8 @@ class TwilioWorker:
         self._look_for_policy = PolicyWatch(ctx)
         self._renew_at = self._forget_at = 0.0
         self._longest = script.flow.call_seconds + voice.ring_timeout + _SLACK
+        if may_transfer(script.flow, numbers_of(targets)):
+            self._longest += _LONGEST_TALK
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
         ensure_lines(self._ctx, TRUNK, self._voice.lines)
@@ -134,16 +144,17 @@ class TwilioWorker:
             return
         claimed = claimed.only(asked)
         callbacks = [case.callback_id for case in claimed.cases]
-        dialogue = first_dialogue(call_variables(self._ctx, claimed, may_record=False), callbacks)
-        provider_calls.begin_call(self._ctx, key, attempt, dialogue, now)
-        said = self._twilio.dial(key, digits, self._voice.ring_timeout, self._longest)
+        variables = call_variables(self._ctx, claimed, may_record=self._voice.messages)
+        longest = self._longest + (len(callbacks) * LONGEST if self._voice.messages else 0.0)
+        provider_calls.begin_call(self._ctx, key, attempt, first_dialogue(variables, callbacks), now)
+        said = self._twilio.dial(key, digits, self._voice.ring_timeout, longest)
         if isinstance(said, NotTaken):
             self._end(claimed, CallOutcome(said.disposition, cause_raw=said.cause))
             provider_calls.end_call(self._ctx, key, datetime.now(UTC))
             return
         if said.sid is not None:
             provider_calls.is_of(self._ctx, key, said.sid)
-        self._live[attempt] = _Live(key, said.sid, time.monotonic() + self._longest + _SLACK)
+        self._live[attempt] = _Live(key, said.sid, time.monotonic() + longest + _SLACK)
         _log.info("call_dialled", attempt=attempt, number=claimed.masked, trunk=TRUNK)
 
     def _end(self, claimed: ClaimedCall, outcome: CallOutcome) -> None:

@@ -15,7 +15,7 @@ from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Disposition
 from ivr.twilio_settings import TwilioVoiceSettings
 
-__all__ = ["FINAL", "Dialling", "NotTaken", "TwilioCalls"]
+__all__ = ["FINAL", "Dialling", "NotTaken", "TwilioCalls", "Wire"]
 
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 
@@ -46,7 +46,7 @@ class NotTaken:
     cause: str
 
 
-class _Wire:
+class Wire:
     """No redirects, retries or proxies of the environment: what may have been dialled isn't sent again."""
 
     def __init__(self, settings: TwilioVoiceSettings) -> None:
@@ -67,7 +67,7 @@ class TwilioCalls:
     """For one thread."""
 
     def __init__(self, settings: TwilioVoiceSettings) -> None:
-        self._settings, self._wire = settings, _Wire(settings)
+        self._settings, self._wire = settings, Wire(settings)
         self._client = make_client(settings, self._wire.exchange)
 
     def dial(self, key: str, number: str, ring_timeout: float, longest: float) -> Dialling | NotTaken:

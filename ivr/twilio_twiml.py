@@ -17,26 +17,34 @@ __all__ = ["Asked", "Dialled", "HungUp", "Recorded", "Sent", "Then", "document"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One key within `wait` seconds of the end of `sounds`, or within them. All keys count, # too."""
+    """A key within `wait` seconds of the end of `sounds`, or within them; or `most`, up to the key `ends`.
+
+    All keys count, # too, but for the one that ends them.
+    """
 
     sounds: tuple[str, ...]
     wait: float
     action: str
+    most: int = 1
+    ends: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A message of `seconds` at most after a beep, ended by #."""
+    """A message of `seconds` at most after a beep, ended by the key `ends`; `kept` is told where it is."""
 
     seconds: float
+    ends: str
     action: str
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """Another telephone, which rings for `seconds`."""
+    """Another telephone (E.164), which rings for `seconds` and sees `caller`."""
 
     number: str
+    caller: str
     seconds: float
     action: str
 
@@ -62,12 +70,12 @@ def document(said: Sequence[str], then: Then) -> str:
     for sound in said:
         response.play(sound)
     match then:
-        case Asked(sounds, wait, action):
-            response.append(_gather(sounds, wait, action))
-        case Recorded(seconds, action):
-            response.record(max_length=ceil(seconds), finish_on_key="#", play_beep=True, action=action)
-        case Dialled(number, seconds, action):
-            response.dial(number, timeout=ceil(seconds), action=action)
+        case Asked():
+            response.append(_gather(then))
+        case Recorded():
+            _record(response, then)
+        case Dialled(number, caller, seconds, action):
+            response.dial(number, caller_id=caller, timeout=ceil(seconds), action=action)
         case Sent(action):
             response.redirect(action)
         case HungUp():
@@ -75,16 +83,33 @@ def document(said: Sequence[str], then: Then) -> str:
     return str(response)
 
 
-def _gather(sounds: Sequence[str], wait: float, action: str) -> Gather:
+def _record(response: VoiceResponse, message: Recorded) -> None:
+    """The key alone ends it: silence, which ends it after five seconds elsewise, is waited for as long.
+
+    Of an empty one the action isn't told; what follows in the document is done then.
+    """
+    response.record(
+        max_length=ceil(message.seconds),
+        timeout=ceil(message.seconds),
+        trim="do-not-trim",
+        finish_on_key=message.ends,
+        play_beep=True,
+        action=message.action,
+        recording_status_callback=message.kept,
+    )
+    response.redirect(message.action)
+
+
+def _gather(asked: Asked) -> Gather:
     """A silence is posted, too: the dialogue decides what it means, not the provider."""
     gather = Gather(
         input="dtmf",
-        num_digits=1,
-        timeout=max(1, ceil(wait)),
-        finish_on_key="",
+        num_digits=asked.most,
+        timeout=max(1, ceil(asked.wait)),
+        finish_on_key=asked.ends,
         action_on_empty_result=True,
-        action=action,
+        action=asked.action,
     )
-    for sound in sounds:
+    for sound in asked.sounds:
         gather.play(sound)
     return gather

@@ -77,6 +77,13 @@ def keep_message(
     audit(session, at, SYSTEM, "voice_message", subject, seconds=round(message.seconds, 1))
 
 
+def has_message(ctx: Context, attempt_id: int, callback_id: int) -> bool:
+    """Whether one is kept of that call about that callback."""
+    with ctx.sessions() as session:
+        mine = (VoiceMessage.attempt_id == attempt_id, VoiceMessage.callback_id == callback_id)
+        return bool(session.scalar(select(exists().where(*mine))))
+
+
 def message_record(attempt_id: int, callback_id: int, message: Message, at: datetime) -> dict[str, Any]:
     """As a spool keeps it."""
     return {

@@ -32,7 +32,7 @@ class Told:
     """An answer; `how`: whole, drop (none at all), cut (half of it), trickle (byte by byte) or stall."""
 
     status: int = 200
-    body: str = ""
+    body: str | bytes = ""
     how: str = "whole"
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ class Provider:
             def do_GET(self) -> None:
                 provider.serve(self)
 
-            do_POST = do_GET
+            do_POST = do_DELETE = do_GET
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -79,7 +79,7 @@ class Provider:
         if told.how in ("drop", "stall"):
             handler.close_connection = True
             return
-        written = told.body.encode()
+        written = told.body.encode() if isinstance(told.body, str) else told.body
         handler.send_response(told.status)
         for name, value in told.headers.items():
             handler.send_header(name, value)

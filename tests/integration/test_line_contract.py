@@ -192,6 +192,17 @@ def test_what_is_played_before_the_answer_is_not_heard(driver: Driver) -> None:
     assert not driver.of(PlaybackStarted)
 
 
+def test_a_key_within_a_prompt_is_told(driver: Driver, far: FarEnds) -> None:
+    answered(driver)
+    driver.line.play("c1", "rating", LONG_PROMPT)
+    driver.wait_for(PlaybackStarted)
+    far.presses("13803791237", "2")
+    assert driver.wait_for(KeyPressed).key == "2"
+    assert not driver.of(PlaybackFinished)
+    driver.line.hangup("c1")
+    assert driver.ended().by == "us"
+
+
 def test_a_replaced_prompt_starts_and_does_not_finish(driver: Driver) -> None:
     answered(driver)
     driver.line.play("c1", "first", LONG_PROMPT)

@@ -3,189 +3,90 @@
 from __future__ import annotations
 
 import io
-import json
 import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from twilio.request_validator import RequestValidator
-from werkzeug.test import TestResponse
 
 import app
 from callbacks.models import Attempt, AttemptState, Line, Rating
-from callbacks.models_systems import ProviderCall
 from callbacks.service import provider_calls
-from callbacks.service.claims import ensure_lines
 from callbacks.states import State
 from callbacks.stopping import Stop
 from callbacks.vocabulary import Disposition
 from ivr.dialplan import DialPlan
-from ivr.flow_events import Prompt
-from ivr.media.audio import Audio
-from ivr.settings import VoiceSettings
-from ivr.twilio_app import create_webhooks
-from ivr.twilio_dialogues import Dialogues
-from ivr.twilio_line import TRUNK, TwilioWorker
-from ivr.twilio_settings import PREFIX, TwilioVoiceSettings
-from ivr.worker import Script
-from tests.integration.http_provider import Asked, Provider, Told, provider_of
-from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
-from tests.unit.test_flow import SURVEY
+from ivr.twilio_line import CAPABILITIES, TRUNK
+from ivr.twilio_settings import PREFIX
+from tests.integration.http_provider import Asked, Told
+from tests.integration.office import LANDLINE, OFFICE
+from tests.integration.twilio_world import (
+    ACCOUNT,
+    CITY,
+    SID,
+    TOKEN,
+    Office,
+    account,
+    action_of,
+    call_shown,
+    refused,
+    snapshot,
+    twilio_office,
+    worker_of,
+)
 
-ACCOUNT, SID = "AC" + "0" * 32, "CA" + "a" * 32
-TOKEN, CITY = "token-of-the-account", "https://city.example"
-
-
-class Tones:
-    """Half a second a prompt; one that isn't in the catalogue is a KeyError, as it is with speech."""
-
-    def audio(self, prompts: list[Prompt]) -> Audio:
-        for prompt in prompts:
-            if prompt.id not in SURVEY_PROMPTS:
-                raise KeyError(prompt.id)
-        return Audio.from_samples(np.full(4000 * len(prompts), 1000, dtype=np.int16))
-
-
-SURVEY_PROMPTS = {option.prompt for node in SURVEY.nodes.values() for option in node.prompts} | {
-    branch.say
-    for node in SURVEY.nodes.values()
-    for branch in (node.silent, node.invalid)
-    if branch and branch.say
-}
-
-
-SCRIPT = Script(SURVEY, Tones(), "v1")
-
-
-def call_shown(**changes: Any) -> Told:
-    """A Call as the API shows one (2010-04-01)."""
-    shown = {
-        "account_sid": ACCOUNT,
-        "annotation": None,
-        "answered_by": None,
-        "api_version": "2010-04-01",
-        "caller_name": None,
-        "date_created": "Mon, 23 Nov 2026 04:00:00 +0000",
-        "date_updated": "Mon, 23 Nov 2026 04:00:00 +0000",
-        "direction": "outbound-api",
-        "duration": None,
-        "end_time": None,
-        "forwarded_from": None,
-        "from": "+15005550006",
-        "from_formatted": "(500) 555-0006",
-        "group_sid": None,
-        "parent_call_sid": None,
-        "phone_number_sid": None,
-        "price": None,
-        "price_unit": "USD",
-        "queue_time": "0",
-        "sid": SID,
-        "start_time": None,
-        "status": "queued",
-        "subresource_uris": {},
-        "to": "+8613803790001",
-        "to_formatted": "+8613803790001",
-        "trunk_sid": None,
-        "uri": f"/2010-04-01/Accounts/{ACCOUNT}/Calls/{SID}.json",
-    }
-    return Told(201, json.dumps(shown | changes), headers={"Content-Type": "application/json"})
-
-
-def account(base_url: str, **changes: Any) -> TwilioVoiceSettings:
-    given: dict[str, Any] = {
-        "account_sid": ACCOUNT,
-        "auth_token": TOKEN,
-        "number": "+15005550006",
-        "public_url": f"{CITY}/",
-        "base_url": base_url,
-        "answer_timeout": 1,
-    }
-    return TwilioVoiceSettings(**given | changes)
-
-
-def worker_of(desk: Desk, settings: TwilioVoiceSettings) -> TwilioWorker:
-    voice = VoiceSettings(line="twilio", lines=2, twilio=settings)
-    plan = DialPlan(OFFICE.area_code)
-    return TwilioWorker(desk.ctx, voice, SCRIPT, plan, owner="voice:test:1", poll_seconds=0.05)
-
-
-@dataclass
-class Office:
-    """The desk, a stub of the API, the worker, and the web role's webhooks behind a proxy."""
-
-    desk: Desk
-    stub: Provider
-    worker: TwilioWorker
-    settings: TwilioVoiceSettings
-    client: FlaskClient = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """The web role anew: all it knows is in the database."""
-        dialogues = Dialogues(self.desk.ctx, self.settings, lambda: SCRIPT)
-        self.client = create_webhooks(dialogues).test_client()
-
-    def call(self, *numbers: str) -> str:
-        """A closed case whose call is dialled; the address of its first step."""
-        self.callback_id = self.desk.close(*(numbers or (LANDLINE,)))
-        self.desk.plan()
-        self.worker.turn()
-        return self.stub.asked[-1].form["Url"] if self.stub.asked else ""
-
-    def post(self, address: str, sid: str = SID, token: str = TOKEN, **fields: str) -> TestResponse:
-        """As Twilio posts: signed for the public address, at the proxy's own."""
-        address = address.partition("#")[0]
-        form = {"AccountSid": ACCOUNT, "CallSid": sid, "CallStatus": "in-progress", **fields}
-        signature = RequestValidator(token).compute_signature(address, form)
-        headers = {"X-Twilio-Signature": signature, "Host": "127.0.0.1:8110"}
-        return self.client.post(urlsplit(address).path, data=form, headers=headers)
-
-    def tell(self, status: str, **fields: str) -> TestResponse:
-        address = self.stub.asked[0].form["StatusCallback"]
-        return self.post(address, CallStatus=status, **fields)
-
-    def attempt(self) -> Attempt:
-        with self.desk.session() as session:
-            return session.scalars(select(Attempt).order_by(Attempt.id.desc())).first()  # type: ignore[return-value]
-
-    def ratings(self) -> list[tuple[int, str, bool | None, str | None]]:
-        with self.desk.session() as session:
-            rows = session.scalars(select(Rating).order_by(Rating.id))
-            return [(row.value, row.raw, row.resolved, row.reason) for row in rows]
+OTHER = "037963110002"
+pytestmark = [
+    pytest.mark.contract_cant(
+        "join two calls",
+        "a bridge carries keys and tells them",
+        "a bridge ends with either call and leaves the other up",
+        "a bridge is ended or made anew",
+        "bridges that cant be are harmless",
+        "three hear one another until one leaves",
+    ),
+    pytest.mark.contract_cant(
+        "take an order before a step is over",
+        "a replaced prompt starts and does not finish",
+        "a stopped prompt does not finish",
+        "a recording in place of another finishes it",
+    ),
+    pytest.mark.contract_cant(
+        "tell when a key went down", "a key began after its prompt and time never runs back"
+    ),
+    pytest.mark.contract_cant(
+        "hear a key while something is said, not asked", "a key within a prompt is told"
+    ),
+    pytest.mark.contract_cant(
+        "tell a machine that took the call",
+        "a machine that took the call is told once",
+        "no machine is told of a person or unasked",
+    ),
+    pytest.mark.contract_cant(
+        "hand on what is said",
+        "who taps a call hears what is said",
+        "taps that cant be are harmless",
+    ),
+    pytest.mark.contract_cant("choose the codec", "codecs are offered in the orders order"),
+    pytest.mark.contract_cant("be called", "callers"),  # the whole of that suite
+]
 
 
 @pytest.fixture
 def office(sessions: Any, privacy: Any) -> Iterator[Office]:
-    desk = make_desk(sessions, privacy)
-    desk.now = datetime.now(UTC)
-    with provider_of(lambda _: call_shown()) as stub:
-        settings = account(stub.url)
-        worker = worker_of(desk, settings)
-        ensure_lines(desk.ctx, TRUNK, 2)
-        yield Office(desk, stub, worker, settings)
-        worker._twilio.close()
+    with twilio_office(sessions, privacy) as found:
+        yield found
 
 
-def action_of(response: TestResponse) -> str:
-    assert response.status_code == 200, response.text
-    gather = ElementTree.fromstring(response.text).find("Gather")
-    assert gather is not None, response.text
-    return gather.attrib["action"]
-
-
+@pytest.mark.contract("no answer is cancelled after the ring time")
 def test_the_order_is_a_call(office: Office) -> None:
     office.call()
     [asked] = office.stub.asked
@@ -200,12 +101,13 @@ def test_the_order_is_a_call(office: Office) -> None:
         "StatusCallbackEvent": "initiated",
         "StatusCallbackMethod": "POST",
         "Timeout": "30",
-        "TimeLimit": "570",
+        "TimeLimit": "630",
     }
     assert asked.body.decode().count("StatusCallbackEvent=") == 4
     assert office.attempt().trunk == TRUNK
 
 
+@pytest.mark.contract("a whole call")
 def test_a_whole_survey(office: Office) -> None:
     step = office.call()
     assert office.tell("initiated").status_code == 204
@@ -218,7 +120,9 @@ def test_a_whole_survey(office: Office) -> None:
     office.restart()
     step = action_of(office.post(step, Digits=""))  # the read-back, heard out
     step = action_of(office.post(step, Digits="2"))
-    end = office.post(step, Digits="2")
+    beep = office.post(step, Digits="2")
+    step = str(ElementTree.fromstring(beep.text).find("Redirect").text)
+    end = office.post(step)  # no message
     assert "<Hangup" in end.text and "thanks_bad" in end.text
     assert office.ratings() == [(3, "3", False, "too_slow")]
     assert office.tell("completed", CallDuration="21").status_code == 204
@@ -236,6 +140,7 @@ def test_a_key_has_no_time(office: Office) -> None:
         assert session.scalars(select(Rating)).one().ms_since_prompt_end is None
 
 
+@pytest.mark.contract("calls that nobody takes")
 @pytest.mark.parametrize(
     ("status", "disposition", "counts"),
     [
@@ -258,14 +163,126 @@ def test_key_0_asks_for_a_person(office: Office) -> None:
     assert office.desk.callback(office.callback_id).state is State.AGENT_QUEUE
 
 
-# -- forged, replayed, repeated
+@pytest.mark.contract("they hang up in the prompt")
+def test_they_hang_up_in_the_greeting(office: Office) -> None:
+    office.post(office.call())
+    assert office.tell("completed").status_code == 204
+    attempt = office.attempt()
+    assert (attempt.state, attempt.disposition) == (AttemptState.ENDED, Disposition.ANSWERED)
+    assert office.ratings() == []
 
 
-def snapshot(office: Office) -> object:
+@pytest.mark.contract("a silent one hangs up at last")
+def test_a_silent_one_is_asked_again_and_then_let_go(office: Office) -> None:
+    step = action_of(office.post(office.call()))
+    again = office.post(step)
+    assert "no_input" in again.text and "q_rating_slow" in again.text
+    end = office.post(action_of(again))
+    assert "no_input_final" in end.text and "<Hangup" in end.text
+    office.tell("completed")
+    assert (office.attempt().disposition, office.ratings()) == (Disposition.ANSWERED, [])
+
+
+def withdraw(office: Office) -> list[dict[str, str]]:
+    """The desk calls it off; what Twilio is ordered."""
+    before = len(office.stub.asked)
+    with office.desk.ctx.sessions.begin() as session:
+        session.scalars(select(Attempt).order_by(Attempt.id.desc())).first().cancel_requested = True  # type: ignore[union-attr]
+    for live in office.worker._live.values():
+        live.until = 1e13
+    office.worker.look(1e12)
+    return [asked.form for asked in office.stub.asked[before:]]
+
+
+@pytest.mark.contract("we give up at once", "we give up while it rings", "we hang up in the prompt")
+@pytest.mark.parametrize(
+    ("before", "last", "disposition"),
+    [
+        ([], "canceled", Disposition.CANCELLED),
+        (["initiated", "ringing"], "canceled", Disposition.NO_ANSWER),  # they heard it ring
+        (["initiated", "ringing", "in-progress"], "completed", Disposition.ANSWERED),
+    ],
+    ids=["at once", "while it rings", "in the prompt"],
+)
+def test_what_is_called_off_is_ended(
+    office: Office, before: list[str], last: str, disposition: Disposition
+) -> None:
+    step = office.call()
+    for status in before:
+        office.tell(status)
+    if "in-progress" in before:
+        office.post(step)
+    assert withdraw(office) == [{"Status": "completed"}]
+    assert office.tell(last).status_code == 204
+    assert office.attempt().disposition is disposition
+
+
+@pytest.mark.contract("the times of a call end with it")
+def test_a_call_that_is_over_isnt_ended_again(office: Office) -> None:
+    office.call()
+    office.tell("busy")
+    ordered = len(office.stub.asked)
+    office.worker.look(1e12)  # long after its longest time
+    stop = Stop()
+    stop.set()
+    office.worker.run(stop, 0.5)
+    assert len(office.stub.asked) == ordered
+
+
+@pytest.mark.contract("many calls at once don't mix")
+def test_two_calls_at_once_dont_mix(office: Office) -> None:
+    sids = iter([SID, "CA" + "b" * 32])
+    office.stub.answer = lambda _: call_shown(sid=next(sids))
+    first = office.call()
+    second = office.call(OTHER)
+    asked = {first: SID, second: "CA" + "b" * 32}
+    steps = {each: action_of(office.post(each, sid=sid)) for each, sid in asked.items()}
+    office.post(steps[first], Digits="1")
+    office.post(steps[second], sid=asked[second], Digits="3")
+    assert sorted(office.ratings()) == [(1, "1", None, None), (3, "3", None, None)]
+    assert office.post(steps[first], sid=asked[second], Digits="2").status_code == 403
+
+
+@pytest.mark.contract("orders for an unknown call are harmless")
+def test_a_webhook_of_an_unknown_call_changes_nothing(office: Office) -> None:
+    zero = office.call()
+    key = office.attempt().provider_call_id
+    assert key is not None
+    before = snapshot(office)
+    for path in ("0", "1", "status"):
+        unknown = zero.replace(f"{key}/0", f"99-0abc/{path}")
+        assert office.post(unknown, Digits="1", CallStatus="completed").status_code == 403
+    assert snapshot(office) == before
+
+
+@pytest.mark.contract("a calls id serves once at a time")
+def test_a_calls_key_serves_once(office: Office) -> None:
+    office.call()
+    attempt = office.attempt()
+    before = snapshot(office)
+    with pytest.raises(IntegrityError):
+        provider_calls.begin_call(
+            office.desk.ctx, str(attempt.provider_call_id), attempt.id, {}, datetime.now(UTC)
+        )
+    assert snapshot(office) == before
+
+
+@pytest.mark.contract("capabilities are told")
+def test_what_the_line_cant_tell_is_left_out(office: Office) -> None:
+    """Never invented (`ivr.line.Capabilities`)."""
+    office.post(action_of(office.post(office.call())), Digits="1")
+    office.tell("completed", SipResponseCode="200")
+    attempt = office.attempt()
+    assert (CAPABILITIES.sip_status, attempt.sip_status) == (False, None)
+    assert (CAPABILITIES.q850, attempt.q850) == (False, None)
+    assert not CAPABILITIES.early_media
     with office.desk.session() as session:
-        rows = session.scalars(select(ProviderCall)).all()
-        calls = [(row.step, row.document, row.sid, row.dialogue, row.ended_at) for row in rows]
-    return calls, office.ratings()
+        assert session.scalars(select(Rating)).one().ms_since_prompt_end is None
+    assert not CAPABILITIES.key_time
+    assert CAPABILITIES.recording and CAPABILITIES.transfer
+
+
+# -- forged, replayed, repeated
 
 
 @pytest.mark.parametrize(
@@ -369,6 +386,7 @@ def test_after_the_end_only_the_key_that_was_due_is_taken(office: Office) -> Non
     assert [value for value, *_ in office.ratings()] == [1]
 
 
+@pytest.mark.contract("what is played before the answer is not heard")
 def test_a_call_that_nobody_took_has_no_first_step(office: Office) -> None:
     zero = office.call()
     office.tell("no-answer")
@@ -426,10 +444,6 @@ def test_a_prompt_is_a_wav(office: Office) -> None:
 # -- what the API answers
 
 
-def refused(status: int, code: int) -> Told:
-    return Told(status, json.dumps({"code": code, "message": "told", "status": status}))
-
-
 @pytest.mark.parametrize(
     ("told", "disposition"),
     [
@@ -472,6 +486,7 @@ def test_a_number_that_isnt_dialled(office: Office) -> None:
     assert office.attempt().disposition is Disposition.CANCELLED
 
 
+@pytest.mark.contract("hanging up twice is harmless")
 def test_what_is_withdrawn_is_hung_up_once(office: Office) -> None:
     office.call()
     with office.desk.ctx.sessions.begin() as session:

@@ -8,9 +8,10 @@ import pytest
 from twilio.base.exceptions import TwilioException
 
 from callbacks.vocabulary import Disposition
+from ivr.twilio_recordings import TwilioRecordings
 from ivr.twilio_rest import Dialling, NotTaken, TwilioCalls
 from tests.integration.http_provider import Provider, Told, provider_of
-from tests.integration.test_twilio_voice import SID, account, call_shown, refused
+from tests.integration.twilio_world import SID, account, call_shown, refused
 from tests.peers.test_twilio_prism import DOCUMENT, PROGRAM, prism_before
 
 pytestmark = pytest.mark.skipif(not (PROGRAM and DOCUMENT), reason="Prism or Twilio's document is missing")
@@ -57,6 +58,15 @@ def test_the_document_agrees_to_a_hanging_up(stub: Provider, twilio: TwilioCalls
     stub.answer = lambda _: Told(200, call_shown(status="completed").body, headers=call_shown().headers)
     twilio.hang_up(SID)
     assert stub.asked[-1].form == {"Status": "completed"}
+
+
+def test_the_document_agrees_to_taking_a_recording_away(stub: Provider, prism: str) -> None:
+    """What the address of a sound answers stands in no document of Twilio's interface, only this."""
+    stub.answer = lambda _: Told(204)
+    settings = account(prism, answer_timeout=20)
+    path = f"/2010-04-01/Accounts/{settings.account_sid}/Recordings/RE{'c' * 32}"
+    TwilioRecordings(settings).take_away(f"{prism}{path}")
+    assert (stub.asked[-1].method, stub.asked[-1].path) == ("DELETE", f"{path}.json")
 
 
 def test_an_order_that_the_document_forbids_isnt_let_through(stub: Provider, prism: str) -> None:

@@ -1,4 +1,4 @@
-"""The survey as TwiML: the flow's transcripts by webhooks, re-read from JSON at every step.
+"""The flows as TwiML: their transcripts by webhooks, re-read from JSON at every step.
 
 What is stored must be what the other lines store, but for what the line can't tell: when a key went down, and
 keys pressed while something is said, not asked. HUIFANG_UPDATE=1 rewrites the documents.
@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 
 from ivr.conversation import Conversation
 from ivr.events import Ended, KeyPressed
-from ivr.flow import FlowSession
-from ivr.flow_events import FlowCommand, HangUp, Play, Prompt, StopPlay
+from ivr.flow import Flow, FlowSession
+from ivr.flow_events import FlowCommand, HangUp, Prompt
+from ivr.flow_load import load_flow
 from ivr.line import Dial
 from ivr.media.audio import Audio
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
-from ivr.twilio_steps import Steps, Turn
-from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, document
+from ivr.twilio_steps import Message, Posted, Question, Ringing, StepResult, Steps, Turn
+from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, Then, document
+from prompts.catalogue import load_catalogue
 from tests.flow_caller import SECONDS, Caller, act, caller_of, head_of
 from tests.unit.test_flow import SURVEY
 
@@ -33,12 +35,16 @@ FLOWS = Path(__file__).parent.parent / "transcripts/flow"
 DOCUMENTS = FLOWS.parent / "twilio"
 
 
-def is_of_this_line(text: str) -> bool:
-    """A survey that asks nothing which a document can't: no messages, transfers or queues."""
-    return not any(line.startswith(("flow ", "can ")) for line in head_of(text))
+QUEUES = "keep callers in a queue"
 
 
-NAMES = sorted(path.stem for path in FLOWS.glob("*.txt") if is_of_this_line(path.read_text()))
+def left_out(text: str) -> str:
+    """Why a transcript isn't of this line; empty where it is."""
+    abilities = [line.split()[1:] for line in head_of(text) if line.startswith("can ")]
+    return QUEUES if any("queue" in each for each in abilities) else ""
+
+
+NAMES = sorted(path.stem for path in FLOWS.glob("*.txt") if not left_out(path.read_text()))
 
 
 def length(prompts: Sequence[Prompt]) -> float:
@@ -46,30 +52,44 @@ def length(prompts: Sequence[Prompt]) -> float:
 
 
 class ByWebhooks:
-    """A provider that posts what was pressed, and reads what comes back."""
+    """A provider that posts what was pressed, said or rung, and reads what comes back."""
 
-    def __init__(self, variables: dict[str, object], now: float) -> None:
+    def __init__(self, variables: dict[str, object], now: float, flow: Flow = SURVEY) -> None:
         self.turns: list[Turn] = []
         self.out: list[str] = []
-        self.steps, turn = Steps.begin(SURVEY, variables, now, length)
+        self._flow = flow
+        self.steps, turn = Steps.begin(flow, variables, now, length)
         self._read("begin", turn)
 
     @property
     def over(self) -> bool:
-        return self.turns[-1].question is None
+        return self.turns[-1].waits is None
+
+    @property
+    def waits(self) -> Question | Message | Ringing | None:
+        return self.turns[-1].waits
 
     def post(self, digits: str, now: float) -> None:
+        self.tell(f"key {digits}" if digits else "silence", Posted(digits), now)
+
+    def tell(self, heading: str, posted: Posted, now: float) -> None:
         if self.over:
             return
         kept = json.loads(json.dumps(self.steps.to_json()))
-        self.steps = Steps.from_json(SURVEY, kept, length)
-        self._read(f"key {digits}" if digits else "silence", self.steps.go_on(digits, now))
+        self.steps = Steps.from_json(self._flow, kept, length)
+        self._read(heading, self.steps.go_on(posted, now))
 
     def _read(self, heading: str, turn: Turn) -> None:
         self.turns.append(turn)
-        then = HungUp()
-        if turn.question:
-            then = Asked(tuple(map(_sound, turn.question.prompts)), turn.question.wait, f"/{len(self.turns)}")
+        action = f"/{len(self.turns)}"
+        then: Then = HungUp()
+        match turn.waits:
+            case Question(prompts, wait):
+                then = Asked(tuple(map(_sound, prompts)), wait, action)
+            case Message(case, seconds, ends):
+                then = Recorded(seconds, ends, action, f"/message/{case}")
+            case Ringing(target, seconds):
+                then = Dialled(f"+86379{len(target)}", "+15005550006", seconds, action)
         text = document([_sound(prompt) for prompt in turn.said], then)
         pretty = minidom.parseString(text).documentElement.toprettyxml(indent="  ").strip()
         self.out += [f"> {heading}", *pretty.splitlines(), *(f"< {result}" for result in _told(turn.results))]
@@ -84,11 +104,11 @@ def _sound(prompt: Prompt) -> str:
 
 
 def _told(commands: Sequence[FlowCommand]) -> list[str]:
-    """What is to be stored or done, without the time of the key."""
+    """What is to be stored or done, without the time of the key and the line's name of a recording."""
     told = []
     for command in commands:
-        if not isinstance(command, Play | StopPlay):
-            names = [name for name in command.__slots__ if name != "ms_since_prompt_end"]
+        if isinstance(command, StepResult):
+            names = [name for name in command.__slots__ if name not in ("ms_since_prompt_end", "token")]
             told.append(" ".join([type(command).__name__, *(f"{n}={getattr(command, n)}" for n in names)]))
     return told
 
@@ -102,13 +122,36 @@ def both(name: str) -> tuple[Caller, ByWebhooks, bool]:
     """The same citizen on both; whether they hung up themselves."""
     text = (FLOWS / f"{name}.txt").read_text()
     lines, caller = text.splitlines(), caller_of(head_of(text))
-    provider = ByWebhooks(dict(caller.session.variables), caller.now)
+    provider = ByWebhooks(dict(caller.session.variables), caller.now, caller.flow)
     for line in lines:
-        if line.startswith("> wait "):
-            wait(caller, provider, float(line.split()[2]))
-        elif line.startswith("> "):
-            step(caller, provider, line[2:])
+        if line.startswith("> "):
+            away = is_away(provider)
+            if line.startswith("> wait ") and not away:
+                wait(caller, provider, float(line.split()[2]))
+            elif not away:
+                step(caller, provider, line[2:])
+            else:
+                act(caller, line[2:])
+                come_back(caller, provider, line[2:])
     return caller, provider, "> hang up" in lines
+
+
+def is_away(provider: ByWebhooks) -> bool:
+    """Whether the provider records or rings somebody: it tells what came of it when that's over."""
+    return isinstance(provider.waits, Message | Ringing)
+
+
+def come_back(caller: Caller, provider: ByWebhooks, action: str) -> None:
+    """Told when the dialogue of the other lines has gone on, too; of who hung up nothing is asked again."""
+    node = caller.session.flow.nodes[caller.session.state.node]
+    if node.record is not None or node.transfer is not None or action == "hang up":
+        return
+    if isinstance(provider.waits, Message):
+        seconds = float(int(float(action.split()[1]))) if action.startswith("recorded ") else 0.0
+        provider.tell(f"recorded {seconds:g}", Posted(recorded=seconds), caller.now)
+    else:
+        taken = action == "transfer done"
+        provider.tell("taken" if taken else "not taken", Posted(was_taken=taken), caller.now)
 
 
 def step(caller: Caller, provider: ByWebhooks, action: str) -> None:
@@ -119,6 +162,10 @@ def step(caller: Caller, provider: ByWebhooks, action: str) -> None:
         provider.post("", caller.now)
     elif action.startswith("key ") and asked and started:
         provider.post(action[4:], caller.now)
+    if is_away(provider):
+        at = caller.session.flow.nodes[caller.session.state.node]
+        if at.record is None and at.transfer is None:  # they skipped what this line has them hear out
+            come_back(caller, provider, action)
 
 
 def wait(caller: Caller, provider: ByWebhooks, seconds: float) -> None:
@@ -154,6 +201,7 @@ def test_no_document_without_a_flow() -> None:
     assert sorted(path.stem for path in DOCUMENTS.glob("*.txt")) == NAMES
 
 
+@pytest.mark.contract("the total time ends it too")
 def test_a_call_is_over_after_its_longest_time() -> None:
     caller = Caller()
     provider = ByWebhooks(dict(caller.session.variables), 100.0)
@@ -168,12 +216,19 @@ def test_a_call_is_over_after_its_longest_time() -> None:
         (Sent("/k/1"), "<Redirect>/k/1</Redirect>"),
         (HungUp(), "<Hangup />"),
         (
-            Recorded(59.2, "/k/2"),
-            '<Record action="/k/2" finishOnKey="#" maxLength="60" playBeep="true" />',
+            Recorded(59.2, "#", "/k/2", "/k/message/0"),
+            '<Record action="/k/2" finishOnKey="#" maxLength="60" playBeep="true" '
+            'recordingStatusCallback="/k/message/0" timeout="60" trim="do-not-trim" />'
+            "<Redirect>/k/2</Redirect>",  # of an empty one the action isn't told
         ),
         (
-            Dialled("+8637912345", 20, "/k/3"),
-            '<Dial action="/k/3" timeout="20">+8637912345</Dial>',
+            Dialled("+8637912345", "+15005550006", 20, "/k/3"),
+            '<Dial action="/k/3" callerId="+15005550006" timeout="20">+8637912345</Dial>',
+        ),
+        (
+            Asked(("/a.wav",), 5, "/k/5", 6, "#"),  # a number
+            '<Gather action="/k/5" actionOnEmptyResult="true" finishOnKey="#" input="dtmf" numDigits="6" '
+            'timeout="5"><Play>/a.wav</Play></Gather>',
         ),
         (
             Asked(("/a.wav?x=1&y=2",), 0.2, "/k/4"),  # a wait of no time isn't one of Twilio's
@@ -186,6 +241,30 @@ def test_what_comes_next(then: object, told: str) -> None:
     text = document(["/said.wav"], then)  # type: ignore[arg-type]
     head = '<?xml version="1.0" encoding="UTF-8"?><Response><Play>/said.wav</Play>'
     assert text == f"{head}{told}</Response>"
+
+
+EVERY_KIND = load_flow(Path(__file__).parent.parent / "data/every_kind.toml", load_catalogue())
+
+
+@pytest.mark.parametrize(
+    ("posts", "said", "outcome"),
+    [
+        (["0823"], "thanks_good", "done"),
+        (["78"], "invalid", "no_answer"),  # shorter: the key after it isn't told
+        (["7", ""], "bye", "no_answer"),  # too few, then none
+        (["*", "0823"], "thanks_good", "done"),
+    ],
+)
+def test_a_number_is_collected_as_a_whole(posts: list[str], said: str, outcome: str) -> None:
+    provider = ByWebhooks({"cases": [], "can": []}, 100.0, EVERY_KIND)
+    assert isinstance(provider.waits, Question)
+    assert (provider.waits.most, provider.waits.ends) == (4, "#")
+    for digits in posts:
+        provider.post(digits, 100.0)
+    for _ in range(3):
+        provider.post("", 100.0)
+    assert provider.turns[-1].said[-1].id == said
+    assert provider.results[-1] == f"HangUp outcome={outcome}"
 
 
 class Silence:
@@ -248,4 +327,4 @@ def test_any_caller_is_rated_once_a_case_and_hung_up_on(cases: int, posts: list[
         assert len(stored) == len(set(stored))
     assert sum(told.startswith("HangUp") for told in provider.results) == 1
     for turn in provider.turns[:-1]:
-        assert turn.question is not None
+        assert turn.waits is not None
