@@ -106,7 +106,7 @@ class InOurClock:
 
 
 @contextmanager
-def line_and_far_ends(kind: str, settings: CitySettings) -> Iterator[tuple[Line, FarEnds]]:
+def line_and_far_ends(kind: str, settings: CitySettings, lines: int = 8) -> Iterator[tuple[Line, FarEnds]]:
     """The line of that name, with its citizens: in virtual time, or over UDP."""
     if kind == "simulated":
         simulated = SimulatedLine(settings)
@@ -114,7 +114,7 @@ def line_and_far_ends(kind: str, settings: CitySettings) -> Iterator[tuple[Line,
         simulated.close()
         return
     with running_city(settings) as city:
-        voice = quick_voice(city.port)
+        voice = quick_voice(city.port, lines)
         real = SipLine(voice, takes_calls=True) if kind == "sip" else PyvoipLine(voice)
         yield real, Loopback(city, real)
         real.close()

@@ -20,6 +20,7 @@ from ivr.conversation import Conversation
 from ivr.events import Ended, KeyPressed
 from ivr.flow import Flow, FlowSession
 from ivr.flow_events import FlowCommand, HangUp, Prompt
+from ivr.flow_load import FLOWS as SHIPPED
 from ivr.flow_load import load_flow
 from ivr.line import Dial
 from ivr.media.audio import Audio
@@ -28,7 +29,17 @@ from ivr.simulated_line import SimulatedLine
 from ivr.twilio_steps import Message, Posted, Question, Ringing, StepResult, Steps, Turn
 from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, Then, document
 from prompts.catalogue import load_catalogue
-from tests.flow_caller import SECONDS, Caller, act, caller_of, head_of
+from tests.flow_caller import (
+    SECONDS,
+    Branches,
+    Caller,
+    act,
+    branches,
+    caller_of,
+    head_of,
+    run,
+    shipped,
+)
 from tests.unit.test_flow import SURVEY
 
 FLOWS = Path(__file__).parent.parent / "transcripts/flow"
@@ -195,6 +206,19 @@ def test_the_documents(name: str) -> None:
     if os.environ.get("HUIFANG_UPDATE"):
         path.write_text(text)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("flow", sorted(path.stem for path in SHIPPED.glob("*.toml")))
+def test_every_branch_is_taken_but_those_of_queues(flow: str) -> None:
+    by_webhooks, in_queues = Branches(), Branches()
+    for path in FLOWS.glob("*.txt"):
+        _, caller = run(path.read_text())
+        if caller.flow.name == flow:
+            (by_webhooks if path.stem in NAMES else in_queues).update(caller.taken)
+    missing = branches(shipped(flow)) - by_webhooks
+    assert missing <= in_queues, "\n".join(" ".join(each) for each in sorted(missing - in_queues))
+    if all(node.queue is None for node in shipped(flow).nodes.values()):
+        assert not missing
 
 
 def test_no_document_without_a_flow() -> None:
