@@ -894,6 +894,8 @@ def _of_calls(settings: Settings) -> Iterator[str]:
         yield f"{len(missing)} prompts are speech, not recordings: {', '.join(missing[:4])} …"
     if settings.voice.line == "twilio":
         yield "voice.twilio: not yet tried on Twilio itself; begin with a few calls. Agents ring by no click"
+        if settings.voice.messages:
+            yield "voice.messages: Twilio records them, until they are kept here; false asks for none"
     elif not settings.voice.trunks:
         yield "voice.trunks is empty: nobody can be called"
     if not any(target.logins for target in settings.targets.values()):

@@ -11,13 +11,15 @@ from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, disposition_of
 from ivr.events import Ended, EndedBy
 from ivr.line import Dial
+from ivr.media.audio import Audio
 from ivr.media.ports import PortPool
+from ivr.media.remote import Hear
 from ivr.pyvoip_client import Message
 from ivr.pyvoip_rtp import Rtp
 from ivr.settings import CauseOverride
 from ivr.sip.digest import Login
 
-__all__ = ["Call", "never_left", "open_media"]
+__all__ = ["Call", "MediaOrders", "never_left", "open_media"]
 
 
 @dataclass(slots=True)
@@ -64,6 +66,50 @@ class Call:
         called = self.order is not None or self.rtp is not None  # else nobody was: they weren't answered
         disposition = disposition_of(facts, overrides) if called else None
         return Ended(self.name, now, disposition, status, q850, text, by)
+
+
+class MediaOrders:
+    """What is played and recorded on the calls that are up.
+
+    None are joined or handed on, and nobody asks for another: of that nobody is told anything.
+    """
+
+    _calls: dict[str, Call]
+
+    def _rtp(self, call: str) -> Rtp | None:
+        known = self._calls.get(call)
+        return known.rtp if known is not None else None
+
+    def play(self, call: str, token: str, frames: Audio) -> None:
+        if rtp := self._rtp(call):
+            rtp.play(token, frames)
+
+    def stop(self, call: str) -> None:
+        if rtp := self._rtp(call):
+            rtp.play("", None)
+
+    def record(self, call: str, token: str, seconds: float) -> None:
+        if rtp := self._rtp(call):
+            rtp.record(token, seconds)
+
+    def stop_recording(self, call: str) -> None:
+        if rtp := self._rtp(call):
+            rtp.stop_recording()
+
+    def bridge(self, call: str, *others: str) -> None:
+        pass
+
+    def unbridge(self, call: str) -> None:
+        pass
+
+    def refer(self, call: str, uri: str) -> None:
+        pass
+
+    def refer_result(self, call: str, status: int) -> None:
+        pass
+
+    def tap(self, call: str, hear: Hear | None) -> None:
+        pass
 
 
 def never_left(order: Dial, now: float, why: str) -> Ended:

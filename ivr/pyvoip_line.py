@@ -17,10 +17,8 @@ import structlog
 from callbacks.numbers import mask
 from ivr.events import Answered, EndedBy, Incoming, LineEvent, Ringing
 from ivr.line import Capabilities, Dial, LineError
-from ivr.line_lacks import NeitherJoinsNorRecords
-from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts
-from ivr.pyvoip_call import Call, never_left, open_media
+from ivr.pyvoip_call import Call, MediaOrders, never_left, open_media
 from ivr.pyvoip_client import Message, PayloadType, codec_of, media_of, open_client
 from ivr.pyvoip_registration import Registration
 from ivr.pyvoip_rtp import Rtp
@@ -35,10 +33,10 @@ _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 _Heard = Message | tuple[LineEvent, int | None] | None
 
 
-class PyvoipLine(NeitherJoinsNorRecords):
+class PyvoipLine(MediaOrders):
     """LineError at the start says what to change."""
 
-    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True)
+    capabilities = Capabilities(early_media=False, sip_status=True, q850=True, key_time=True, recording=True)
 
     def __init__(self, settings: VoiceSettings) -> None:
         self._settings = settings
@@ -85,14 +83,6 @@ class PyvoipLine(NeitherJoinsNorRecords):
         text = self._sip.gen_call(order, port, codecs, call_id, login)
         self._sip.surely(text)
         return Message(text.encode())
-
-    def play(self, call: str, token: str, frames: Audio) -> None:
-        if (known := self._calls.get(call)) and known.rtp:
-            known.rtp.play(token, frames)
-
-    def stop(self, call: str) -> None:
-        if (known := self._calls.get(call)) and known.rtp:
-            known.rtp.play("", None)
 
     def hangup(self, call: str) -> None:
         if known := self._calls.get(call):

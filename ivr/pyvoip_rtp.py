@@ -10,15 +10,24 @@ from socket import socket
 from threading import Lock, Thread
 from typing import Any
 
-from ivr.events import Codec, KeyPressed, LineEvent, PlaybackFinished, PlaybackStarted
+from ivr.events import (
+    Codec,
+    KeyPressed,
+    LineEvent,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFinished,
+)
 from ivr.media.audio import FRAME_MS, Audio
 from ivr.media.dtmf import KeyReceiver
 from ivr.media.g711 import SILENT_FRAMES
-from ivr.media.rtp import BadPacket, Sender, parse
+from ivr.media.recorder import Recorder
+from ivr.media.rtp import BadPacket, RtpPacket, Sender, parse
 from ivr.pyvoip_client import CODES, PayloadType, RTPClient
 
 __all__ = ["Rtp"]
 
+_CODECS: dict[Any, Codec] = {PayloadType.PCMA: "pcma", PayloadType.PCMU: "pcmu"}
 _Told = PlaybackStarted | PlaybackFinished
 Tell = Callable[["tuple[LineEvent, int | None]"], None]
 
@@ -34,6 +43,7 @@ class Rtp(RTPClient):
         self._call, self._tell, self.sin = call, tell, bound
         self._lock, self._keys = Lock(), KeyReceiver()
         self._frames: list[bytes] = []
+        self._recorder: Recorder | None = None
         self._token, self.turn, self._next = "", 0, -1
         self._threads: list[Thread] = []
 
@@ -56,6 +66,23 @@ class Rtp(RTPClient):
             thread.join()
         self._threads = []
         self.sin.close()
+        self.stop_recording()
+
+    def record(self, token: str, seconds: float) -> None:
+        """What they say from now on, in place of what is recorded; pyVoIP keeps none of it."""
+        self.stop_recording()
+        with self._lock:
+            self._recorder = Recorder(token, seconds, time.monotonic(), self.codec)
+
+    def stop_recording(self, full: Recorder | None = None) -> None:
+        """Tell what was recorded; harmless without. One that is `full` may have been replaced meanwhile."""
+        with self._lock:
+            if full is not None and self._recorder is not full:
+                return
+            done, self._recorder = self._recorder, None
+        if done is not None:
+            whole = (done.token, done.payload, done.codec, done.seconds)
+            self._tell((RecordingFinished(self._call, time.monotonic(), *whole), None))
 
     def play(self, token: str, audio: Audio | None) -> None:
         """In place of what plays; None stops it. What is told of an older turn is out of date."""
@@ -75,10 +102,18 @@ class Rtp(RTPClient):
     def parse_packet(self, data: bytes) -> None:
         with suppress(BadPacket):
             packet = parse(data)
-            if self.assoc.get(packet.payload_type) is PayloadType.EVENT:
+            kind = self.assoc.get(packet.payload_type)
+            if kind in _CODECS:
+                self._keep(packet, _CODECS[kind])
+            elif kind is PayloadType.EVENT:
                 key = self._keys.receive(packet, self.heard_at)
                 if key is not None:
                     self._tell((KeyPressed(self._call, self.heard_at, key.key, key.began_at), None))
+
+    def _keep(self, packet: RtpPacket, codec: Codec) -> None:
+        with self._lock:
+            if self._recorder is not None:
+                self._recorder.take(packet, codec)
 
     def trans(self) -> None:
         sender = Sender(secrets.randbits(32), secrets.randbits(16), secrets.randbits(32))
@@ -89,6 +124,8 @@ class Rtp(RTPClient):
                 self.sin.sendto(sender.frame(CODES[self.codec], frame), (self.outIP, self.outPort))
             for kind in events:
                 self._tell((kind(self._call, time.monotonic(), token), turn))
+            if (recorder := self._recorder) is not None and time.monotonic() >= recorder.ends_at:
+                self.stop_recording(recorder)
             due += FRAME_MS / 1000
             time.sleep(max(0.0, due - time.monotonic()))
 

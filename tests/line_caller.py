@@ -34,8 +34,8 @@ from ivr.flow_events import (
 from ivr.line import Dial, Line
 from ivr.media.audio import Audio
 from ivr.simulated_line import SimulatedLine
-from tests.line_ends import FarEnds
 from tests.flow_caller import SECONDS, caller_of, head_of, shown
+from tests.line_ends import FarEnds
 
 _MOMENT = Audio.silence(0.1)
 _CUT = Audio.silence(6.0)  # somebody presses within it, or hangs up
@@ -217,7 +217,7 @@ class LineCaller:
             self._note(self._conversation.tell(events[action], self._now))
 
 
-def hold(line: Line, callers: dict[str, LineCaller], seconds: float = 60.0) -> None:
+def hold(line: Line, callers: dict[str, LineCaller], seconds: float = 40.0) -> None:
     """Every call at once, by number, to its end."""
     runs = {number: caller.run() for number, caller in callers.items()}
     waits = {number: next(run) for number, run in runs.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests import lines_table
-from tests.line_ends import LINES
 from tests.integration import test_line_contract
+from tests.line_ends import LINES
 
 
 def test_the_readmes_table_is_the_contract_suites() -> None:
