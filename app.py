@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from ivr.flow_shelf import FolderShelf
     from ivr.put_through import People
     from ivr.speech import SpokenPrompts
+    from ivr.twilio_targets import Numbers
     from sms.inbound import Inbox
 
 ENV_PREFIX = "HUIFANG_"
@@ -350,7 +351,7 @@ def _voice_webhooks(office: Office) -> dict[str, Any]:
     from ivr.twilio_settings import PREFIX
 
     script = cache(lambda: voice_script(office.settings))
-    dialogues = Dialogues(office.context, settings, script, targets=office.settings.targets)
+    dialogues = Dialogues(office.context, settings, script, numbers=public_numbers(office.settings))
     return {PREFIX: create_webhooks(dialogues)}
 
 
@@ -503,7 +504,8 @@ def _run_voice(office: Office, stop: Stop) -> None:
             plan,
             owner=owner,
             poll_seconds=poll,
-            targets=settings.targets,
+            numbers=public_numbers(settings),
+            in_hours=lambda now: agents_are_in(now, settings.agents, settings.policy.windows),
         )
         cloud.run(stop, settings.serve.drain_seconds)
         return
@@ -591,6 +593,13 @@ def people(settings: Settings, trunk: str) -> People:
     }
     agents = tuple(each[name] for name in settings.agents.telephones)
     return People({AGENTS: agents, **{n: (t,) for n, t in each.items()}}, settings.agents.ring_time)
+
+
+def public_numbers(settings: Settings) -> Numbers:
+    """The same, of whom a cloud number reaches."""
+    from ivr.twilio_targets import numbers_of
+
+    return numbers_of(settings.targets, settings.agents.telephones)
 
 
 def check_scale(policy: PolicySettings, scale: str) -> None:

@@ -16,7 +16,6 @@ from callbacks.service.calls import CallOutcome
 from callbacks.service.core import Context
 from callbacks.service.messages import has_message, message_record
 from callbacks.service.provider_calls import Known, Step
-from callbacks.target_settings import Targets
 from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Channel
 from ivr.conversation import Prompts
@@ -34,7 +33,7 @@ from ivr.twilio_recordings import ComeAgain, Gone, NoRecording, TwilioRecordings
 from ivr.twilio_rest import FINAL
 from ivr.twilio_settings import TwilioVoiceSettings
 from ivr.twilio_steps import Message, Posted, Question, Ringing, StepResult, Steps, Turn
-from ivr.twilio_targets import may_transfer, numbers_of
+from ivr.twilio_targets import Numbers, may_transfer
 from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, Then, document
 from ivr.worker import Script
 
@@ -61,10 +60,10 @@ class Dialogues:
         settings: TwilioVoiceSettings,
         script: Callable[[], Script],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        targets: Targets = MappingProxyType({}),
+        numbers: Numbers = MappingProxyType({}),
     ) -> None:
         self.ctx, self.settings, self._script, self._now = ctx, settings, script, now
-        self._numbers = numbers_of(targets)
+        self._numbers = numbers
         self._recordings = TwilioRecordings(settings)
 
     @property
@@ -171,7 +170,7 @@ class Dialogues:
                 kept = self.settings.address(f"{known.key}/message/{case}") + AGAIN
                 then = Recorded(seconds, ends, action, kept)
             case Ringing(target, seconds):
-                then = Dialled(self._numbers[target], self.settings.number, seconds, action)
+                then = Dialled(tuple(self._numbers[target]), self.settings.number, seconds, action)
         return document([self._sound(prompt) for prompt in turn.said], then)
 
     def _action(self, key: str, step: int) -> str:

@@ -7,6 +7,7 @@ here it's seen by the lease that is no longer ours. People's calls need a line o
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -22,7 +23,6 @@ from callbacks.service.core import Context
 from callbacks.service.leases import renew
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.stopping import Stop
-from callbacks.target_settings import Targets
 from callbacks.vocabulary import Disposition
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.line import Capabilities, LineError
@@ -30,7 +30,7 @@ from ivr.media.recorder import LONGEST
 from ivr.settings import VoiceSettings
 from ivr.twilio_dialogues import first_dialogue
 from ivr.twilio_rest import NotTaken, TwilioCalls
-from ivr.twilio_targets import may_transfer, numbers_of
+from ivr.twilio_targets import Numbers, may_transfer
 from ivr.worker import Script, call_variables
 
 __all__ = ["CAPABILITIES", "TRUNK", "TwilioWorker"]
@@ -67,8 +67,10 @@ class TwilioWorker:
         *,
         owner: str,
         poll_seconds: float,
-        targets: Targets = MappingProxyType({}),
+        numbers: Numbers = MappingProxyType({}),
+        in_hours: Callable[[datetime], bool] = lambda _now: False,
     ) -> None:
+        """`numbers` are those of whom flows put through to; agents are there while `in_hours` says so."""
         if voice.twilio is None:
             raise LineError("voice.twilio: an account is needed for line = twilio")
         self._ctx, self._voice, self._script, self._plan = ctx, voice, script, plan
@@ -78,7 +80,8 @@ class TwilioWorker:
         self._look_for_policy = PolicyWatch(ctx)
         self._renew_at = self._forget_at = 0.0
         self._longest = script.flow.call_seconds + voice.ring_timeout + _SLACK
-        if may_transfer(script.flow, numbers_of(targets)):
+        self._in_hours = in_hours
+        if may_transfer(script.flow, numbers):
             self._longest += _LONGEST_TALK
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
@@ -144,7 +147,7 @@ class TwilioWorker:
             return
         claimed = claimed.only(asked)
         callbacks = [case.callback_id for case in claimed.cases]
-        variables = call_variables(self._ctx, claimed, may_record=self._voice.messages)
+        variables = call_variables(self._ctx, claimed, self._voice.messages, self._in_hours(now))
         longest = self._longest + (len(callbacks) * LONGEST if self._voice.messages else 0.0)
         provider_calls.begin_call(self._ctx, key, attempt, first_dialogue(variables, callbacks), now)
         said = self._twilio.dial(key, digits, self._voice.ring_timeout, longest)

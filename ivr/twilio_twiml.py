@@ -41,9 +41,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """Another telephone (E.164), which rings for `seconds` and sees `caller`."""
+    """Other telephones (E.164) ring for `seconds` and see `caller`; the first that answers has them."""
 
-    number: str
+    numbers: tuple[str, ...]
     caller: str
     seconds: float
     action: str
@@ -74,8 +74,10 @@ def document(said: Sequence[str], then: Then) -> str:
             response.append(_gather(then))
         case Recorded():
             _record(response, then)
-        case Dialled(number, caller, seconds, action):
-            response.dial(number, caller_id=caller, timeout=ceil(seconds), action=action)
+        case Dialled(numbers, caller, seconds, action):
+            dial = response.dial(caller_id=caller, timeout=ceil(seconds), action=action)
+            for number in numbers:
+                dial.number(number)
         case Sent(action):
             response.redirect(action)
         case HungUp():

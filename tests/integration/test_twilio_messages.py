@@ -9,16 +9,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from callbacks.models_systems import ProviderCall
 from callbacks.service import late
 from callbacks.states import State
 from callbacks.target_settings import TargetSettings
 from ivr.media import g711
 from ivr.twilio_recordings import NoRecording, message_of_wav
+from ivr.twilio_targets import numbers_of
 from prompts.sound import wav_content
 from tests.integration.http_provider import Asked, Provider, Told, provider_of
 from tests.integration.office import LANDLINE
@@ -308,23 +307,21 @@ def test_without_messages_nobody_is_asked_for_one(office: Office) -> None:
 # -- put through
 
 
-AGENTS = {"agents": TargetSettings(number="037963110119")}
+SEATS = {
+    "seat-1": TargetSettings(number="037963110119"),
+    "seat-2": TargetSettings(number="13803790119"),
+    "seat-3": TargetSettings(number="8001"),  # an extension of a PBX
+    "desk": TargetSettings(number="110"),
+    "trunk": TargetSettings(number="037963110118", trunk="a"),
+}
 
 
-def key_0(office: Office, targets: dict[str, TargetSettings]) -> TestResponse:
+def key_0(office: Office, *agents: str) -> TestResponse:
     """Key 0 while agents are there."""
-    office.targets = targets
+    office.numbers = numbers_of(SEATS, agents)
     office.restart()
-    zero = office.call()
-    in_hours(office)
-    return office.post(action_of(office.post(zero)), Digits="0")
-
-
-def in_hours(office: Office) -> None:
-    """The voice role doesn't know of agents' hours yet."""
-    with office.desk.ctx.sessions.begin() as session:
-        row = session.scalars(select(ProviderCall)).one()
-        row.dialogue = {**row.dialogue, "variables": {**row.dialogue["variables"], "in_hours": True}}
+    office.worker._in_hours = lambda _now: True
+    return office.post(action_of(office.post(office.call())), Digits="0")
 
 
 @pytest.mark.parametrize(
@@ -332,31 +329,26 @@ def in_hours(office: Office) -> None:
     [("completed", False), ("answered", False), ("no-answer", True), ("busy", True), ("failed", True)],
 )
 def test_who_asks_for_a_person_is_put_through(office: Office, told: str, said: bool) -> None:
-    document = key_0(office, AGENTS)
-    dial = part(document, "Dial")
-    assert (dial.text, dial.attrib["timeout"], dial.attrib["callerId"]) == (
-        "+8637963110119",
-        "30",
-        "+15005550006",
-    )
+    """All who can be reached ring at once."""
+    dial = part(key_0(office, "seat-1", "seat-2", "seat-3", "desk"), "Dial")
+    assert [number.text for number in dial] == ["+8637963110119", "+8613803790119"]
+    assert (dial.attrib["timeout"], dial.attrib["callerId"]) == ("30", "+15005550006")
     end = office.post(dial.attrib["action"], DialCallStatus=told, DialCallSid="CA" + "d" * 32)
     assert ("agents_busy" in end.text, "<Hangup" in end.text) == (said, True)
     office.tell("completed")
     assert office.desk.callback(office.callback_id).state is State.AGENT_QUEUE
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        {},
-        {"other": TargetSettings(number="037963110119")},
-        {"agents": TargetSettings(number="8001")},  # an extension of a PBX
-        {"agents": TargetSettings(number="110")},
-        {"agents": TargetSettings(number="037963110119", trunk="a")},
-    ],
-)
+@pytest.mark.parametrize("agent", [(), ("nobody",), ("seat-3",), ("desk",), ("trunk",)])
 def test_nobody_is_put_through_to_what_a_cloud_number_cant_reach(
-    office: Office, target: dict[str, TargetSettings]
+    office: Office, agent: tuple[str, ...]
 ) -> None:
-    document = key_0(office, target)
+    document = key_0(office, *agent)
     assert "<Dial" not in document.text and "agents_busy" in document.text
+
+
+def test_out_of_hours_nobody_is_rung(office: Office) -> None:
+    office.numbers = numbers_of(SEATS, ["seat-1"])
+    office.restart()
+    document = office.post(action_of(office.post(office.call())), Digits="0")
+    assert "<Dial" not in document.text and "after_hours" in document.text

@@ -21,7 +21,6 @@ from callbacks.models import Attempt, Rating
 from callbacks.models_systems import ProviderCall
 from callbacks.models_voice import VoiceMessage
 from callbacks.service.claims import ensure_lines
-from callbacks.target_settings import Targets
 from ivr.dialplan import DialPlan
 from ivr.flow_events import Prompt
 from ivr.media.audio import Audio
@@ -30,6 +29,7 @@ from ivr.twilio_app import create_webhooks
 from ivr.twilio_dialogues import Dialogues
 from ivr.twilio_line import TRUNK, TwilioWorker
 from ivr.twilio_settings import TwilioVoiceSettings
+from ivr.twilio_targets import Numbers
 from ivr.worker import Script
 from tests.integration.http_provider import Provider, Told, provider_of
 from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
@@ -121,7 +121,7 @@ class Office:
     worker: TwilioWorker
     settings: TwilioVoiceSettings
     script: Script = SCRIPT
-    targets: Targets = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
     client: FlaskClient = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class Office:
 
     def restart(self) -> None:
         """The web role anew: all it knows is in the database."""
-        dialogues = Dialogues(self.desk.ctx, self.settings, lambda: self.script, targets=self.targets)
+        dialogues = Dialogues(self.desk.ctx, self.settings, lambda: self.script, numbers=self.numbers)
         self.client = create_webhooks(dialogues).test_client()
 
     def call(self, *numbers: str) -> str:

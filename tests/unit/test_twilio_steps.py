@@ -100,7 +100,7 @@ class ByWebhooks:
             case Message(case, seconds, ends):
                 then = Recorded(seconds, ends, action, f"/message/{case}")
             case Ringing(target, seconds):
-                then = Dialled(f"+86379{len(target)}", "+15005550006", seconds, action)
+                then = Dialled((f"+86379{len(target)}",), "+15005550006", seconds, action)
         text = document([_sound(prompt) for prompt in turn.said], then)
         pretty = minidom.parseString(text).documentElement.toprettyxml(indent="  ").strip()
         self.out += [f"> {heading}", *pretty.splitlines(), *(f"< {result}" for result in _told(turn.results))]
@@ -246,8 +246,9 @@ def test_a_call_is_over_after_its_longest_time() -> None:
             "<Redirect>/k/2</Redirect>",  # of an empty one the action isn't told
         ),
         (
-            Dialled("+8637912345", "+15005550006", 20, "/k/3"),
-            '<Dial action="/k/3" callerId="+15005550006" timeout="20">+8637912345</Dial>',
+            Dialled(("+8637912345", "+8637912346"), "+15005550006", 20, "/k/3"),
+            '<Dial action="/k/3" callerId="+15005550006" timeout="20">'
+            "<Number>+8637912345</Number><Number>+8637912346</Number></Dial>",
         ),
         (
             Asked(("/a.wav",), 5, "/k/5", 6, "#"),  # a number
