@@ -219,7 +219,7 @@ def test_a_callers_headers_are_told(driver: Driver, far: FarEnds) -> None:
     """Who calls is told by the trunk, not by the caller's own From; and where from."""
     given = (
         ("P-Asserted-Identity", "<sip:13803790099@127.0.0.1>"),
-        ("Geolocation", "<cid:where@127.0.0.1>"),
+        ("P-Access-Network-Info", "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=460001a2b3c4d5e"),
     )
     told = comes(driver, far, headers=given)
     assert tuple(each for each in told.headers if each in given) == given
