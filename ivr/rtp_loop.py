@@ -9,7 +9,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ivr.counters import Counters
 from ivr.events import Codec
@@ -37,6 +37,7 @@ class RtpLoop:
         self._handlers: dict[int, Handler] = {}
         self._phases: list[list[MediaSession]] = [[] for _ in range(FRAME_MS)]
         self._sessions: set[MediaSession] = set()
+        self._to_follow: dict[MediaSession, MediaSession] = {}
         self._events: list[MediaEvent] = []
         self._began, self._done_ms = time.monotonic(), 0
         self._waking = threading.RLock()
@@ -92,6 +93,27 @@ class RtpLoop:
         session.start(now)
         min(self._phases, key=len).append(session)
 
+    def bridge(self, sessions: Sequence[MediaSession]) -> None:
+        """Join sessions; each sends from then on half a frame after the first of the others' packets come."""
+        first, *others = sessions
+        first.join(*others)
+        self._to_follow.update((other, first) for other in others)
+        self._to_follow.update((first, other) for other in others[:1])
+
+    def _follow(self) -> None:
+        """Give who was bridged its new phase, once it's known; from there the clocks may drift either way."""
+        for session, other in list(self._to_follow.items()):
+            if not session.hears(other):
+                del self._to_follow[session]
+            elif (came_at := other.last_packet_at) is not None and (phase := self._phase_of(session)):
+                del self._to_follow[session]
+                phase.remove(session)
+                after = int((came_at - self._began) * 1000) + FRAME_MS // 2
+                self._phases[after % FRAME_MS].append(session)
+
+    def _phase_of(self, session: MediaSession) -> list[MediaSession] | None:
+        return next((phase for phase in self._phases if session in phase), None)
+
     def drain(self, session: MediaSession, now: float) -> list[MediaEvent]:
         """Read what the session's socket still holds, and tell what was recorded of it."""
         while session.read(now):
@@ -104,9 +126,9 @@ class RtpLoop:
         if session not in self._sessions:
             return
         self._sessions.discard(session)
-        for phase in self._phases:
-            if session in phase:
-                phase.remove(session)
+        self._to_follow.pop(session, None)
+        if (phase := self._phase_of(session)) is not None:
+            phase.remove(session)
         self.unwatch(session.rtp.fileno())
         self.unwatch(session.rtcp.fileno())
         session.close()
@@ -118,13 +140,27 @@ class RtpLoop:
         """Wait for packets, the next frame or `timeout`, then do what is due."""
         wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
         ready = self._epoll.poll(wait)
+        if ready and wait and len(self._sessions) > FRAME_MS:  # more than one packet a ms
+            ready = self._gathered()
         now = time.monotonic()
+        self._read(ready, now)
+        for _ in range(self._frames_late(now)):  # as many wait in each socket: they're heard before we speak
+            self._read(self._epoll.poll(0), now)
+        if self._to_follow:
+            self._follow()
+        self._send_due(now)
+        return self._take_events()
+
+    def _gathered(self) -> list[tuple[int, int]]:
+        """What has come by the end of this ms: a turn for each packet would cost more than the packet."""
+        time.sleep(max(0.0, self._began + (self._done_ms + 1) / 1000 - time.monotonic()))
+        return self._epoll.poll(0)
+
+    def _read(self, ready: list[tuple[int, int]], now: float) -> None:
         for descriptor, _ in ready:
             handler = self._handlers.get(descriptor)  # closed by an earlier one of this turn: nothing
             if handler is not None:
                 handler(now)
-        self._send_due(now)
-        return self._take_events()
 
     def _take_events(self) -> list[MediaEvent]:
         events = self._events[:]
@@ -137,6 +173,10 @@ class RtpLoop:
             if self._phases[at % FRAME_MS]:
                 return self._began + at / 1000 - now
         return _NEVER
+
+    def _frames_late(self, now: float) -> int:
+        """How many whole frames passed since the last turn, of those that aren't skipped."""
+        return min(int((now - self._began) * 1000) - self._done_ms, _MOST_LATE_MS) // FRAME_MS
 
     def _send_due(self, now: float) -> None:
         current = int((now - self._began) * 1000)

@@ -131,7 +131,7 @@ class SipEndpoint:
         """Join the media of different calls; nothing where one of them has none."""
         found = [self._sessions[call] for call in calls if call in self._sessions]
         if len(found) == len(set(calls)) == len(calls):
-            found[0].join(*found[1:])
+            self._loop.bridge(found)
 
     def media(self, call: str) -> MediaSession | None:
         """The session of a call, None when it has none."""

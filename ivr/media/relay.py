@@ -18,8 +18,8 @@ from ivr.media.rtp import RtpPacket, Sender
 __all__ = ["HeldKey", "KeyRelay", "Relay", "VoiceRelay"]
 
 _FRAME = 160  # octets of 20 ms
-_READY = 2  # frames that wait before the first leaves: what jitter may take
 _MOST = 6  # frames; more is a delay that people hear, so the oldest go
+_CALM, _CALMEST = 25, 1600  # frames in a row with one to spare after which one is left out: 0.5 s, 32 s
 _MISORDER = 100  # RFC 3550 A.1: what is further behind is no late packet, the far end began anew
 _LONGEST = 0xFFFF  # RFC 4733 §2.5.1.3
 _SILENT_TICKS = 10  # a key whose packets stop for 200 ms is up, its end was lost
@@ -27,39 +27,78 @@ _ENDS = 3  # RFC 4733 §2.5.1.4
 
 
 class VoiceRelay:
-    """Takes packets as they come; gives a frame each 20 ms, None where there is none to give."""
+    """Takes packets as they come; gives a frame each 20 ms, None where there is none to give.
+
+    A frame leaves with the next tick: less than 20 ms where packets are in time. A late one leaves a gap, and
+    by that gap what follows has 20 ms more to come in, so that as much waits as the jitter needs. What waits
+    in vain for a while is made good by leaving a frame out: the network is calm again, or the far end's clock
+    is faster. A gap after that doubles the while, so that gaps and leaps don't take turns.
+    """
 
     def __init__(self) -> None:
         self._frames: deque[tuple[Codec, bytes]] = deque()
         self._rest = b""
         self._rest_codec: Codec = "pcma"
         self._ssrc: int | None = None
-        self._newest = 0
-        self._flows = False
+        self._newest = self._next_timestamp = 0
+        self._ready = 1  # frames that should wait when the first after a pause leaves
+        self._paused, self._dry = True, False
+        self._spared = self._spared_before = 0
+        self._calm = _CALM
 
     def take(self, packet: RtpPacket, codec: Codec) -> None:
         """Queue a packet's voice; one that comes after a later one is left out."""
         if packet.ssrc == self._ssrc and (self._newest - packet.sequence) & 0xFFFF < _MISORDER:
             return
+        if self._dry:
+            self._resume(late=packet.ssrc == self._ssrc and packet.timestamp == self._next_timestamp)
         self._ssrc, self._newest = packet.ssrc, packet.sequence
-        octets = packet.payload
+        self._next_timestamp = (packet.timestamp + len(packet.payload)) & 0xFFFFFFFF
+        if len(packet.payload) == _FRAME and not self._rest:
+            self._frames.append((codec, packet.payload))
+        else:
+            self._cut(packet.payload, codec)
+        if len(self._frames) > _MOST:  # its packets came in a heap
+            while len(self._frames) > self._ready:
+                self._frames.popleft()
+
+    def _cut(self, octets: bytes, codec: Codec) -> None:
+        """Queue voice that comes in other lengths than 20 ms."""
         if self._rest and self._rest_codec == codec:
             octets = self._rest + octets
         whole = len(octets) - len(octets) % _FRAME
         for at in range(0, whole, _FRAME):
             self._frames.append((codec, octets[at : at + _FRAME]))
         self._rest, self._rest_codec = octets[whole:], codec
-        if len(self._frames) > _MOST:  # the far end's clock is faster, or its packets came in a heap
-            while len(self._frames) > _READY:
-                self._frames.popleft()
+
+    def _resume(self, late: bool) -> None:
+        """Voice comes again after there was none to give: it was late, or the far end paused."""
+        self._dry, self._paused = False, not late
+        if late:
+            if self._ready == 1:  # a frame was left out too soon, or none has been yet
+                self._calm = min(2 * self._calm, _CALMEST)
+            self._ready = 2
+        else:
+            self._spared = self._spared_before  # the queue ran out by the pause alone
 
     def frame(self, codec: Codec) -> bytes | None:
-        """The next 20 ms in `codec`; after a gap only when enough waits to outlast the next."""
-        if not self._frames or not (self._flows or len(self._frames) >= _READY):
-            self._flows = False
+        """The next 20 ms in `codec`."""
+        frames = self._frames
+        if not frames:
+            self._dry = not self._paused
             return None
-        self._flows = True
-        came_as, octets = self._frames.popleft()
+        if self._paused:
+            self._paused = False
+            if len(frames) < self._ready:  # 20 ms more, and no longer, for the second
+                return None
+        came_as, octets = frames.popleft()
+        if not frames:
+            self._spared, self._spared_before = 0, self._spared
+        elif (spared := self._spared + 1) < self._calm:
+            self._spared = spared
+        else:
+            self._spared, self._ready = 0, 1
+            came_as, octets = frames.popleft()
         return octets if came_as == codec else g711.other_law(octets, codec)
 
 

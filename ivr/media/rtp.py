@@ -36,6 +36,10 @@ def parse(datagram: bytes) -> RtpPacket:
     if size < _HEADER.size:
         raise BadPacket(f"{size} octets are shorter than an RTP header")
     first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)
+    if (
+        first == _VERSION and not 200 <= second <= 204
+    ):  # as nearly all are, and there are 50 a second and call
+        return RtpPacket(second & 0x7F, second > 0x7F, sequence, timestamp, ssrc, datagram[_HEADER.size :])
     if first >> 6 != 2:
         raise BadPacket(f"RTP version {first >> 6}")
     if 200 <= second <= 204:  # A.1: these would be payload types 72–76 with a marker

@@ -75,6 +75,15 @@ class MediaSession:
         self._started = self._early = self._lost = False
         self._heard_at = self._report_at = 0.0
 
+    def hears(self, other: MediaSession) -> bool:
+        """Whether both are in one bridge."""
+        return other in self._bridged
+
+    @property
+    def last_packet_at(self) -> float | None:
+        """When the far end's last packet came, None before the first."""
+        return None if self._source is None else self._heard_at
+
     # -- orders
 
     def negotiate(self, remote: Remote) -> bool:
@@ -171,7 +180,9 @@ class MediaSession:
         if remote is None or not remote.sends:
             self._sender.skip(FRAME_SAMPLES)
             return
-        packet = self._key_packet() or self._voice_packet(remote, now)
+        # Their voice is taken at each tick, said or not: what waited while we said something else is over.
+        heard = self._bridged_voice(remote.codec) if self._bridged else None
+        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, heard, now)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -188,10 +199,10 @@ class MediaSession:
             self._lost = True
             self._emit(MediaLost(self.call, now))
 
-    def _voice_packet(self, remote: Remote, now: float) -> bytes:
+    def _voice_packet(self, remote: Remote, heard: bytes | None, now: float) -> bytes:
         audio = self._audio
         if audio is None or self._index >= len(audio):
-            payload = self._bridged_voice(remote.codec) or g711.SILENT_FRAMES[remote.codec]
+            payload = heard or g711.SILENT_FRAMES[remote.codec]
         else:
             payload = audio.frames(remote.codec)[self._index]
         if self._ear is not None:
