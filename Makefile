@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-desk bench-intake bench-sms lint lock prompts chaos screenshots
+.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms lint lock prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: lint test  ## lint and test: what CI runs
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, by hand: results go to benchmarks/results
 	@for each in benchmarks/bench_*.py; do echo "$$each"; $(BIN)/python "$$each" || exit 1; done
+
+bench-bridge: $(VENV)/.installed-dev  ## 200 bridged calls: CPU and added delay beside a bare relay's, and Asterisk's
+	@$(BIN)/python benchmarks/bench_bridge.py
 
 bench-intake: $(VENV)/.installed-dev  ## cases by file and API beside a bare executemany of the same rows
 	@$(BIN)/python benchmarks/bench_intake.py
