@@ -36,9 +36,8 @@ def parse(datagram: bytes) -> RtpPacket:
     if size < _HEADER.size:
         raise BadPacket(f"{size} octets are shorter than an RTP header")
     first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)
-    if (
-        first == _VERSION and not 200 <= second <= 204
-    ):  # as nearly all are, and there are 50 a second and call
+    # As nearly all are, and there are 50 a second and call.
+    if first == _VERSION and not 200 <= second <= 204:
         return RtpPacket(second & 0x7F, second > 0x7F, sequence, timestamp, ssrc, datagram[_HEADER.size :])
     if first >> 6 != 2:
         raise BadPacket(f"RTP version {first >> 6}")
