@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from callbacks.inbound_figures import GAVE_UP, Outcome, read_figures
-from callbacks.models import Audit, Case, CasePhone
+from callbacks.models import Case, CasePhone
 from callbacks.models_inbound import InboundCall, InboundLeg
 from callbacks.recording_file import seconds_of
 from scoring.queries_messages import MessageRow, left_messages, messages_of_caller
@@ -125,14 +125,3 @@ def read_recorded(session: Session, token: str, leg: str) -> InboundCall | Inbou
         return session.scalars(select(InboundCall).where(InboundCall.token == token)).one_or_none()
     of_call = select(InboundLeg).join(InboundCall).where(InboundCall.token == token)
     return session.scalars(of_call.where(InboundLeg.token == leg)).one_or_none()
-
-
-def has_heard(session: Session, subject: str, leg: str, login: str, since: datetime) -> bool:
-    """Whether the audit has somebody's listening to that leg of that call."""
-    query = select(Audit.detail).where(
-        Audit.subject == subject,
-        Audit.action == "hear_recording",
-        Audit.actor == login,
-        Audit.at >= since,
-    )
-    return any(detail.get("leg") == leg for detail in session.scalars(query))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from flask import Blueprint, abort, flash, redirect, render_template, request, send_from_directory, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, send_from_directory, url_for
 from flask_login import current_user
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from callbacks.service.core import audit
 from callbacks.service.inbound import mark_rung_back
-from scoring.queries_inbound import has_heard, read_caller, read_inbound, read_recorded, recorded_legs, waited
+from scoring.queries_inbound import read_caller, read_inbound, read_recorded, recorded_legs, waited
 from scoring.web.context import deps
 from scoring.web.language import gettext as _
+from scoring.web.listening import note_listening
 from scoring.web.permissions import Permission, needs
 from scoring.web.present import day_start
 
 pages = Blueprint("inbound", __name__)
-
-_ONE_LISTENING = timedelta(hours=1)
 
 
 @pages.get("/inbound")
@@ -65,16 +60,8 @@ def hear(token: str, leg: str) -> Response:
         response = send_from_directory(
             folder.absolute(), row.recording, mimetype="audio/wav", conditional=True, etag=False
         )
-        _note_listening(session, f"inbound:{token}", leg)
+        note_listening(session, "hear_recording", f"inbound:{token}", leg=leg)
     return response
-
-
-def _note_listening(session: Session, subject: str, leg: str) -> None:
-    """A player asks for parts: what comes within the hour after a beginning is the same listening."""
-    now, login = deps().now(), current_user.login
-    at_once = request.range is None or request.range.ranges[0][0] == 0
-    if at_once or not has_heard(session, subject, leg, login, now - _ONE_LISTENING):
-        audit(session, now, login, "hear_recording", subject, leg=leg)
 
 
 @pages.post("/inbound/<int:call_id>/rung-back")

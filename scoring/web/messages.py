@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from callbacks.models import Callback
 from callbacks.models_voice import VoiceMessage
 from callbacks.recording_file import wav_head
-from callbacks.service.core import audit
 from scoring.web.context import deps, scope
+from scoring.web.listening import note_listening
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("messages", __name__)
@@ -25,8 +25,7 @@ def hear(message_id: int) -> Response:
         if message is None or message.content is None:
             abort(404)
         subject = _subject(session, message)
-        if request.range is None or request.range.ranges[0][0] == 0:
-            audit(session, deps().now(), current_user.login, "hear_message", subject, message=message.id)
+        note_listening(session, "hear_message", subject, message=message.id)
         octets = message.content
         content = wav_head(len(octets), message.codec) + octets + b"\0" * (len(octets) % 2)
     response = Response(content, mimetype="audio/wav")

@@ -23,6 +23,14 @@ CITIZEN = "037963110001"  # a landline is called, not texted
 SEATS = (Telephone("desk-1", "8001", "city"), Telephone("desk-2", "8002", "city"))
 
 
+def to_be_called(sessions: sessionmaker[Session], privacy: Privacy) -> tuple[Desk, int]:
+    desk = make_desk(sessions, privacy)
+    desk.now = datetime.now(UTC)  # the voice role's own clock
+    callback = desk.close(CITIZEN)
+    desk.plan()
+    return desk, callback
+
+
 def held(desk: Desk) -> int:
     with desk.session() as session:
         return len(session.scalars(select(Line).where(Line.inbound_owner.is_not(None))).all())
@@ -50,10 +58,7 @@ def test_a_citizen_is_put_through_and_both_talk(
     tmp_path: Path,
 ) -> None:
     """The first telephone is busy, the second answers. Its line is held as long as they talk."""
-    desk = make_desk(sessions, privacy)
-    desk.now = datetime.now(UTC)  # the voice role's own clock
-    callback = desk.close(CITIZEN)
-    desk.plan()
+    desk, callback = to_be_called(sessions, privacy)
     trunk.on_invite = lambda phone: phone.reject(486) if phone.number == "8001" else phone.ring()
     with there(desk, trunk, tmp_path, *SEATS):
         citizen = asks_for_a_person(trunk)
@@ -87,10 +92,7 @@ def test_who_cant_be_put_through_is_called_by_a_person_later(
     seats: tuple[Telephone, ...],
     free: bool,
 ) -> None:
-    desk = make_desk(sessions, privacy)
-    desk.now = datetime.now(UTC)  # the voice role's own clock
-    callback = desk.close(CITIZEN)
-    desk.plan()
+    desk, callback = to_be_called(sessions, privacy)
     trunk.on_invite = lambda phone: phone.reject(486) if phone.number == "8001" else phone.ring()
     with there(desk, trunk, tmp_path, *seats):
         trunk.until(lambda: CITIZEN in trunk.phones)
@@ -109,10 +111,7 @@ def test_a_citizen_who_hangs_up_takes_the_ringing_back(
     trunk: Trunk,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    desk = make_desk(sessions, privacy)
-    desk.now = datetime.now(UTC)  # the voice role's own clock
-    callback = desk.close(CITIZEN)
-    desk.plan()
+    desk, callback = to_be_called(sessions, privacy)
     trunk.on_invite = lambda phone: phone.ring()
     with there(desk, trunk, tmp_path, *SEATS):
         citizen = asks_for_a_person(trunk)

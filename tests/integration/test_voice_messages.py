@@ -93,6 +93,17 @@ def test_a_listening_is_in_the_audit_and_a_part_of_one_isnt_another(
     assert [(line.actor, line.detail["message"]) for line in lines] == [("supervisor", 1)]
 
 
+def test_who_asks_for_the_later_part_alone_has_heard_it_too(
+    app: Flask, sessions: sessionmaker[Session]
+) -> None:
+    client = sign_in_to(app, "supervisor")
+    for first in (1, 100):
+        assert client.get("/messages/1.wav", headers={"Range": f"bytes={first}-"}).status_code == 206
+    with sessions() as session:
+        lines = session.scalars(select(Audit).where(Audit.action == "hear_message")).all()
+    assert [line.actor for line in lines] == ["supervisor"]
+
+
 @pytest.mark.parametrize(("login", "status"), [
     ("agent", 200), ("head", 200), ("inspector", 200),
     ("admin", 403),  # who runs the machine has no business with it

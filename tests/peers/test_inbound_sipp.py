@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from callbacks.models_inbound import InboundCall
 from ivr.media import g711
 from tests.databases import free_port, postgresql_cluster, postgresql_programs
 from tests.loopback_city import media_ports, sip_port
-from tests.peers.capture import capture, packets
+from tests.peers.capture import capture
 from tests.peers.chaos_city import PRESET
 from tests.peers.peers import need
 from tests.peers.sipp import OK_PLAIN, RECV_ACK, RECV_BYE, pause, play
@@ -43,6 +42,7 @@ from tests.peers.sipp_crowd import (
     scenario,
     tone_pcap,
 )
+from tests.peers.wire import voices
 
 CALLERS, OPERATORS = 30, 5
 CALLERS_HERTZ = 600
@@ -191,16 +191,8 @@ def loudest(payload: bytes) -> int | None:
 
 def tones_to(pcap: Path, sent_from: tuple[int, int]) -> dict[int, Counter[int]]:
     """Receiving port → how many fifths of a second of each tone came there from the role's media ports."""
-    streams: dict[int, dict[int, bytes]] = defaultdict(dict)
-    for packet in packets(pcap):
-        ip = (packet[0] & 15) * 4
-        source, target = struct.unpack_from(">HH", packet, ip)
-        rtp = packet[ip + 8 :]
-        if sent_from[0] <= source <= sent_from[1] and len(rtp) == 172 and rtp[1] & 0x7F == 8:
-            streams[target][struct.unpack_from(">I", rtp, 4)[0]] = rtp[12:]
     found: dict[int, Counter[int]] = {}
-    for port, frames in streams.items():
-        voice = b"".join(frames[at] for at in sorted(frames))
+    for port, voice in voices(pcap, sent_from).items():
         heard = [loudest(voice[at : at + 1600]) for at in range(0, len(voice) - 1600, 1600)]
         found[port] = Counter(hertz for hertz in heard if hertz)
     return found

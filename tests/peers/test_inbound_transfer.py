@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 
 from ivr.media import g711
 from tests.loopback_city import sip_port
-from tests.peers.capture import capture, packets
+from tests.peers.capture import capture
 from tests.peers.sipp import OK_PLAIN, RECV_BYE, pause, play
 from tests.peers.sipp_crowd import THE_OPERATOR, Crowd, scenario, tone_pcap
 from tests.peers.test_inbound_sipp import (
@@ -25,6 +23,7 @@ from tests.peers.test_inbound_sipp import (
     trunk,
     until,
 )
+from tests.peers.wire import voices
 
 OPERATOR_HERTZ = operators_hertz(1)
 UNIT_HERTZ = 2600
@@ -83,16 +82,8 @@ class Talk:
 
 
 def tones_at(pcap: Path, sent_from: tuple[int, int]) -> dict[str, list[set[int]]]:
-    streams: dict[int, dict[int, bytes]] = defaultdict(dict)
-    for packet in packets(pcap):
-        ip = (packet[0] & 15) * 4
-        source, target = struct.unpack_from(">HH", packet, ip)
-        rtp = packet[ip + 8 :]
-        if sent_from[0] <= source <= sent_from[1] and len(rtp) == 172 and rtp[1] & 0x7F == 8:
-            streams[target][struct.unpack_from(">I", rtp, 4)[0]] = rtp[12:]
     found: dict[str, list[set[int]]] = {}
-    for frames in streams.values():
-        voice = b"".join(frames[at] for at in sorted(frames))
+    for voice in voices(pcap, sent_from).values():
         heard = [tones_in(voice[at : at + 1600]) for at in range(0, len(voice) - 1600, 1600)]
         every = set().union(*heard)
         # nobody hears themselves: who hears the others' tones and not this one is the one of this

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers.capture import stamped_packets
 
-__all__ = ["Sip", "datagrams", "sip_of"]
+__all__ = ["Sip", "datagrams", "sip_of", "voices"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,16 @@ def datagrams(pcap: Path) -> Iterator[Datagram]:
         ip = (packet[0] & 15) * 4
         source, target, size = struct.unpack_from(">HHH", packet, ip)
         yield Datagram(at, source, target, packet[ip + 8 : ip + size])
+
+
+def voices(pcap: Path, sent_from: tuple[int, int]) -> dict[int, bytes]:
+    """Receiving port → the A-law that came there from those ports, by its timestamps."""
+    streams: dict[int, dict[int, bytes]] = defaultdict(dict)
+    for each in datagrams(pcap):
+        rtp = each.payload
+        if sent_from[0] <= each.source <= sent_from[1] and len(rtp) == 172 and rtp[1] & 0x7F == 8:
+            streams[each.target][struct.unpack_from(">I", rtp, 4)[0]] = rtp[12:]
+    return {port: b"".join(frames[at] for at in sorted(frames)) for port, frames in streams.items()}
 
 
 def sip_of(pcap: Path, port: int) -> list[Sip]:
