@@ -78,7 +78,7 @@ def run_line(pipe: Connection, settings: VoiceSettings, bridges: int, core: int)
                         pipe.send("up")
                         waiter.start()
                 case Ended():
-                    pipe.send(f"{event.call} ended: {event.cause_text}")
+                    pipe.send(f"{event} after {up} were up")
     line.close()
 
 
