@@ -19,6 +19,7 @@ from ivr.put_through import People, Switch, Told
 __all__ = ["SurveyTransfers"]
 
 _KEEP_EVERY = 1.0  # seconds; a line is held for five
+_GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 
 Tell = Callable[[str, Told], object]
 
@@ -84,7 +85,9 @@ class SurveyTransfers:
     def keep(self, now: float) -> None:
         """Holds the lines on, and gives back what is over; for each turn of the line."""
         wanted = Counter(trunk for transfer in self._open.values() for trunk in transfer.trunks)
-        if self._keeping or now < self._keep_at or not (wanted or self._kept) or self._asked:
+        if now < self._keep_at + (_GIVEN_UP if self._keeping else 0.0) or self._asked:
+            return
+        if not (wanted or self._kept):
             return
         self._keeping, self._keep_at, self._kept = True, now + _KEEP_EVERY, wanted
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from callbacks.privacy import Privacy
 from callbacks.service.claims import ensure_lines
 from callbacks.service.transfer_lines import keep_lines, take_lines
 from callbacks.states import State
+from callbacks.writer import Writer
 from ivr.put_through import People, Telephone
+from ivr.simulated_line import SimulatedLine
+from ivr.survey_transfers import SurveyTransfers
 from tests.integration.office import Desk, make_desk
 from tests.integration.test_agent_calls_sip import serving, trunk  # noqa: F401 (a fixture)
 from tests.phones import Phone, Trunk
@@ -136,3 +140,34 @@ def test_lines_are_taken_only_where_one_is_free_and_held_as_many_as_are_wanted(
     keep_lines(desk.ctx, "v1", {})
     assert held(desk) == 1
     assert take_lines(desk.ctx, "v2", {"city"}) == {"city"}
+
+
+def test_a_keeping_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that fails by a fault of ours is never heard of again; the line isn't to be lost by that."""
+    kept: list[object] = []
+
+    def keep(_ctx: object, _owner: str, wanted: object) -> None:
+        kept.append(wanted)
+        if len(kept) == 1:
+            raise RuntimeError("a fault")
+
+    monkeypatch.setattr("ivr.survey_transfers.keep_lines", keep)
+    monkeypatch.setattr("ivr.survey_transfers.take_lines", lambda _ctx, _owner, trunks: frozenset(trunks))
+    line, writer = SimulatedLine(), Writer(lambda: None)
+    people = People({"agents": SEATS}, 12.0)
+    transfers = SurveyTransfers(None, line, people, writer, "v1", lambda _call, _told: None)  # type: ignore[arg-type]
+
+    def turn(now: float) -> None:
+        done = threading.Event()
+        transfers.keep(now)
+        writer.submit(done.set)
+        assert done.wait(10)
+        writer.deliver()
+
+    transfers.begin("c1", "agents", CITIZEN, None)
+    turn(0.0)
+    for now in (1.0, 2.0, 5.0, 12.0):
+        turn(now)
+    assert kept == [{"city": 1}] * 2
+    writer.close(5.0)
+    line.close()
