@@ -64,7 +64,8 @@ class World:
         priorities = [(gateway, place) for place, gateway in enumerate(gateways, start=1)]
         self.routes = Routes(priorities, Limits(failures, aside))
         self.events: list[GatewayEvent] = []
-        self.until(lambda: self.routes.room > 0)
+        first = next(gateway.name for gateway in gateways if gateway.open)  # a later one may be up before it
+        self.until(lambda: self.routes.name == first and self.routes.room > 0)
 
     def until(self, enough: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 10
