@@ -3,7 +3,7 @@ PYTHON ?= $(shell deploy/find-python)
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms lint lock prompts chaos screenshots
 
@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## the main job in a simulated city, then the desk on 
 serve: $(VENV)/.installed  ## the service, with a city's settings: make serve ARGS="--config FILE.toml"
 	@$(BIN)/huifang serve $(ARGS)
 
-test: $(VENV)/.installed-dev  ## all tests, in three processes (WORKERS=3): most of them wait; missing peers are named and skipped
+test: $(VENV)/.installed-dev  ## all tests, in two processes (WORKERS=2); missing peers are named and skipped
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict and the direction of imports

@@ -16,7 +16,7 @@ from ivr.media.rtp import BadPacket, Sender, parse
 from ivr.sip_line import SipLine
 from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, quick_voice
 
-LOST_AFTER = 1.0
+LOST_AFTER = 2.0
 
 
 def udp() -> socket.socket:

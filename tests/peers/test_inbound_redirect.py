@@ -51,7 +51,7 @@ def test_a_caller_is_sent_to_the_desk_and_follows(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 def test_the_desks_telephones_are_rung_one_after_the_other_for_as_long_as_it_takes(tmp_path: Path) -> None:
     """The first never picks up, the second at its third ring; meanwhile they hear that they are through."""
-    settings = {"mode": "redirect", "desk": DESK, "ring_time": 1, "rest": 1}
+    settings = {"mode": "redirect", "desk": DESK, "ring_time": 1, "rest": 3}  # so that at times nobody rings
     with the_world(tmp_path, NEVER_PICKS_UP, picks_up_at_last(3), **settings) as world:
         world.talk().ended_well()
         [call] = world.until_over(1)
