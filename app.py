@@ -585,7 +585,8 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
 
 def people(settings: Settings, trunk: str) -> People:
     """Whom a flow may put a citizen through to: the office's agents, or one of the targets by its name."""
-    from ivr.put_through import AGENTS, People, Telephone
+    from ivr.flow_data import AGENTS
+    from ivr.put_through import People, Telephone
 
     each = {
         name: Telephone(name, target.number, target.trunk or trunk)

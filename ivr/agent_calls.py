@@ -22,7 +22,7 @@ from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Codec, EarlyMedia, Ended, LineEvent, PlaybackFinished, Ringing
-from ivr.line import Dial, Line, LineError
+from ivr.line import Dial, Line, LineError, with_first
 from ivr.media import tones
 from ivr.settings import VoiceSettings
 
@@ -185,8 +185,8 @@ class AgentCalls:
             self._say_busy(call)
         elif call.agent_up and call.why is None:
             assert call.codec is not None
-            others = (codec for codec in self._voice.codecs if codec != call.codec)
-            self._dial(call.citizen, self._digits(call), call.trunk, (call.codec, *others))
+            codecs = with_first(call.codec, self._voice.codecs)
+            self._dial(call.citizen, self._digits(call), call.trunk, codecs)
             call.citizen_up, self._legs[call.citizen] = True, call
         self._settle(call)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+AGENTS = "agents"  # what flows call whoever of the office is there
 # How a dialogue ends, apart from "too_long", which no node says.
 OUTCOMES = frozenset({"done", "no_answer", "handed_over", "wrong_person", "transferred"})
 CONDITIONS = frozenset(

@@ -13,6 +13,9 @@ from ivr.media.remote import Hear
 __all__ = ["Capabilities", "Dial", "Hear", "Line", "LineError"]
 
 
+CONNECT_SECONDS = 10.0  # beyond the ring time, for a telephone of ours that isn't rung yet
+
+
 class LineError(Exception):
     """The telephone can't work as it is set up; the message says what to change."""
 
@@ -58,6 +61,11 @@ class Dial:
     headers: tuple[tuple[str, str], ...] = ()
     detect_machine: bool = False
     place: bytes = b""
+
+
+def with_first(codec: Codec, codecs: Sequence[Codec]) -> tuple[Codec, ...]:
+    """The codecs in their order, but `codec` before them: then nothing of that call is to be changed."""
+    return (codec, *(each for each in codecs if each != codec))
 
 
 class Line(Protocol):

@@ -14,16 +14,15 @@ import structlog
 
 from ivr.events import Answered, Codec, Ended, LineEvent, PlaybackFinished
 from ivr.flow_events import PutThrough, TransferDone, TransferFailed
-from ivr.line import Dial, Line, LineError
+from ivr.line import CONNECT_SECONDS, Dial, Line, LineError, with_first
 from ivr.media import tones
 
-__all__ = ["AGENTS", "NOBODY", "Dialled", "People", "Switch", "Telephone", "Told"]
+__all__ = ["NOBODY", "Dialled", "People", "Switch", "Telephone", "Told"]
 
 log = structlog.get_logger(__name__)
 
-AGENTS = "agents"  # what flows call whoever of the office is there
 _TONE = "ringback"
-_CONNECT = 10.0  # seconds beyond the ring time, for a telephone that isn't rung yet
+_CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
 
 Told = PutThrough | TransferDone | TransferFailed
 
@@ -66,11 +65,12 @@ class _Transfer:
 class Switch:
     """The transfers of one role, in the thread that turns its line.
 
-    `dialled` is told of each telephone that is rung: the call, the leg's name, the telephone.
+    A telephone rings for `ring_time` seconds. `dialled` is told of each that is rung: the call, the leg's
+    name, the telephone.
     """
 
     line: Line
-    people: People
+    ring_time: float
     dialled: Dialled = lambda _call, _leg, _telephone: None
     _transfers: dict[str, _Transfer] = field(default_factory=dict)
     _legs: dict[str, _Transfer] = field(default_factory=dict)
@@ -141,17 +141,14 @@ class Switch:
 
     def _dial(self, transfer: _Transfer, telephone: Telephone) -> bool:
         leg = f"{transfer.call}-p{next(self._number)}"
-        codecs: tuple[Codec, ...] | None = None
-        if transfer.codec is not None:  # then nothing has to be changed on its way
-            codecs = (transfer.codec, "pcmu" if transfer.codec == "pcma" else "pcma")
-        ring, caller = self.people.ring_time, transfer.caller
+        codecs = None if transfer.codec is None else with_first(transfer.codec, _CODECS)
         order = Dial(
             leg,
             telephone.number,
             telephone.trunk,
-            ring,
-            ring + _CONNECT,
-            caller=caller if caller.isdigit() else None,
+            self.ring_time,
+            self.ring_time + CONNECT_SECONDS,
+            caller=transfer.caller if transfer.caller.isdigit() else None,
             codecs=codecs,
         )
         try:

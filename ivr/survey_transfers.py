@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from callbacks.service.core import Context
 from callbacks.service.transfer_lines import keep_lines, take_lines
@@ -24,13 +23,6 @@ _GIVEN_UP = 10.0  # seconds; a write that nothing was heard of has failed
 Tell = Callable[[str, Told], object]
 
 
-@dataclass(frozen=True, slots=True)
-class _Transfer:
-    """`trunks` are those of which a line is held for it."""
-
-    trunks: frozenset[str]
-
-
 class SurveyTransfers:
     """`tell` hands what comes of a transfer to the call's dialogue. All in the thread that turns the line."""
 
@@ -38,8 +30,8 @@ class SurveyTransfers:
         self, ctx: Context, line: Line, people: People, writer: Writer, owner: str, tell: Tell
     ) -> None:
         self._ctx, self._people, self._writer, self._owner, self._tell = ctx, people, writer, owner, tell
-        self._switch = Switch(line, people)
-        self._open: dict[str, _Transfer] = {}
+        self._switch = Switch(line, people.ring_time)
+        self._open: dict[str, frozenset[str]] = {}  # by call: the trunks of which a line is held
         self._asked: set[str] = set()  # for whom a line is being looked for
         self._kept: Counter[str] = Counter()
         self._keeping, self._keep_at = False, 0.0
@@ -58,7 +50,7 @@ class SurveyTransfers:
             if call not in self._asked:  # called off meanwhile: the line is given back by itself
                 return
             self._asked.discard(call)
-            self._open[call] = _Transfer(trunks)
+            self._open[call] = trunks
             usable = [telephone for telephone in telephones if telephone.trunk in trunks]
             self._told(call, self._switch.begin(call, usable, caller, codec))
 
@@ -84,7 +76,7 @@ class SurveyTransfers:
 
     def keep(self, now: float) -> None:
         """Holds the lines on, and gives back what is over; for each turn of the line."""
-        wanted = Counter(trunk for transfer in self._open.values() for trunk in transfer.trunks)
+        wanted = Counter(trunk for trunks in self._open.values() for trunk in trunks)
         if now < self._keep_at + (_GIVEN_UP if self._keeping else 0.0) or self._asked:
             return
         if not (wanted or self._kept):

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from callbacks.numbers import is_emergency
 from callbacks.target_settings import Targets
 from callbacks.twilio_numbers import e164
-from ivr.flow_data import Flow
+from ivr.flow_data import AGENTS, Flow
 
 __all__ = ["Numbers", "may_transfer", "numbers_of"]
 
 Numbers = Mapping[str, Sequence[str]]  # by what a flow calls them, in E.164
-_AGENTS = "agents"  # what flows call whoever of the office is there
 
 # In E.164, or in national form: a mobile, or a landline with its area code. An extension is a PBX's own.
 _REACHED = re.compile(r"\+[1-9]\d{6,14}|1[3-9]\d{9}|0\d{9,11}")
@@ -27,7 +26,7 @@ def numbers_of(targets: Targets, agents: Sequence[str] = ()) -> Numbers:
         if target.trunk is None and _REACHED.fullmatch(target.number) and not is_emergency(target.number)
     }
     there = tuple(number for name in agents for number in each.get(name, ()))
-    return {_AGENTS: there, **each} if there else each
+    return {AGENTS: there, **each} if there else each
 
 
 def may_transfer(flow: Flow, numbers: Numbers) -> bool:

@@ -76,7 +76,7 @@ class RingBacks:
     def __init__(self, line: Line, rules: RingBackRules, writer: Writer, look: Look, keep: Keep) -> None:
         self._line, self._rules, self._writer, self._look, self._keep = line, rules, writer, look, keep
         self._callers: dict[str, _Caller] = {}
-        self._switch = Switch(line, rules.people)
+        self._switch = Switch(line, rules.people.ring_time)
 
     def __contains__(self, call: str) -> bool:
         return call in self._callers

@@ -54,7 +54,7 @@ from ivr.inbound.switchboard_data import (
     Told,
 )
 from ivr.inbound.transfers import Transfers
-from ivr.line import Dial, Line, LineError
+from ivr.line import CONNECT_SECONDS, Dial, Line, LineError, with_first
 from ivr.media import tones
 from ivr.media.audio import Audio
 from ivr.put_through import Telephone
@@ -66,7 +66,6 @@ log = structlog.get_logger(__name__)
 
 _TURN = 0.05
 _TONE = "tone"
-_CONNECT = 10.0  # seconds beyond the ring time, for a telephone that isn't rung yet
 
 Store = Callable[[Mapping[str, Any]], object]
 Hold = Callable[[Mapping[str, int], int], object]
@@ -387,14 +386,14 @@ class InboundRole:
         self._legs[order.leg] = _Leg(record, trunk)
         codecs = self._settings.codecs
         if codec is not None:  # the caller's first: then nothing has to be changed on its way
-            codecs = (codec, *(each for each in codecs if each != codec))
+            codecs = with_first(codec, codecs)
         number = record.facts.number
         dial = Dial(
             order.leg,
             target.number,
             trunk,
             ring_timeout=order.ring_time,
-            total_timeout=order.ring_time + _CONNECT,
+            total_timeout=order.ring_time + CONNECT_SECONDS,
             caller=number if number.isdigit() else None,
             codecs=codecs,
             headers=(*record.facts.passed_on, *self._pop(record)),
