@@ -20,8 +20,9 @@ from benchmarks.bridge_far_ends import HOST
 from ivr.events import Answered, Ended, Incoming
 from ivr.line import Dial
 from ivr.media.ports import need_descriptors, udp_socket
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.sip_line import SipLine
+from ivr.trunk_settings import TrunkSettings
 from tests.loopback_city import media_ports
 
 __all__ = ["Carrier", "NotUp", "bare_relay", "our_line"]

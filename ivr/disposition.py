@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callbacks.vocabulary import Disposition
-from ivr.settings import CauseOverride
+from ivr.trunk_settings import CauseOverride
 
 __all__ = ["CallFacts", "counts_as_attempt", "disposition_of"]
 

@@ -16,8 +16,8 @@ from ivr.media.ports import PortPool
 from ivr.media.remote import Hear
 from ivr.pyvoip_client import Message
 from ivr.pyvoip_rtp import Rtp
-from ivr.settings import CauseOverride
 from ivr.sip.digest import Login
+from ivr.trunk_settings import CauseOverride
 
 __all__ = ["Call", "MediaOrders", "never_left", "open_media"]
 

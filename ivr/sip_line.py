@@ -28,7 +28,7 @@ from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
 from ivr.media.remote import Hear, MediaLost
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (
     AckReceived,
@@ -44,6 +44,7 @@ from ivr.sip.events import (
 from ivr.sip.sdp import Media
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["SipLine"]
 

@@ -51,8 +51,9 @@ from ivr.flow_events import (
 )
 from ivr.line import Dial, Line
 from ivr.put_through import NOBODY, People, Told
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.survey_transfers import SurveyTransfers
+from ivr.trunk_settings import TrunkSettings
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,8 @@ from ivr.events import Ended, LineEvent
 from ivr.line import Line
 from ivr.media.audio import Audio
 from ivr.media.ports import NoPorts, PortPool
-from ivr.settings import CitySettings, TrunkSettings, VoiceSettings
+from ivr.settings import CitySettings, VoiceSettings
+from ivr.trunk_settings import TrunkSettings
 
 HOST = "127.0.0.1"
 PROMPT = Audio.from_samples((np.sin(np.arange(3200) * 0.5) * 9000).astype(np.int16))  # 0.4 s

@@ -12,7 +12,8 @@ from callbacks.settings import Section
 from callbacks.target_settings import TargetName, TargetSettings
 from ivr.inbound.operator_keys import CODE
 from ivr.inbound.switchboard_data import Mode, Rules, SeatRule, Strategy
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
+from ivr.trunk_settings import TrunkSettings
 
 __all__ = [
     "InboundSettings",

@@ -20,8 +20,9 @@ from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
 from ivr.dialplan import DialPlan
 from ivr.events import Answered, LineEvent, PlaybackStarted
-from ivr.settings import CitySettings, TrunkSettings, VoiceSettings
+from ivr.settings import CitySettings, VoiceSettings
 from ivr.simulated_line import SimulatedLine
+from ivr.trunk_settings import TrunkSettings
 from tests.integration.office import Desk, make_desk
 from tests.integration.test_agent_calls import phones
 

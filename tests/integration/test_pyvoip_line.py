@@ -13,7 +13,7 @@ from ivr.events import Answered, Ended, Incoming, KeyPressed, LineEvent, Playbac
 from ivr.line import Dial, LineError
 from ivr.media.ports import PortPool, udp_socket
 from ivr.pyvoip_line import PyvoipLine
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials, parse_challenge, response_digest
 from ivr.sip.envelope import envelope_of
 from ivr.sip.events import AckReceived, DialogEnded, InviteReceived
@@ -23,6 +23,7 @@ from ivr.sip.message import Request, Response, parse, serialise
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 from ivr.sip_line import SipLine
+from ivr.trunk_settings import TrunkSettings
 from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, Driver, media_ports, open_files, quick_voice
 
 CHALLENGE = 'Digest realm="pbx", nonce="n1", qop="auth", algorithm=MD5'

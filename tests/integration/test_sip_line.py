@@ -11,11 +11,12 @@ from callbacks.vocabulary import Disposition
 from ivr.events import Answered, EarlyMedia, Ended, KeyPressed, LineEvent, PlaybackFinished, Ringing
 from ivr.line import Dial, LineError
 from ivr.media.ports import PortPool, udp_socket
-from ivr.settings import CauseOverride, TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 from ivr.sip_line import SipLine
+from ivr.trunk_settings import CauseOverride, TrunkSettings
 from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, media_ports, open_files, quick_voice
 
 

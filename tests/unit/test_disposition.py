@@ -6,7 +6,7 @@ import pytest
 
 from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, counts_as_attempt, disposition_of
-from ivr.settings import CauseOverride
+from ivr.trunk_settings import CauseOverride
 
 TABLE = [
     # -- busy

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from ivr.settings import CitySettings, TrunkSettings, VoiceSettings
+from ivr.settings import CitySettings, VoiceSettings
+from ivr.trunk_settings import TrunkSettings
 
 TRUNK = {"name": "city", "host": "192.0.2.1", "caller_number": "037963110110"}
 
