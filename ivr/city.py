@@ -33,6 +33,7 @@ from ivr.sip.events import (
     InviteProgress,
     InviteReceived,
 )
+from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 
@@ -148,7 +149,7 @@ class CityTrunk:
         local = self._endpoint.open_media(call, codecs, visit.hear)
         self._visits[call] = visit
         whose = f"sip:{visit.number}@{self._settings.host}"
-        self._endpoint.invite(call, uri, to, local, whose, headers=headers)
+        self._endpoint.invite(call, uri, Hop(*to), local, whose, headers=headers)
 
     # -- turning
 

@@ -32,6 +32,7 @@ from ivr.sip.events import (
     ReferReceived,
     ReinviteReceived,
 )
+from ivr.sip.hop import Hop
 from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media
 from ivr.sip.transaction import Timers
@@ -146,7 +147,7 @@ class SipEndpoint:
         self,
         call: str,
         uri: str,
-        destination: tuple[str, int],
+        destination: Hop,
         local: LocalMedia,
         from_uri: str,
         credentials: Credentials | None = None,
@@ -190,9 +191,9 @@ class SipEndpoint:
         for data, address in self.agent.take_outgoing():
             self._send(data, address)
 
-    def _send(self, data: bytes, address: tuple[str, int]) -> None:
+    def _send(self, data: bytes, hop: Hop) -> None:
         try:
-            self._socket.sendto(data, address)
+            self._socket.sendto(data, hop[:2])
         except OSError:  # as good as lost on the way: the transaction's timers send it again
             self.counters["sip_send_failed"] += 1
 
@@ -224,7 +225,7 @@ class SipEndpoint:
             except OSError:  # empty, or an ICMP refusal of what we sent: timers notice that
                 return
             if source[0] in self._peers:
-                self.agent.receive_datagram(data, source, now)
+                self.agent.receive(data, Hop(*source), now)
             else:
                 self.counters.oddity("sip_stranger", source)
 
@@ -232,8 +233,8 @@ class SipEndpoint:
         told: list[EndpointEvent] = []
         for event in self.agent.take_events():
             match event:
-                case Dropped(reason, source):
-                    self.counters.oddity("sip_dropped", source, reason)
+                case Dropped(reason, hop):
+                    self.counters.oddity("sip_dropped", hop[:2], reason)
                 case ReinviteReceived(call, media):
                     self.agree(call, media, media.host)
                 case InfoDtmf(call, key, duration_ms):

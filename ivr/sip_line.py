@@ -41,6 +41,7 @@ from ivr.sip.events import (
     ReferAnswered,
     ReferReceived,
 )
+from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
@@ -149,7 +150,7 @@ class SipLine:
         known.sip_call_id = self._endpoint.invite(
             order.call,
             f"sip:{order.number}@{trunk.host}:{trunk.port}",
-            (trunk.host, trunk.port),
+            Hop(trunk.host, trunk.port),
             local,
             f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
             credentials,
@@ -351,7 +352,7 @@ class SipLine:
         )
         _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
 
-    def _trunk_of(self, source: tuple[str, int]) -> TrunkSettings | None:
+    def _trunk_of(self, source: Hop) -> TrunkSettings | None:
         """The trunk at that address; where several are at one host, the one of that port, or the first."""
         at_host = [trunk for trunk in self._settings.trunks if trunk.host == source[0]]
         return next((trunk for trunk in at_host if trunk.port == source[1]), next(iter(at_host), None))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-from ivr.sip import Address, AgentConfig, LocalMedia, SipEvent, UserAgent
+from ivr.sip import AgentConfig, Hop, LocalMedia, SipEvent, UserAgent
 
-OURS: Address = ("192.0.2.1", 5060)
-THEIRS: Address = ("192.0.2.2", 5060)
+OURS = Hop("192.0.2.1", 5060)
+THEIRS = Hop("192.0.2.2", 5060)
 OUR_MEDIA = LocalMedia("192.0.2.1", 20000)
 THEIR_MEDIA = LocalMedia("192.0.2.2", 30000)
 
@@ -21,8 +21,8 @@ def tokens(prefix: str = "t") -> Callable[[], str]:
     return lambda: f"{prefix}{next(numbers):04d}"
 
 
-def new_agent(address: Address = OURS, prefix: str = "t", *, transfers: bool = False) -> UserAgent:
-    return UserAgent(AgentConfig(*address, tokens(prefix), transfers=transfers))
+def new_agent(hop: Hop = OURS, prefix: str = "t", *, transfers: bool = False) -> UserAgent:
+    return UserAgent(AgentConfig(hop.host, hop.port, tokens(prefix), transfers=transfers))
 
 
 class World:
@@ -32,7 +32,7 @@ class World:
         self.ours = new_agent(OURS, "a")
         self.theirs = new_agent(THEIRS, "b")
         self.now = 0.0
-        self.events: dict[Address, list[SipEvent]] = {OURS: [], THEIRS: []}
+        self.events: dict[Hop, list[SipEvent]] = {OURS: [], THEIRS: []}
         self.react: Callable[[SipEvent], None] = lambda event: None
         self._random = random or Random(0)
         self.loss, self._delay = loss, delay
@@ -74,9 +74,9 @@ class World:
                 for _ in range(2 if self._random.random() < self.loss else 1):
                     self._send(data, source)
 
-    def _send(self, data: bytes, source: Address) -> None:
+    def _send(self, data: bytes, source: Hop) -> None:
         if self._random.random() < self.loss:
             return
         receiver = self.theirs if source == OURS else self.ours
         at = self.now + 0.001 + self._random.random() * self._delay
-        self.at(at, lambda: receiver.receive_datagram(data, source, self.now))
+        self.at(at, lambda: receiver.receive(data, source, self.now))

@@ -6,7 +6,6 @@ from ivr.sip.agent import AgentConfig, CallInUse, UserAgent
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (
     AckReceived,
-    Address,
     CancelReceived,
     DialogEnded,
     Dropped,
@@ -18,12 +17,12 @@ from ivr.sip.events import (
     ReinviteReceived,
     SipEvent,
 )
+from ivr.sip.hop import Hop
 from ivr.sip.sdp import Codec, LocalMedia, Media
 from ivr.sip.transaction import Timers
 
 __all__ = [
     "AckReceived",
-    "Address",
     "AgentConfig",
     "CallInUse",
     "CancelReceived",
@@ -31,6 +30,7 @@ __all__ = [
     "Credentials",
     "DialogEnded",
     "Dropped",
+    "Hop",
     "InfoDtmf",
     "InviteAccepted",
     "InviteFailed",

@@ -2,7 +2,7 @@
 
 The driver's turn:
 
-    agent.receive_datagram(data, source, now)     for each datagram
+    agent.receive(data, source, now)              for each datagram, or message of a stream
     agent.handle_timer(now)                       when agent.deadline has passed
     for event in agent.take_events(): ...         may call invite, answer, bye, ...
     for data, address in agent.take_outgoing(): socket.sendto(data, address)
@@ -18,7 +18,8 @@ from ivr.sip.digest import Credentials, Login
 from ivr.sip.endpoint import AgentConfig, Endpoint, reason_header
 from ivr.sip.envelope import envelope_of
 from ivr.sip.errors import BadMessage, CallInUse
-from ivr.sip.events import Address, Dropped, SipEvent
+from ivr.sip.events import Dropped, SipEvent
+from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
@@ -52,8 +53,8 @@ class UserAgent:
         """Whether no call, dialog or transaction is left, so that closing the socket loses nothing."""
         return self._endpoint.idle
 
-    def receive_datagram(self, data: bytes, source: Address, now: float) -> None:
-        """Take one datagram; what came of it is in `take_events` and `take_outgoing`."""
+    def receive(self, data: bytes, source: Hop, now: float) -> None:
+        """Take one message; what came of it is in `take_events` and `take_outgoing`."""
         if not data.strip(b"\r\n\0"):
             return  # a keep-alive (RFC 5626 §3.5.1)
         try:
@@ -71,7 +72,7 @@ class UserAgent:
         """Do what is due at `now`."""
         self._endpoint.alarms.ring(now)
 
-    def take_outgoing(self) -> list[tuple[bytes, Address]]:
+    def take_outgoing(self) -> list[tuple[bytes, Hop]]:
         """The datagrams to send, oldest first; each is given once."""
         taken, self._endpoint.outgoing[:] = list(self._endpoint.outgoing), []
         return taken
@@ -85,7 +86,7 @@ class UserAgent:
         self,
         call: str,
         uri: str,
-        destination: Address,
+        destination: Hop,
         offer: LocalMedia,
         from_uri: str,
         now: float,
@@ -172,7 +173,7 @@ class UserAgent:
         found = self._endpoint.calls.get(call)
         return found if isinstance(found, InboundCall) else None
 
-    def _malformed(self, bad: BadMessage, source: Address) -> None:
+    def _malformed(self, bad: BadMessage, source: Hop) -> None:
         """Answer it where a response is possible, and count it."""
         self._endpoint.tell(Dropped(f"malformed {bad}", source))
         if answered := reply_malformed(bad, source):

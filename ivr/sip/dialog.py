@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ivr.sip.envelope import Envelope
-from ivr.sip.events import Address
 from ivr.sip.headers import is_ipv4, parse_name_addr, parse_uri
+from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response
 
 __all__ = ["Dialog", "DialogKey", "next_hop"]
@@ -32,7 +32,7 @@ class Dialog:
     remote_cseq: int
     target: str
     route_set: tuple[str, ...]
-    peer: Address
+    peer: Hop
 
     @property
     def key(self) -> DialogKey:
@@ -43,7 +43,7 @@ class Dialog:
         return self._routed()[0]
 
     @classmethod
-    def of_response(cls, request: Request, response: Response, envelope: Envelope, peer: Address) -> Dialog:
+    def of_response(cls, request: Request, response: Response, envelope: Envelope, peer: Hop) -> Dialog:
         """The caller's side (§12.1.2)."""
         return cls(
             call_id=envelope.call_id,
@@ -59,7 +59,7 @@ class Dialog:
         )
 
     @classmethod
-    def of_request(cls, request: Request, envelope: Envelope, local_tag: str, peer: Address) -> Dialog:
+    def of_request(cls, request: Request, envelope: Envelope, local_tag: str, peer: Hop) -> Dialog:
         """The called side (§12.1.1)."""
         return cls(
             call_id=envelope.call_id,
@@ -81,7 +81,7 @@ class Dialog:
 
     def request(
         self, method: str, via: Header, cseq: int, headers: Sequence[Header], body: bytes = b""
-    ) -> tuple[Request, Address]:
+    ) -> tuple[Request, Hop]:
         """A request within the dialog and where it goes (§12.2.1.1)."""
         uri, routes, hop = self._routed()
         lines = [
@@ -106,9 +106,9 @@ class Dialog:
         return first, (*self.route_set[1:], f"<{self.target}>"), first
 
 
-def next_hop(uri: str, otherwise: Address) -> Address:
+def next_hop(uri: str, otherwise: Hop) -> Hop:
     """The address that a URI names, or `otherwise` where it holds a name or another scheme."""
     parsed = parse_uri(uri, "next hop")
     if is_ipv4(parsed.host):
-        return parsed.host, parsed.port or 5060
+        return Hop(parsed.host, parsed.port or 5060)
     return otherwise

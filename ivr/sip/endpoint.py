@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ivr.sip.alarms import Alarms
 from ivr.sip.dialog import Dialog, DialogKey
-from ivr.sip.events import Address, SipEvent
+from ivr.sip.events import SipEvent
 from ivr.sip.headers import quote
+from ivr.sip.hop import Hop
 from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
 from ivr.sip.layer import ClientTransaction, Layer, OnResponse, OnSilence
 from ivr.sip.message import Header, serialise
@@ -60,7 +61,7 @@ class Endpoint:
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
         self.alarms = Alarms()
-        self.outgoing: list[tuple[bytes, Address]] = []
+        self.outgoing: list[tuple[bytes, Hop]] = []
         self.events: list[SipEvent] = []
         self.layer = Layer(config.timers, self.alarms, self.send)
         self.calls: dict[str, Call] = {}
@@ -75,7 +76,7 @@ class Endpoint:
     def idle(self) -> bool:
         return not (self.calls or self.dialogs or len(self.layer) or len(self.alarms))
 
-    def send(self, data: bytes, address: Address) -> None:
+    def send(self, data: bytes, address: Hop) -> None:
         self.outgoing.append((data, address))
 
     def tell(self, event: SipEvent) -> None:
@@ -135,7 +136,7 @@ class Endpoint:
         )
         self.layer.respond(transaction, response, now)
 
-    def ack(self, dialog: Dialog, cseq: int, headers: Sequence[Header]) -> tuple[bytes, Address]:
+    def ack(self, dialog: Dialog, cseq: int, headers: Sequence[Header]) -> tuple[bytes, Hop]:
         """The ACK to a 2xx, which is no transaction's (§13.2.2.4), and where it goes."""
         request, address = dialog.request("ACK", self.via(self.new_branch()), cseq, headers)
         return serialise(request), address

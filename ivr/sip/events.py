@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
 
 __all__ = [
     "AckReceived",
-    "Address",
     "CancelReceived",
     "DialogEnded",
     "Dropped",
@@ -29,8 +29,6 @@ __all__ = [
     "ReinviteReceived",
     "SipEvent",
 ]
-
-Address = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ class InviteReceived:
     """
 
     call: str
-    source: Address
+    source: Hop
     uri: str
     user: str
     caller: str
@@ -162,7 +160,7 @@ class Dropped:
     """A datagram that nothing came of (malformed, or belonging to nothing); for counting and one log line."""
 
     reason: str
-    source: Address
+    source: Hop
 
 
 SipEvent = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
-from ivr.sip.events import Address
 from ivr.sip.headers import Via, parse_params, parse_via
+from ivr.sip.hop import Hop
 from ivr.sip.layer import ServerTransaction
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.multipart import part_of, raw_part_of
@@ -43,7 +43,7 @@ _PHRASES = {
     400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 410: "Gone", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
     420: "Bad Extension", 480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist",
-    482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+    482: "Loop Detected", 484: "Hop Incomplete", 486: "Busy Here", 487: "Request Terminated",
     488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error",
     503: "Service Unavailable", 505: "Version Not Supported", 600: "Busy Everywhere", 603: "Decline",
     604: "Does Not Exist Anywhere", 606: "Not Acceptable",
@@ -56,7 +56,7 @@ class Incoming:
 
     request: Request
     envelope: Envelope
-    source: Address
+    source: Hop
     transaction: ServerTransaction
 
 
@@ -72,7 +72,7 @@ class Refusal:
 def reply(
     request: Request,
     envelope: Envelope,
-    source: Address,
+    source: Hop,
     status: int,
     *,
     to_tag: str = "",
@@ -96,7 +96,7 @@ def reply(
     return Response((*copied, *headers), body, status, phrase)
 
 
-def _stamped(via: Via, source: Address) -> Via:
+def _stamped(via: Via, source: Hop) -> Via:
     """With received and rport (§18.2.1, RFC 3581 §4)."""
     asks = "rport" in via.params
     if not asks and via.host == source[0]:
@@ -107,12 +107,12 @@ def _stamped(via: Via, source: Address) -> Via:
     return replace(via, params=params)
 
 
-def reply_address(via: Via, source: Address) -> Address:
+def reply_address(via: Via, source: Hop) -> Hop:
     """Where a response goes: to the port that the request came from if it asks for that (RFC 3581 §4)."""
-    return source if "rport" in via.params else (source[0], via.port or 5060)
+    return source if "rport" in via.params else Hop(source.host, via.port or 5060)
 
 
-def reply_malformed(bad: BadMessage, source: Address) -> tuple[Response, Address] | None:
+def reply_malformed(bad: BadMessage, source: Hop) -> tuple[Response, Hop] | None:
     """A response to a request that can't be read whole, and where it goes, without a transaction (§8.2.7).
 
     All it needs is a Via to go back by; of the rest it copies what is there. None where there is no way back,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ivr.sip.alarms import Alarms
 from ivr.sip.envelope import Envelope
-from ivr.sip.events import Address
+from ivr.sip.hop import Hop
 from ivr.sip.message import Request, Response, serialise
 from ivr.sip.transaction import Act, Input, Kind, State, Timers, Transaction
 
@@ -30,7 +30,7 @@ class ClientTransaction:
 
     __slots__ = ("data", "destination", "key", "machine", "on_response", "on_silence", "request")
 
-    def __init__(self, key: Key, request: Request, destination: Address, machine: Transaction) -> None:
+    def __init__(self, key: Key, request: Request, destination: Hop, machine: Transaction) -> None:
         self.key = key
         self.request = request
         self.data = serialise(request)
@@ -49,7 +49,7 @@ class ServerTransaction:
 
     __slots__ = ("address", "data", "identity", "key", "machine", "merged", "on_cancel", "to_tag")
 
-    def __init__(self, key: Key, identity: Key, address: Address, machine: Transaction) -> None:
+    def __init__(self, key: Key, identity: Key, address: Hop, machine: Transaction) -> None:
         self.key = key
         self.identity = identity
         self.address = address
@@ -63,7 +63,7 @@ class ServerTransaction:
 class Layer:
     """All transactions of an agent."""
 
-    def __init__(self, timers: Timers, alarms: Alarms, send: Callable[[bytes, Address], None]) -> None:
+    def __init__(self, timers: Timers, alarms: Alarms, send: Callable[[bytes, Hop], None]) -> None:
         self._timers = timers
         self._alarms = alarms
         self._send = send
@@ -78,7 +78,7 @@ class Layer:
         self,
         request: Request,
         branch: str,
-        destination: Address,
+        destination: Hop,
         now: float,
         on_response: OnResponse | None = None,
         on_silence: OnSilence | None = None,
@@ -125,7 +125,7 @@ class Layer:
         self._arm_server(transaction)
         return Act.TELL not in acts
 
-    def accept(self, envelope: Envelope, method: str, address: Address, now: float) -> ServerTransaction:
+    def accept(self, envelope: Envelope, method: str, address: Hop, now: float) -> ServerTransaction:
         """A transaction for a new request that is to be answered at `address`."""
         kind = Kind.INVITE_SERVER if method == "INVITE" else Kind.SERVER
         machine = Transaction(kind, self._timers, now)

@@ -149,7 +149,7 @@ def _measure(headers: list[Header], body: bytes) -> tuple[list[Header], bytes]:
     rest = [header for header in headers if header[0] != "Content-Length"]
     digits = lengths[0]
     if len(lengths) > 1 or not (digits.isascii() and digits.isdigit() and len(digits) < 10):
-        raise BadMessage("Content-Length", ", ".join(lengths)[:40])
+        raise BadMessage("Content-Length", f"{', '.join(lengths)[:40]!r}")
     if int(digits) > len(body):
         raise BadMessage("Content-Length", f"{int(digits)}, but {len(body)} bytes follow")
     return rest, body[: int(digits)]

@@ -11,8 +11,9 @@ from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
-from ivr.sip.events import Address, InviteAccepted, InviteFailed, InviteProgress
+from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
+from ivr.sip.hop import Hop
 from ivr.sip.incoming import sdp_of
 from ivr.sip.layer import ClientTransaction
 from ivr.sip.message import Header, Request, Response
@@ -34,7 +35,7 @@ class Order:
     """What `UserAgent.invite` was told."""
 
     uri: str
-    destination: Address
+    destination: Hop
     from_uri: str
     headers: tuple[Header, ...]
     place: bytes = b""
@@ -74,7 +75,7 @@ class OutboundCall:
         self._heard = False  # a provisional response to the INVITE that runs now
         self._sessions: dict[str, Session] = {}
         self._early_media: dict[str, Media] = {}
-        self._acks: dict[str, tuple[bytes, Address]] = {}
+        self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._told: tuple[int, str, bytes] | None = None
         self.session: Session | None = None
         self._transaction = self._invite(now)

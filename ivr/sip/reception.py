@@ -5,8 +5,9 @@ from __future__ import annotations
 from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
-from ivr.sip.events import Address, Dropped, InviteReceived
+from ivr.sip.events import Dropped, InviteReceived
 from ivr.sip.headers import parse_uri, printable
+from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import Incoming, place_of, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
@@ -21,7 +22,7 @@ class Reception:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    def receive(self, request: Request, envelope: Envelope, source: Address, now: float) -> None:
+    def receive(self, request: Request, envelope: Envelope, source: Hop, now: float) -> None:
         endpoint = self._endpoint
         if endpoint.layer.absorb(envelope, request.method, now):
             return
@@ -46,7 +47,7 @@ class Reception:
         else:
             self._receive_outside(incoming, now)
 
-    def _receive_ack(self, request: Request, envelope: Envelope, source: Address, now: float) -> None:
+    def _receive_ack(self, request: Request, envelope: Envelope, source: Hop, now: float) -> None:
         session = self._endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
         if session:
             session.receive_ack(request, envelope, now)

@@ -125,7 +125,7 @@ def test_lost_media_ends_the_call(pbx: Switch) -> None:
 
 def test_nobody_there_ends_after_the_total_time(pbx: Switch) -> None:
     """pyVoIP itself would wait for ever for a 100."""
-    pbx.agent.receive_datagram = lambda *ignored: None  # type: ignore[method-assign]
+    pbx.agent.receive = lambda *ignored: None  # type: ignore[method-assign]
     pbx.line.dial(Dial("c1", "13803790001", "city", ring_timeout=1, total_timeout=0.3))
     pbx.until(lambda: pbx.of(Ended))
     end = pbx.of(Ended)[0]
@@ -364,13 +364,13 @@ def test_a_call_that_comes_in_is_rejected(pair: Pair, status: int) -> None:
 def test_a_caller_is_sent_to_each_address_in_its_order(pair: Pair) -> None:
     """pyVoIP itself writes no 302."""
     heard: list[Request | Response] = []
-    take = pair.caller._endpoint.agent.receive_datagram
+    take = pair.caller._endpoint.agent.receive
 
     def listen(data: bytes, *rest: object) -> None:
         heard.append(parse(data))
         take(data, *rest)  # type: ignore[arg-type]
 
-    pair.caller._endpoint.agent.receive_datagram = listen  # type: ignore[method-assign]
+    pair.caller._endpoint.agent.receive = listen  # type: ignore[method-assign]
     call = pair.come_in()
     pair.line.redirect(call, ["sip:8001@127.0.0.1:5099", "sip:8002@127.0.0.1:5099"])
     there, _ = pair.ended(call)

@@ -13,6 +13,7 @@ from ivr.line import Dial, LineError
 from ivr.media.ports import PortPool, udp_socket
 from ivr.settings import VoiceSettings
 from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
+from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 from ivr.sip_line import SipLine
@@ -261,7 +262,9 @@ def test_a_malformed_datagram_stops_nothing(far: FarEnd, datagram: bytes) -> Non
 
 def test_nobody_calls_in_on_this_line(far: FarEnd) -> None:
     local = far.endpoint.open_media("in", ("pcma",))
-    far.agent.invite("in", f"sip:110@{HOST}", (HOST, far.line.port), local, f"sip:1@{HOST}", time.monotonic())
+    far.agent.invite(
+        "in", f"sip:110@{HOST}", Hop(HOST, far.line.port), local, f"sip:1@{HOST}", time.monotonic()
+    )
     far.until(lambda: [event for event in far.theirs if getattr(event, "status", None) == 403])
     assert not far.told
 

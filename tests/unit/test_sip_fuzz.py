@@ -117,7 +117,7 @@ class Table:
 
     def receive(self, head: list[str], body: str, edits: list[tuple[int, int, str]]) -> None:
         text = "\r\n".join([*head, "", body])
-        self.agent.receive_datagram(mangled(text, edits), THEIRS, self.now)
+        self.agent.receive(mangled(text, edits), THEIRS, self.now)
 
     def command(self, name: str) -> None:
         agent, call, now = self.agent, self.names[-1], self.now

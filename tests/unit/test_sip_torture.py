@@ -183,7 +183,7 @@ MESSAGES = [
 )
 def test_torture(datagram: bytes, outcome: int | str) -> None:
     agent = new_agent()
-    agent.receive_datagram(datagram, THEIRS, 0.0)
+    agent.receive(datagram, THEIRS, 0.0)
     answers = [parse(data) for data, _ in agent.take_outgoing()]
     events = agent.take_events()
     statuses = [answer.status for answer in answers if isinstance(answer, Response)]
@@ -231,6 +231,6 @@ def test_a_repeated_old_invite_is_no_second_call() -> None:
     """RFC 3261 §17.2.3: without the cookie the transaction is found by the other headers."""
     agent = new_agent()
     datagram = next(row[1] for row in MESSAGES if row[0] == "inv2543")
-    agent.receive_datagram(datagram, THEIRS, 0.0)
-    agent.receive_datagram(datagram, THEIRS, 0.1)
+    agent.receive(datagram, THEIRS, 0.0)
+    agent.receive(datagram, THEIRS, 0.1)
     assert len(agent.take_events()) == 1

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.sip import Address, Credentials, LocalMedia, UserAgent
+from ivr.sip import Credentials, Hop, LocalMedia, UserAgent
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
 
 FOLDER = Path(__file__).parent.parent / "transcripts" / "sip"
@@ -61,22 +61,23 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def show(address: Address) -> str:
-    return f"{address[0]}:{address[1]}"
-
-
-def sent(data: bytes, address: Address) -> str:
+def sent(data: bytes, hop: Hop) -> str:
     lines = data.decode("utf-8", "backslashreplace").split("\r\n")
-    head = [] if address == THEIRS else [f">> {show(address)}"]
+    head = [] if hop == THEIRS else [f">> {hop}"]
     return "\n".join([*head, *(f"> {line}" if line else ">" for line in lines)])
 
 
-def received(block: str) -> tuple[bytes, Address]:
+def hop(text: str) -> Hop:
+    where, _, transport = text.partition(";transport=")
+    host, _, port = where.rpartition(":")
+    return Hop(host.strip("[]"), int(port), transport or "udp")  # type: ignore[arg-type]
+
+
+def received(block: str) -> tuple[bytes, Hop]:
     lines = block.split("\n")
     source = THEIRS
     if lines[0].startswith("<< "):
-        host, _, port = lines.pop(0)[3:].partition(":")
-        source = host, int(port)
+        source = hop(lines.pop(0)[3:])
     return "\r\n".join(line[2:] for line in lines).encode(), source
 
 
@@ -96,8 +97,8 @@ def replay(text: str) -> tuple[str, UserAgent]:
                 COMMANDS[name](agent, now, *arguments)
             case "<":
                 data, source = received(block)
-                agent.receive_datagram(data, source, now)
-        blocks += [sent(data, address) for data, address in agent.take_outgoing()]
+                agent.receive(data, source, now)
+        blocks += [sent(data, to) for data, to in agent.take_outgoing()]
         blocks += [f"* {event}" for event in agent.take_events()]
     return "\n\n".join(blocks) + "\n", agent
 

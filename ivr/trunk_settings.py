@@ -1,0 +1,65 @@
+"""A trunk as a city sets it: where it is, who we are on it, how much it may carry (domain.md §1, §2)."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, model_validator
+
+from callbacks.settings import Section
+from callbacks.vocabulary import Disposition
+
+__all__ = ["CauseOverride", "TrunkSettings"]
+
+
+class CauseOverride(Section):
+    """A trunk's own row of the table of causes (domain.md §2): what it names beats the table."""
+
+    sip_status: int | None = Field(None, ge=300, le=699, description="the final answer it is about")
+    q850: int | None = Field(None, ge=1, le=127, description="the release cause it is about")
+    disposition: Disposition = Field(description="what it means on this trunk")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> CauseOverride:
+        if self.sip_status is None and self.q850 is None:
+            raise ValueError("an override names sip_status, q850 or both")
+        return self
+
+
+class TrunkSettings(Section):
+    """One SIP trunk: where it is, who we are on it, and how much it may carry."""
+
+    name: str = Field(
+        min_length=1, max_length=40, pattern=r"^[\w.-]+$", description="how calls and pages name it"
+    )
+    host: str = Field(
+        pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="IPv4 address; others' datagrams are dropped"
+    )
+    port: int = Field(5060, ge=1, le=65535)
+    lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")
+    inbound_reserve: int = Field(
+        0, ge=0, le=2000, description="lines that callbacks leave free for who calls us by this trunk"
+    )
+    calls_per_second: float = Field(5.0, gt=0, le=200, description="new calls a second at most")
+    username: str | None = Field(None, max_length=64, description="for digest; without it a 401 is refused")
+    password: SecretStr | None = Field(None, description="for digest")
+    caller_number: str = Field(
+        pattern=r"^\+?\d{3,20}$", description="the full local number that citizens see"
+    )
+    from_domain: str | None = Field(
+        None, max_length=253, description="host part of From; none is our own address"
+    )
+    out_of_area_zero: bool = Field(
+        False, description="whether it wants a leading 0 before an out-of-area mobile"
+    )
+    overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
+
+    @model_validator(mode="after")
+    def _leaves_a_line(self) -> TrunkSettings:
+        if self.inbound_reserve >= self.lines:
+            raise ValueError(f"inbound_reserve {self.inbound_reserve} leaves none of {self.lines} lines")
+        return self
+
+    @model_validator(mode="after")
+    def _digest_is_whole(self) -> TrunkSettings:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
