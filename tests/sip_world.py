@@ -21,8 +21,18 @@ def tokens(prefix: str = "t") -> Callable[[], str]:
     return lambda: f"{prefix}{next(numbers):04d}"
 
 
-def new_agent(hop: Hop = OURS, prefix: str = "t", *, transfers: bool = False) -> UserAgent:
-    return UserAgent(AgentConfig(hop.host, hop.port, tokens(prefix), transfers=transfers))
+def new_agent(
+    hop: Hop = OURS, prefix: str = "t", *, transfers: bool = False, largest_datagram: int | None = None
+) -> UserAgent:
+    config = AgentConfig(
+        hop.host,
+        hop.port,
+        tokens(prefix),
+        transfers=transfers,
+        tls_port=5061,
+        largest_datagram=largest_datagram,
+    )
+    return UserAgent(config)
 
 
 class World:

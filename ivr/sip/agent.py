@@ -58,7 +58,7 @@ class UserAgent:
         if not data.strip(b"\r\n\0"):
             return  # a keep-alive (RFC 5626 §3.5.1)
         try:
-            message = parse(data)
+            message = parse(data, is_stream=source.is_reliable)
             envelope = envelope_of(message)
         except BadMessage as bad:
             self._malformed(bad, source)
@@ -67,6 +67,14 @@ class UserAgent:
             self._reception.receive(message, envelope, source, now)
         elif not self._endpoint.layer.receive_response(message, envelope, now):
             self._endpoint.tell(Dropped(f"a {message.status} to no request of ours", source))
+
+    def connection_failed(self, hop: Hop, now: float) -> None:
+        """No connection came up to `hop`, so nothing that was to go there has been sent."""
+        self._endpoint.layer.connection_failed(hop, now)
+
+    def connection_lost(self, hop: Hop, now: float) -> None:
+        """The connection to `hop` has ended; what was sent by it may have been lost."""
+        self._endpoint.layer.connection_lost(hop, now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ivr.sip.envelope import Envelope
-from ivr.sip.headers import is_ipv4, parse_name_addr, parse_uri
-from ivr.sip.hop import Hop
+from ivr.sip.headers import Uri, ip_of, parse_name_addr, parse_uri
+from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
 from ivr.sip.message import Header, Request, Response
 
 __all__ = ["Dialog", "DialogKey", "next_hop"]
@@ -80,12 +80,11 @@ class Dialog:
         self.route_set = envelope.record_route[::-1]
 
     def request(
-        self, method: str, via: Header, cseq: int, headers: Sequence[Header], body: bytes = b""
+        self, method: str, cseq: int, headers: Sequence[Header], body: bytes = b""
     ) -> tuple[Request, Hop]:
-        """A request within the dialog and where it goes (§12.2.1.1)."""
+        """A request within the dialog, without its Via, and where it goes (§12.2.1.1)."""
         uri, routes, hop = self._routed()
         lines = [
-            via,
             ("Max-Forwards", "70"),
             *(("Route", route) for route in routes),
             ("From", self.local),
@@ -107,8 +106,20 @@ class Dialog:
 
 
 def next_hop(uri: str, otherwise: Hop) -> Hop:
-    """The address that a URI names, or `otherwise` where it holds a name or another scheme."""
+    """Where a URI leads, or `otherwise` where it holds a name or another scheme.
+
+    Who names no transport is reached by that of `otherwise`: a trunk is one, and what came by TLS never goes
+    on in the clear (RFC 3261 §26.2.2).
+    """
     parsed = parse_uri(uri, "next hop")
-    if is_ipv4(parsed.host):
-        return Hop(parsed.host, parsed.port or 5060)
-    return otherwise
+    host = ip_of(parsed.host)
+    if host is None:
+        return otherwise
+    return Hop.at(host, parsed.port, _transport(parsed, otherwise.transport))
+
+
+def _transport(uri: Uri, usual: Transport) -> Transport:
+    if usual == "tls" or uri.scheme == "sips":
+        return "tls"
+    told = (uri.params.get("transport") or "").lower()
+    return next((each for each in DEFAULT_PORTS if each == told), usual)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ivr.sip.alarms import Alarms
 from ivr.sip.dialog import Dialog, DialogKey
 from ivr.sip.events import SipEvent
-from ivr.sip.headers import quote
-from ivr.sip.hop import Hop
+from ivr.sip.headers import bracketed, quote
+from ivr.sip.hop import Hop, Transport
 from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
-from ivr.sip.layer import ClientTransaction, Layer, OnResponse, OnSilence
-from ivr.sip.message import Header, serialise
+from ivr.sip.layer import Layer
+from ivr.sip.message import Header, Request, serialise
 from ivr.sip.transaction import Timers
+from ivr.sip.underway import ClientTransaction, OnResponse, OnSilence
 
 if TYPE_CHECKING:
     from ivr.sip.session import Session
@@ -24,7 +25,9 @@ __all__ = ["AgentConfig", "Call", "Endpoint", "reason_header"]
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """`host` and `port` are our address as peers reach it (Via, Contact).
+    """`host` and `port` are our address as peers reach it (Via, Contact), over UDP and TCP; `tls_port` the
+    one over TLS. A request that `largest_datagram` octets don't hold goes by TCP (RFC 3261 §18.1.1); None:
+    there is no TCP.
 
     `new_token` gives a fresh string of letters and digits, 16 or more of them from a good source of
     randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact. `trying`
@@ -40,6 +43,8 @@ class AgentConfig:
     user_agent: str = "huifang"
     trying: bool = True
     transfers: bool = False
+    tls_port: int = 0
+    largest_datagram: int | None = None
 
 
 class Call(Protocol):
@@ -63,10 +68,9 @@ class Endpoint:
         self.alarms = Alarms()
         self.outgoing: list[tuple[bytes, Hop]] = []
         self.events: list[SipEvent] = []
-        self.layer = Layer(config.timers, self.alarms, self.send)
+        self.layer = Layer(config.timers, self.alarms, self.send, config.largest_datagram)
         self.calls: dict[str, Call] = {}
         self.dialogs: dict[DialogKey, Session] = {}
-        self.contact: Header = ("Contact", f"<sip:{config.user}@{config.host}:{config.port}>")
         self.new_token = config.new_token
         self.methods = (*METHODS, *REFERRING) if config.transfers else METHODS
         self.allow: Header = ("Allow", ", ".join(self.methods))
@@ -76,8 +80,8 @@ class Endpoint:
     def idle(self) -> bool:
         return not (self.calls or self.dialogs or len(self.layer) or len(self.alarms))
 
-    def send(self, data: bytes, address: Hop) -> None:
-        self.outgoing.append((data, address))
+    def send(self, data: bytes, hop: Hop) -> None:
+        self.outgoing.append((data, hop))
 
     def tell(self, event: SipEvent) -> None:
         self.events.append(event)
@@ -90,8 +94,17 @@ class Endpoint:
     def new_branch(self) -> str:
         return f"z9hG4bK{self.new_token()}"
 
-    def via(self, branch: str) -> Header:
-        return "Via", f"SIP/2.0/UDP {self.config.host}:{self.config.port};branch={branch};rport"
+    def via(self, branch: str, transport: Transport) -> Header:
+        return "Via", f"SIP/2.0/{transport.upper()} {self._sent_by(transport)};branch={branch};rport"
+
+    def contact(self, transport: Transport) -> Header:
+        """Where we're reached by that transport; UDP is what a SIP URI means without one (RFC 3263 §4.1)."""
+        told = "" if transport == "udp" else f";transport={transport}"
+        return "Contact", f"<sip:{self.config.user}@{self._sent_by(transport)}{told}>"
+
+    def _sent_by(self, transport: Transport) -> str:
+        config = self.config
+        return f"{bracketed(config.host)}:{config.tls_port if transport == 'tls' else config.port}"
 
     def start_in_dialog(
         self,
@@ -107,8 +120,12 @@ class Endpoint:
         dialog.local_cseq += 1
         branch = self.new_branch()
         common = (*headers, ("User-Agent", self.config.user_agent))
-        request, address = dialog.request(method, self.via(branch), dialog.local_cseq, common, body)
-        return self.layer.start(request, branch, address, now, on_response, on_silence)
+        request, hop = dialog.request(method, dialog.local_cseq, common, body)
+        return self.layer.start(self._signed(request, branch, hop), branch, hop, now, on_response, on_silence)
+
+    def _signed(self, request: Request, branch: str, hop: Hop) -> Request:
+        """With our Via on top."""
+        return replace(request, headers=(self.via(branch, hop.transport), *request.headers))
 
     def respond(
         self,
@@ -138,8 +155,8 @@ class Endpoint:
 
     def ack(self, dialog: Dialog, cseq: int, headers: Sequence[Header]) -> tuple[bytes, Hop]:
         """The ACK to a 2xx, which is no transaction's (§13.2.2.4), and where it goes."""
-        request, address = dialog.request("ACK", self.via(self.new_branch()), cseq, headers)
-        return serialise(request), address
+        request, hop = dialog.request("ACK", cseq, headers)
+        return serialise(self._signed(request, self.new_branch(), hop)), hop
 
 
 def reason_header(q850: int | None, text: str = "") -> tuple[Header, ...]:

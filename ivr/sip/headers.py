@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import unquote
 
 from ivr.sip.errors import BadMessage
@@ -18,6 +19,8 @@ __all__ = [
     "NameAddr",
     "Uri",
     "Via",
+    "bracketed",
+    "ip_of",
     "is_ipv4",
     "is_token",
     "parse_cseq",
@@ -42,6 +45,19 @@ Params = Mapping[str, str | None]
 
 def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
+
+
+def ip_of(text: str) -> str | None:
+    """An IPv4 or IPv6 address, with or without brackets, in its one spelling; None for a name."""
+    try:
+        return str(ip_address(text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text))
+    except ValueError:
+        return None
+
+
+def bracketed(host: str) -> str:
+    """A host as URIs and Via write it: IPv6 addresses in brackets (RFC 3261 §25.1, RFC 5118 §4.1)."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def is_ipv4(text: str) -> bool:

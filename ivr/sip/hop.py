@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Hop", "Transport"]
+from ivr.sip.headers import bracketed
+
+__all__ = ["DEFAULT_PORTS", "Hop", "Transport"]
 
 Transport = Literal["udp", "tcp", "tls"]
+
+DEFAULT_PORTS: dict[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061}  # §19.1.2
 
 
 class Hop(NamedTuple):
@@ -21,7 +25,11 @@ class Hop(NamedTuple):
         """Whether what is sent there arrives, or the connection is known to have broken."""
         return self.transport != "udp"
 
+    @classmethod
+    def at(cls, host: str, port: int | None, transport: Transport) -> Hop:
+        """With the transport's usual port where none is told."""
+        return cls(host, port or DEFAULT_PORTS[transport], transport)
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        where = f"{host}:{self.port}"
+        where = f"{bracketed(self.host)}:{self.port}"
         return where if self.transport == "udp" else f"{where};transport={self.transport}"

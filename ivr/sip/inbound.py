@@ -51,7 +51,7 @@ class InboundCall:
         """With an answer where `local` is given and fits their offer."""
         if self._state is not State.RINGING:
             return
-        headers: tuple[Header, ...] = (*self._record_route(), self._endpoint.contact, self._endpoint.allow)
+        headers: tuple[Header, ...] = (*self._record_route(), self._session.contact, self._endpoint.allow)
         body = b""
         if local is not None and self._offer is not None:
             with suppress(Unacceptable):  # a later `answer` refuses the call

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
-from ivr.sip.headers import Via, parse_params, parse_via
+from ivr.sip.headers import Via, ip_of, parse_params, parse_via
 from ivr.sip.hop import Hop
-from ivr.sip.layer import ServerTransaction
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.multipart import part_of, raw_part_of
+from ivr.sip.underway import ServerTransaction
 
 __all__ = [
     "METHODS",
@@ -99,17 +99,21 @@ def reply(
 def _stamped(via: Via, source: Hop) -> Via:
     """With received and rport (§18.2.1, RFC 3581 §4)."""
     asks = "rport" in via.params
-    if not asks and via.host == source[0]:
+    if not asks and ip_of(via.host) == source.host:
         return via
-    params = dict(via.params) | {"received": source[0]}
+    params = dict(via.params) | {"received": source.host}
     if asks:
-        params["rport"] = str(source[1])
+        params["rport"] = str(source.port)
     return replace(via, params=params)
 
 
 def reply_address(via: Via, source: Hop) -> Hop:
-    """Where a response goes: to the port that the request came from if it asks for that (RFC 3581 §4)."""
-    return source if "rport" in via.params else Hop(source.host, via.port or 5060)
+    """Where a response goes: by the connection that the request came by, or to the port that it came from
+    if it asks for that (§18.2.2, RFC 3581 §4).
+    """
+    if source.is_reliable or "rport" in via.params:
+        return source
+    return Hop.at(source.host, via.port, source.transport)
 
 
 def reply_malformed(bad: BadMessage, source: Hop) -> tuple[Response, Hop] | None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ivr.sip.alarms import Alarms
 from ivr.sip.envelope import Envelope
-from ivr.sip.hop import Hop
+from ivr.sip.hop import Hop, Transport
 from ivr.sip.message import Request, Response, serialise
 from ivr.sip.transaction import Act, Input, Kind, State, Timers, Transaction
+from ivr.sip.underway import ClientTransaction, Key, OnResponse, OnSilence, ServerTransaction
 
-__all__ = ["ClientTransaction", "Layer", "ServerTransaction"]
-
-OnResponse = Callable[[Response, Envelope, float], None]
-OnSilence = Callable[[float], None]
-Key = tuple[object, ...]
+__all__ = ["Layer"]
 
 _COOKIE = "z9hG4bK"
+_WITHOUT_TCP = 600.0  # seconds until a far end that refused TCP is asked again
 
 
 def _input_of(status: int) -> Input:
@@ -25,48 +24,21 @@ def _input_of(status: int) -> Input:
     return Input.SUCCESS if status < 300 else Input.FAILURE
 
 
-class ClientTransaction:
-    """A request of ours, and who wants to know what comes of it."""
-
-    __slots__ = ("data", "destination", "key", "machine", "on_response", "on_silence", "request")
-
-    def __init__(self, key: Key, request: Request, destination: Hop, machine: Transaction) -> None:
-        self.key = key
-        self.request = request
-        self.data = serialise(request)
-        self.destination = destination
-        self.machine = machine
-        self.on_response: OnResponse | None = None
-        self.on_silence: OnSilence | None = None
-
-
-class ServerTransaction:
-    """A request of theirs; `merged` tells that another with its identity runs (§8.2.2.2).
-
-    `on_cancel` is called with the CANCEL while no final response has gone; `to_tag` is our tag in the
-    responses.
-    """
-
-    __slots__ = ("address", "data", "identity", "key", "machine", "merged", "on_cancel", "to_tag")
-
-    def __init__(self, key: Key, identity: Key, address: Hop, machine: Transaction) -> None:
-        self.key = key
-        self.identity = identity
-        self.address = address
-        self.machine = machine
-        self.data = b""
-        self.merged = False
-        self.to_tag = ""
-        self.on_cancel: Callable[[Request, float], None] | None = None
-
-
 class Layer:
     """All transactions of an agent."""
 
-    def __init__(self, timers: Timers, alarms: Alarms, send: Callable[[bytes, Hop], None]) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        alarms: Alarms,
+        send: Callable[[bytes, Hop], None],
+        largest_datagram: int | None = None,
+    ) -> None:
         self._timers = timers
         self._alarms = alarms
         self._send = send
+        self._largest_datagram = largest_datagram
+        self._without_tcp: dict[Hop, float] = {}  # until when they aren't asked again
         self._clients: dict[Key, ClientTransaction] = {}
         self._servers: dict[Key, ServerTransaction] = {}
         self._identities: dict[Key, ServerTransaction] = {}
@@ -83,15 +55,78 @@ class Layer:
         on_response: OnResponse | None = None,
         on_silence: OnSilence | None = None,
     ) -> ClientTransaction:
-        """Send a request; not for ACK. `on_silence` is called when nothing final came in time."""
-        kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
-        machine = Transaction(kind, self._timers, now)
+        """Send a request; not for ACK. `on_silence` is called when nothing final came in time.
+
+        What is too large for a datagram goes by TCP to the same port (§18.1.1).
+        """
+        too_large = self._is_too_large(request, destination, now)
+        if too_large:
+            destination = destination._replace(transport="tcp")
+            request = _by_transport(request, "tcp")
+        machine = self._client_machine(request, destination, now)
         transaction = ClientTransaction((branch, request.method), request, destination, machine)
+        transaction.was_too_large = too_large
         transaction.on_response, transaction.on_silence = on_response, on_silence
         self._clients[transaction.key] = transaction
         self._send(transaction.data, destination)
         self._arm_client(transaction)
         return transaction
+
+    def _client_machine(self, request: Request, destination: Hop, now: float) -> Transaction:
+        kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
+        return Transaction(kind, self._timers, now, is_reliable=destination.is_reliable)
+
+    def _is_too_large(self, request: Request, destination: Hop, now: float) -> bool:
+        if self._largest_datagram is None or destination.transport != "udp":
+            return False
+        if self._without_tcp.get(destination, now) > now:
+            return False
+        return len(serialise(request)) > self._largest_datagram
+
+    # Connections.
+
+    def connection_failed(self, hop: Hop, now: float) -> None:
+        """None came up: requests to it are over, but what is only too large for a datagram goes in one."""
+        by_udp = hop._replace(transport="udp")
+        for transaction in self._waiting_on(hop):
+            if transaction.was_too_large:
+                self._without_tcp[by_udp] = now + _WITHOUT_TCP
+                self._start_again(transaction, by_udp, now)
+            else:
+                self.abandon(transaction)
+                transaction.is_unsendable = True
+                if transaction.on_silence:
+                    transaction.on_silence(now)
+
+    def connection_lost(self, hop: Hop, now: float) -> None:
+        """Send again what had no answer by it: the far end knows its transaction by any connection (§17.2.3).
+
+        Responses go by a new connection from now on, to the port of the Via (§18.2.2).
+        """
+        for transaction in self._waiting_on(hop):
+            self._send(transaction.data, hop)
+        for answer in list(self._servers.values()):
+            if answer.address == hop and answer.otherwise is not None:
+                answer.address, answer.otherwise = answer.otherwise, None
+                if answer.data and answer.machine.state in (State.COMPLETED, State.ACCEPTED):
+                    self._send(answer.data, answer.address)
+
+    def _waiting_on(self, hop: Hop) -> list[ClientTransaction]:
+        """Those to whom nothing has been answered."""
+        waiting = (State.CALLING, State.TRYING)
+        return [
+            each
+            for each in self._clients.values()
+            if each.destination == hop and each.machine.state in waiting
+        ]
+
+    def _start_again(self, transaction: ClientTransaction, hop: Hop, now: float) -> None:
+        transaction.request = _by_transport(transaction.request, hop.transport)
+        transaction.data, transaction.destination = serialise(transaction.request), hop
+        transaction.was_too_large = False
+        transaction.machine = self._client_machine(transaction.request, hop, now)
+        self._send(transaction.data, hop)
+        self._arm_client(transaction)
 
     def abandon(self, transaction: ClientTransaction) -> None:
         """Forget a client transaction, whatever its state (§9.1: no answer to a CANCEL)."""
@@ -128,9 +163,11 @@ class Layer:
     def accept(self, envelope: Envelope, method: str, address: Hop, now: float) -> ServerTransaction:
         """A transaction for a new request that is to be answered at `address`."""
         kind = Kind.INVITE_SERVER if method == "INVITE" else Kind.SERVER
-        machine = Transaction(kind, self._timers, now)
+        machine = Transaction(kind, self._timers, now, is_reliable=address.is_reliable)
         identity = (envelope.call_id, envelope.from_.tag, envelope.cseq, method)
         transaction = ServerTransaction(_server_key(envelope, method), identity, address, machine)
+        if address.is_reliable:
+            transaction.otherwise = Hop.at(address.host, envelope.via.port, address.transport)
         transaction.merged = self._identities.setdefault(identity, transaction) is not transaction
         self._servers[transaction.key] = transaction
         return transaction
@@ -173,6 +210,14 @@ class Layer:
         if Act.SEND in transaction.machine.tick(now):
             self._send(transaction.data, transaction.address)
         self._arm_server(transaction)
+
+
+def _by_transport(request: Request, transport: Transport) -> Request:
+    """The same request over another transport: only our Via, the first header, says so."""
+    name, via = request.headers[0]
+    protocol, _, rest = via.partition(" ")
+    on_top = (name, f"{protocol.rpartition('/')[0]}/{transport.upper()} {rest}")
+    return replace(request, headers=(on_top, *request.headers[1:]))
 
 
 def _server_key(envelope: Envelope, method: str) -> Key:

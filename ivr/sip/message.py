@@ -104,10 +104,13 @@ def serialise(message: Request | Response) -> bytes:
     return "\r\n".join(lines).encode("utf-8", "surrogateescape") + message.body
 
 
-def parse(data: bytes) -> Request | Response:
-    """One datagram as a message; BadMessage with the first fault, and the readable rest of a request."""
+def parse(data: bytes, *, is_stream: bool = False) -> Request | Response:
+    """One message; BadMessage with the first fault, and the readable rest of a request.
+
+    In a datagram Content-Length may be missing, out of a stream never (§18.3).
+    """
     if len(data) > MAX_SIZE:
-        raise BadMessage("datagram", f"{len(data)} bytes")
+        raise BadMessage("message", f"{len(data)} bytes")
     head, blank, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if b"\r\n " in head or b"\r\n\t" in head:  # §7.3.1: folded lines
         head = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
@@ -116,7 +119,7 @@ def parse(data: bytes) -> Request | Response:
     if not blank:
         fault = BadMessage("headers", "no empty line ends them")
     try:
-        headers, body = _measure(headers, body)
+        headers, body = _measure(headers, body, is_stream)
     except BadMessage as bad:
         fault = fault or bad
     if start[:4].upper() == "SIP/":
@@ -141,10 +144,12 @@ def _parse_headers(lines: list[str]) -> tuple[list[Header], BadMessage | None]:
     return headers, fault
 
 
-def _measure(headers: list[Header], body: bytes) -> tuple[list[Header], bytes]:
+def _measure(headers: list[Header], body: bytes, is_stream: bool) -> tuple[list[Header], bytes]:
     """The headers without Content-Length, and the body cut to it (§18.3)."""
     lengths = [value for name, value in headers if name == "Content-Length"]
     if not lengths:
+        if is_stream:
+            raise BadMessage("Content-Length", "missing in a stream")
         return headers, body
     rest = [header for header in headers if header[0] != "Content-Length"]
     digits = lengths[0]

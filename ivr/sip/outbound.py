@@ -15,11 +15,11 @@ from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
 from ivr.sip.hop import Hop
 from ivr.sip.incoming import sdp_of
-from ivr.sip.layer import ClientTransaction
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.multipart import put_together
 from ivr.sip.sdp import LocalSession, Media
 from ivr.sip.session import Session
+from ivr.sip.underway import ClientTransaction
 
 __all__ = ["Order", "OutboundCall"]
 
@@ -89,13 +89,13 @@ class OutboundCall:
         branch = endpoint.new_branch()
         kind, body = self._described()
         headers = (
-            endpoint.via(branch),
+            endpoint.via(branch, order.destination.transport),
             ("Max-Forwards", "70"),
             ("From", self._from),
             ("To", f"<{order.uri}>"),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._cseq} INVITE"),
-            endpoint.contact,
+            endpoint.contact(order.destination.transport),
             *self._login.headers("INVITE", order.uri),
             *order.headers,
             endpoint.allow,
@@ -139,7 +139,7 @@ class OutboundCall:
         headers = (via, ("Max-Forwards", "70"), *kept, ("CSeq", f"{self._cseq} CANCEL"))
         cancel = Request(headers, b"", "CANCEL", invite.uri)
         branch = str(self._transaction.key[0])
-        self._endpoint.layer.start(cancel, branch, self._order.destination, now)
+        self._endpoint.layer.start(cancel, branch, self._transaction.destination, now)
         self._endpoint.alarms.set(self, now + self._endpoint.config.timers.patience, self._cancel_unanswered)
 
     def _cancel_unanswered(self, now: float) -> None:
@@ -149,7 +149,10 @@ class OutboundCall:
     # What comes of it.
 
     def _silence(self, now: float) -> None:
-        self._fail(None, None, "no answer to INVITE")
+        if self._transaction.is_unsendable:  # §8.1.3.1
+            self._fail(503, None, "no connection")
+        else:
+            self._fail(None, None, "no answer to INVITE")
 
     def _response(self, response: Response, envelope: Envelope, now: float) -> None:
         if response.status < 200:

@@ -71,9 +71,8 @@ class Reception:
             case "INVITE":
                 self._receive_invite(incoming, now)
             case "OPTIONS":
-                self._endpoint.respond(
-                    incoming, 200, now, headers=(self._endpoint.contact, *self._endpoint.abilities)
-                )
+                contact = self._endpoint.contact(incoming.source.transport)
+                self._endpoint.respond(incoming, 200, now, headers=(contact, *self._endpoint.abilities))
             case _:  # BYE, INFO
                 self._endpoint.respond(incoming, 481, now)
 

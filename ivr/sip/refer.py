@@ -69,7 +69,7 @@ class Referrals:
         # §2.4.6: the first of a dialog may go without an id, and some telephones know none
         which = f"refer;id={incoming.envelope.cseq}" if self._asked_before else "refer"
         self._theirs, self._asked_before = (("Event", which),), True
-        endpoint.respond(incoming, 202, now, headers=(endpoint.contact,))
+        endpoint.respond(incoming, 202, now, headers=(session.contact,))
         self._notify(100, now)
         endpoint.tell(ReferReceived(session.call, uri))
 
@@ -83,7 +83,7 @@ class Referrals:
         state = "terminated;reason=noresource" if over else f"active;expires={_PATIENCE:.0f}"
         phrase = "OK" if over and status < 300 else "Trying" if not over else "Failure"
         headers = (
-            self._session.endpoint.contact,
+            self._session.contact,
             *(self._theirs or ()),
             ("Subscription-State", state),
             ("Content-Type", f"{_SIPFRAG};version=2.0"),
@@ -101,7 +101,7 @@ class Referrals:
         self._ours = True
         endpoint = self._session.endpoint
         endpoint.alarms.set(self, now + _PATIENCE, self._untold)
-        self._session.start("REFER", now, (endpoint.contact, ("Refer-To", f"<{uri}>")))
+        self._session.start("REFER", now, (self._session.contact, ("Refer-To", f"<{uri}>")))
 
     def refused(self, status: int) -> None:
         """Our REFER met a final answer that isn't 2xx."""

@@ -55,6 +55,11 @@ class Session:
         self._bye_headers: tuple[Header, ...] = ()
         endpoint.dialogs[dialog.key] = self
 
+    @property
+    def contact(self) -> Header:
+        """Where they reach us, by the transport that the dialog came by."""
+        return self.endpoint.contact(self.dialog.peer.transport)
+
     def confirm(self, envelope: Envelope) -> None:
         """Our INVITE got its 2xx in this dialog."""
         self.dialog.confirm(envelope)
@@ -160,7 +165,7 @@ class Session:
     ) -> None:
         """Answer an INVITE, and again until the ACK comes."""
         routes = tuple(("Record-Route", route) for route in incoming.envelope.record_route) if first else ()
-        headers = (*routes, self.endpoint.contact, *self.endpoint.abilities, SDP)
+        headers = (*routes, self.contact, *self.endpoint.abilities, SDP)
         self.endpoint.respond(incoming, 200, now, headers=headers, body=body)
         self.state = SessionState.UP
         waited = self._acknowledged()  # a re-INVITE tells that the 200 before it was heard

@@ -1,8 +1,9 @@
-"""The four transaction machines over an unreliable transport (RFC 3261 §17, RFC 6026). Pure.
+"""The four transaction machines (RFC 3261 §17, RFC 6026). Pure.
 
 The rules, as tables: in a state, an input makes the machine do some acts and go to a state. What isn't in
 the table changes nothing. A state may run two timers: one that repeats a message (A, E, G) and one that
-ends the state (B, D, F, H, I, J, K, L, M).
+ends the state (B, D, F, H, I, J, K, L, M). Over a reliable transport nothing is repeated, and a state that
+waits for nothing but repetitions is over at once.
 """
 
 from __future__ import annotations
@@ -71,13 +72,15 @@ class Lasts(Enum):
 @dataclass(frozen=True, slots=True)
 class Machine:
     """`table`: what an input does; `lasts`: the states that end by themselves, and when; `repeats`: the
-    states in which our message is sent again; `capped`: whether the pause stops growing at T2."""
+    states in which our message is sent again; `capped`: whether the pause stops growing at T2; `absorbs`: the
+    states that only wait for repetitions, which a reliable transport doesn't make (D, I, J, K are zero)."""
 
     begins: State
     table: dict[tuple[State, Input], tuple[tuple[Act, ...], State]]
     lasts: dict[State, Lasts]
     repeats: frozenset[State]
     capped: bool
+    absorbs: frozenset[State]
 
 
 _CALLING, _TRYING, _PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
@@ -103,6 +106,7 @@ MACHINES = {
         lasts={_CALLING: Lasts.PATIENCE, _ACCEPTED: Lasts.PATIENCE, _COMPLETED: Lasts.PATIENCE},  # B, M, D
         repeats=frozenset({_CALLING}),  # A
         capped=False,
+        absorbs=frozenset({_COMPLETED}),  # D
     ),
     Kind.CLIENT: Machine(  # §17.1.2, figure 6
         begins=_TRYING,
@@ -122,6 +126,7 @@ MACHINES = {
         lasts={_TRYING: Lasts.PATIENCE, _COMPLETED: Lasts.T4},  # F, which runs on in PROCEEDING; K
         repeats=frozenset({_TRYING, _PROCEEDING}),  # E
         capped=True,
+        absorbs=frozenset({_COMPLETED}),  # K
     ),
     Kind.INVITE_SERVER: Machine(  # §17.2.1, figure 7; RFC 6026 §7.1
         begins=_PROCEEDING,
@@ -144,6 +149,7 @@ MACHINES = {
         lasts={_ACCEPTED: Lasts.PATIENCE, _COMPLETED: Lasts.PATIENCE, _CONFIRMED: Lasts.T4},  # L, H, I
         repeats=frozenset({_COMPLETED}),  # G
         capped=True,
+        absorbs=frozenset({_CONFIRMED}),  # I
     ),
     Kind.SERVER: Machine(  # §17.2.2, figure 8
         begins=_TRYING,
@@ -162,17 +168,22 @@ MACHINES = {
         lasts={_COMPLETED: Lasts.PATIENCE},  # J
         repeats=frozenset(),
         capped=False,
+        absorbs=frozenset({_COMPLETED}),  # J
     ),
 }
 
 
 class Transaction:
-    """One run of a machine. Feed it inputs, carry out the acts, and call `tick` at `deadline`."""
+    """One run of a machine. Feed it inputs, carry out the acts, and call `tick` at `deadline`.
 
-    __slots__ = ("_ends_at", "_gap", "_repeats_at", "kind", "machine", "state", "timers")
+    `is_reliable` is the transport's: then nothing of ours needs repeating.
+    """
 
-    def __init__(self, kind: Kind, timers: Timers, now: float) -> None:
+    __slots__ = ("_ends_at", "_gap", "_repeats_at", "is_reliable", "kind", "machine", "state", "timers")
+
+    def __init__(self, kind: Kind, timers: Timers, now: float, *, is_reliable: bool = False) -> None:
         self.kind = kind
+        self.is_reliable = is_reliable
         self.machine = MACHINES[kind]
         self.timers = timers
         self.state = self.machine.begins
@@ -207,15 +218,20 @@ class Transaction:
     def _enter(self, now: float) -> None:
         lasts = self.machine.lasts.get(self.state)
         if lasts is not None:
-            self._ends_at = now + (self.timers.t4 if lasts is Lasts.T4 else self.timers.patience)
+            self._ends_at = now + self._length(lasts)
         elif not (self.kind is Kind.CLIENT and self.state is State.PROCEEDING):  # there F runs on
             self._ends_at = None
-        if self.state not in self.machine.repeats:
+        if self.state not in self.machine.repeats or self.is_reliable:
             self._repeats_at = None
         elif self.state is State.PROCEEDING:
             self._gap = self.timers.t2  # §17.1.2.2: after a 1xx the request is repeated every T2
         else:
             self._repeats_at = now + self._gap
+
+    def _length(self, lasts: Lasts) -> float:
+        if self.is_reliable and self.state in self.machine.absorbs:
+            return 0.0
+        return self.timers.t4 if lasts is Lasts.T4 else self.timers.patience
 
     def _next_gap(self) -> float:
         self._gap *= 2

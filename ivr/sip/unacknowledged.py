@@ -31,7 +31,7 @@ class UnacknowledgedOk:
         self.media = media
         self.first = first
         self._endpoint = endpoint
-        self._data, self._address = incoming.transaction.data, incoming.transaction.address
+        self._transaction, self._data = incoming.transaction, incoming.transaction.data
         self._on_silence = on_silence
         self._gap = endpoint.config.timers.t1
         self._ends_at = now + endpoint.config.timers.patience
@@ -44,6 +44,6 @@ class UnacknowledgedOk:
         if now >= self._ends_at:
             self._on_silence(now)
             return
-        self._endpoint.send(self._data, self._address)
+        self._endpoint.send(self._data, self._transaction.address)  # which a lost connection changes
         self._gap = min(2 * self._gap, self._endpoint.config.timers.t2)
         self._endpoint.alarms.set(self, min(now + self._gap, self._ends_at), self._repeat)

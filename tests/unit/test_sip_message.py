@@ -193,7 +193,7 @@ def test_the_body_ends_where_content_length_says() -> None:
         (b"SIP/2.0 4294967301 Big\r\n\r\n", "status line"),
         (b"SIP/7.0 200 OK\r\n\r\n", "status line"),
         (b"SIP/2.0 099 Low\r\n\r\n", "status line"),
-        (b"x" * (MAX_SIZE + 1), "datagram"),
+        (b"x" * (MAX_SIZE + 1), "message"),
     ],
 )
 def test_what_is_no_message(datagram: bytes, place: str) -> None:

@@ -186,3 +186,30 @@ def test_alarms_forget_what_was_moved_or_cleared() -> None:
         alarms.set(count, 1e9, lambda now: None)
         alarms.clear(count)
     assert len(alarms._heap) < 200
+
+
+# Over a reliable transport nothing is sent again, and what only waits for repetitions is over at once (§17.1.1.2,
+# §17.1.2.2, §17.2.1, §17.2.2); L and M last as long as ever, since a 2xx may cross datagrams (RFC 6026 §7.1, §7.2).
+RELIABLE = [
+    (Kind.INVITE_CLIENT, [], [(32.0, FAIL)]),  # B
+    (Kind.INVITE_CLIENT, [Input.SUCCESS], [(32.0, ())]),  # M
+    (Kind.INVITE_CLIENT, [Input.FAILURE], [(0.0, ())]),  # D
+    (Kind.CLIENT, [], [(32.0, FAIL)]),  # F
+    (Kind.CLIENT, [Input.PROVISIONAL], [(32.0, FAIL)]),
+    (Kind.CLIENT, [Input.SUCCESS], [(0.0, ())]),  # K
+    (Kind.INVITE_SERVER, [Input.SUCCESS], [(32.0, ())]),  # L
+    (Kind.INVITE_SERVER, [Input.FAILURE], [(32.0, ())]),  # H: no ACK came
+    (Kind.INVITE_SERVER, [Input.FAILURE, Input.ACK], [(0.0, ())]),  # I
+    (Kind.SERVER, [Input.SUCCESS], [(0.0, ())]),  # J
+]
+
+
+@pytest.mark.parametrize(("kind", "inputs", "times"), RELIABLE)
+def test_over_a_reliable_transport(
+    kind: Kind, inputs: list[Input], times: list[tuple[float, object]]
+) -> None:
+    transaction = Transaction(kind, TIMERS, 0.0, is_reliable=True)
+    for each in inputs:
+        transaction.feed(each, 0.0)
+    assert ticks(transaction) == times
+    assert transaction.state is State.TERMINATED

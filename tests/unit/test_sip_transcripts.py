@@ -9,7 +9,8 @@ A file of tests/transcripts/sip holds blocks between empty lines:
     > datagram, line by line  what the agent sends, to there, or to the address of a first line ">> host:port"
     * event                   what the agent tells
 
-A file that begins with "# REFER" has an agent that puts calls through.
+A file that begins with "# REFER" has an agent that puts calls through, with "# TCP" one that has streams, with
+"# IPv6" one at 2001:db8::1.
 
 The file must be what the agent does. HUIFANG_UPDATE=1 writes the lines with > and * anew, to be read in the
 difference. After the last block all timers run out, and nothing may be left in memory.
@@ -24,16 +25,31 @@ from pathlib import Path
 import pytest
 
 from ivr.sip import Credentials, Hop, LocalMedia, UserAgent
+from ivr.sip.hop import Transport
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
 
 FOLDER = Path(__file__).parent.parent / "transcripts" / "sip"
 URI = "sip:13803790001@192.0.2.2:5060"
 CALLER = "sip:037963110110@192.0.2.1"
+OURS_IPV6 = Hop("2001:db8::1", 5060)
 
 
 def invite(agent: UserAgent, now: float, call: str, password: str = "") -> None:
     credentials = Credentials("office", password) if password else None
     agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, credentials=credentials)
+
+
+def invite_by(agent: UserAgent, now: float, call: str, transport: Transport) -> None:
+    agent.invite(call, URI, THEIRS._replace(transport=transport), OUR_MEDIA, CALLER, now)
+
+
+def invite_long(agent: UserAgent, now: float, call: str, octets: str) -> None:
+    agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, headers=(("Subject", "x" * int(octets)),))
+
+
+def invite_ipv6(agent: UserAgent, now: float, call: str) -> None:
+    there = Hop("2001:db8::2", 5060)
+    agent.invite(call, f"sip:13803790001@{there}", there, OUR_MEDIA, f"sip:1@[{OURS_IPV6.host}]", now)
 
 
 def reject(agent: UserAgent, now: float, call: str, status: str, q850: str = "", *text: str) -> None:
@@ -50,6 +66,11 @@ def answer(agent: UserAgent, now: float, call: str, codec: str = "") -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "invite": invite,
+    "invite_by": invite_by,
+    "invite_long": invite_long,
+    "invite_ipv6": invite_ipv6,
+    "connection_failed": lambda agent, now, where: agent.connection_failed(hop(where), now),
+    "connection_lost": lambda agent, now, where: agent.connection_lost(hop(where), now),
     "cancel": lambda agent, now, call: agent.cancel(call, now),
     "bye": lambda agent, now, call, q850="16": agent.bye(call, now, q850=int(q850)),
     "info": lambda agent, now, call, key: agent.info(call, key, now),
@@ -81,9 +102,16 @@ def received(block: str) -> tuple[bytes, Hop]:
     return "\r\n".join(line[2:] for line in lines).encode(), source
 
 
+def agent_for(text: str) -> UserAgent:
+    if text.startswith("# IPv6"):
+        return new_agent(OURS_IPV6)
+    largest = 1300 if text.startswith("# TCP") else None
+    return new_agent(transfers=text.startswith("# REFER"), largest_datagram=largest)
+
+
 def replay(text: str) -> tuple[str, UserAgent]:
     """The transcript as the agent makes it of the inputs in `text`, and the agent at its end."""
-    agent, now, blocks = new_agent(transfers=text.startswith("# REFER")), 0.0, []
+    agent, now, blocks = agent_for(text), 0.0, []
     for block in text.strip("\n").split("\n\n"):
         if block[0] in ">*":
             continue
