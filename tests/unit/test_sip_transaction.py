@@ -188,8 +188,8 @@ def test_alarms_forget_what_was_moved_or_cleared() -> None:
     assert len(alarms._heap) < 200
 
 
-# Over a reliable transport nothing is sent again, and what only waits for repetitions is over at once (§17.1.1.2,
-# §17.1.2.2, §17.2.1, §17.2.2); L and M last as long as ever, since a 2xx may cross datagrams (RFC 6026 §7.1, §7.2).
+# Over a reliable transport nothing is sent again, and what only waits for repetitions is over at once
+# (§17.1.1.2, §17.1.2.2, §17.2.1, §17.2.2); L and M last as ever: a 2xx may cross datagrams (RFC 6026 §7).
 RELIABLE = [
     (Kind.INVITE_CLIENT, [], [(32.0, FAIL)]),  # B
     (Kind.INVITE_CLIENT, [Input.SUCCESS], [(32.0, ())]),  # M

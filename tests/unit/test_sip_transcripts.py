@@ -9,8 +9,8 @@ A file of tests/transcripts/sip holds blocks between empty lines:
     > datagram, line by line  what the agent sends, to there, or to the address of a first line ">> host:port"
     * event                   what the agent tells
 
-A file that begins with "# REFER" has an agent that puts calls through, with "# TCP" one that has streams, with
-"# IPv6" one at 2001:db8::1.
+A file that begins with "# REFER" has an agent that puts calls through, with "# TCP" one that has streams,
+with "# IPv6" one at 2001:db8::1.
 
 The file must be what the agent does. HUIFANG_UPDATE=1 writes the lines with > and * anew, to be read in the
 difference. After the last block all timers run out, and nothing may be left in memory.
