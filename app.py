@@ -52,6 +52,7 @@ from callbacks.target_settings import TargetName, TargetSettings, trunk_faults
 from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
 from callbacks.windows import calendar_ends
+from ivr.hosts import is_loopback
 from ivr.inbound.settings import InboundSettings, target_faults
 from ivr.settings import CitySettings, VoiceSettings
 from prompts.place import PromptPlace
@@ -801,8 +802,8 @@ def self_command(config: Path | None) -> list[str]:
 
 def check_demo(settings: Settings) -> None:
     """The demo's preset ignores windows and caps: it may call nobody but a simulated city."""
-    away = [f"voice.trunks {t.name}" for t in settings.voice.trunks if not t.host.startswith("127.")]
-    away += [f"inbound.trunks {t.name}" for t in settings.inbound.trunks if not t.host.startswith("127.")]
+    away = [f"voice.trunks {t.name}" for t in settings.voice.trunks if not is_loopback(t.host)]
+    away += [f"inbound.trunks {t.name}" for t in settings.inbound.trunks if not is_loopback(t.host)]
     if settings.voice.twilio is not None and not settings.voice.twilio.host.startswith("127."):
         away.append("voice.twilio")
     away += [f"sms.gateways {g.name}" for g in settings.sms.gateways if not g.host.startswith("127.")]

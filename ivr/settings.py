@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from callbacks.settings import Section
 from ivr.events import Codec
+from ivr.hosts import Address
+from ivr.sip_tls import TlsSettings
 from ivr.trunk_settings import TrunkSettings
 from ivr.twilio_settings import TwilioVoiceSettings
 
 __all__ = ["CitySettings", "VoiceSettings"]
+
+NameServer = Annotated[str, StringConstraints(pattern=r"^[0-9.]{7,15}(:\d{1,5})?$|^[0-9a-f:]{2,39}$")]
 
 
 class VoiceSettings(Section):
@@ -25,10 +29,25 @@ class VoiceSettings(Section):
         "twilio: a cloud number, by [voice.twilio]",
     )
     twilio: TwilioVoiceSettings | None = Field(None, description="[voice.twilio], for line = twilio")
-    local_host: str = Field(
-        "127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="our address, as trunks reach it"
+    local_host: Address = Field("127.0.0.1", description="our IPv4 or IPv6 address, as trunks reach it")
+    sip_port: int = Field(
+        5070, ge=0, le=65535, description="our SIP port over UDP and TCP; 0 takes any free one"
     )
-    sip_port: int = Field(5070, ge=0, le=65535, description="our SIP port over UDP; 0 takes any free one")
+    tcp: bool = Field(True, description="whether trunks reach us by TCP, too: large requests need it")
+    tls: TlsSettings | None = Field(
+        None, description="[voice.tls]: our certificate; none: nobody calls by TLS"
+    )
+    nameservers: tuple[NameServer, ...] = Field(
+        (), description="whom to ask for trunks' names, 192.0.2.53 or 192.0.2.53:5353; none: the machine's"
+    )
+    unknown_source: Literal["drop", "403"] = Field(
+        "drop", description="what who isn't a trunk hears: nothing, or a 403 (10 a second at most)"
+    )
+    source_limit: int = Field(
+        1000, ge=10, le=100_000, description="SIP messages a second that one host of a trunk may send"
+    )
+    sip_dscp: int = Field(24, ge=0, le=63, description="how SIP is marked for the network: 24 is CS3; 0: not")
+    rtp_dscp: int = Field(46, ge=0, le=63, description="how voice is marked: 46 is EF (RFC 3246); 0: not")
     rtp_port_min: int = Field(20000, ge=1024, le=65534, description="first media port, even (RFC 3550 §11)")
     rtp_port_max: int = Field(23999, ge=1025, le=65535, description="last media port, RTCP among them")
     lines: int = Field(30, ge=1, le=2000, description="calls at once, over all trunks")

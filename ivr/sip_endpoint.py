@@ -1,4 +1,4 @@
-"""A SIP address with its media: the UDP socket, the sans-IO agent and the RTP loop, in one thread.
+"""A SIP address with its media: its wires, the sans-IO agent and the RTP loop, in one thread.
 
 Both sides of the house stand on it: `sip_line` calls out, the simulated city is called.
 """
@@ -6,13 +6,12 @@ Both sides of the house stand on it: `sip_line` calls out, the simulated city is
 from __future__ import annotations
 
 import secrets
-import socket
 import time
 from collections.abc import Callable, Sequence
 
 from ivr.counters import Counters
 from ivr.events import Codec
-from ivr.media.ports import PortPool, udp_socket
+from ivr.media.ports import PortPool
 from ivr.media.remote import MediaEvent, Remote
 from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
@@ -36,6 +35,8 @@ from ivr.sip.hop import Hop
 from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media
 from ivr.sip.transaction import Timers
+from ivr.sip_streams import Failed, Lost
+from ivr.sip_wires import SipWires, WirePlan
 
 __all__ = ["EndpointEvent", "SipEndpoint"]
 
@@ -52,14 +53,15 @@ EndpointEvent = (
     | MediaEvent
 )
 
-_MOST_DATAGRAMS = 64  # a turn: a flood of SIP doesn't starve the voice
-_RECEIVE_BUFFER = 1 << 20
+_LARGEST_DATAGRAM = 1300  # octets of a request (RFC 3261 §18.1.1)
+_UDP_ALONE = WirePlan()
 
 
 class SipEndpoint:
-    """`peers` are the hosts whose datagrams are taken; another's are dropped and counted.
+    """`peers` are the hosts whose messages are taken; another's are dropped and counted.
 
-    `agent` is for the owner's commands; what they send leaves with the next `turn` or `flush`.
+    `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. `agent` is for
+    the owner's commands; what they send leaves with the next `turn` or `flush`.
     """
 
     def __init__(
@@ -74,23 +76,31 @@ class SipEndpoint:
         *,
         trying: bool = True,
         transfers: bool = False,
+        plan: WirePlan = _UDP_ALONE,
+        on_failed: Callable[[Hop], None] = lambda _: None,
     ) -> None:
         self.counters = Counters()
-        self._peers = peers
+        self._on_failed = on_failed
         self._sessions: dict[str, MediaSession] = {}
         self._loop = RtpLoop(pool, lines, lost_after, self.counters)
         try:
-            self._socket = udp_socket(host, port)
+            self.wires = SipWires(host, port, peers, plan, self.counters, self._loop.wake)
         except OSError:
             self._loop.close()
             raise
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        self.host, self.port = host, int(self._socket.getsockname()[1])
+        self.host, self.port, self.tls_port = host, self.wires.port, self.wires.tls_port
         config = AgentConfig(
-            host, self.port, lambda: secrets.token_hex(8), timers, trying=trying, transfers=transfers
+            host,
+            self.port,
+            lambda: secrets.token_hex(8),
+            timers,
+            trying=trying,
+            transfers=transfers,
+            tls_port=self.tls_port,
+            largest_datagram=_LARGEST_DATAGRAM if plan.tcp else None,
         )
         self.agent = UserAgent(config)
-        self._loop.watch(self._socket.fileno(), self._read)
+        self._loop.watch(self.wires.udp.fileno(), self._read)
 
     # -- media of a call
 
@@ -168,8 +178,8 @@ class SipEndpoint:
             headers=headers,
             place=place,
         )
-        ((data, address),) = self.agent.take_outgoing()
-        self._send(data, address)
+        ((data, hop),) = self.agent.take_outgoing()
+        self.wires.send(data, hop)
         return parse(data).first("Call-ID") or ""
 
     # -- turning
@@ -180,6 +190,7 @@ class SipEndpoint:
         self.flush()
         heard = self._loop.turn(0.0 if waiting else self._wait(timeout))
         now = time.monotonic()
+        self._read_streams(now)
         if self.agent.deadline is not None and self.agent.deadline <= now:
             self.agent.handle_timer(now)
         waiting += self._sip_events()
@@ -188,14 +199,8 @@ class SipEndpoint:
 
     def flush(self) -> None:
         """Send what the agent wants sent."""
-        for data, address in self.agent.take_outgoing():
-            self._send(data, address)
-
-    def _send(self, data: bytes, hop: Hop) -> None:
-        try:
-            self._socket.sendto(data, hop[:2])
-        except OSError:  # as good as lost on the way: the transaction's timers send it again
-            self.counters["sip_send_failed"] += 1
+        for data, hop in self.agent.take_outgoing():
+            self.wires.send(data, hop)
 
     def wake(self) -> None:
         """Make a waiting `turn` return; any thread may."""
@@ -209,25 +214,29 @@ class SipEndpoint:
         self.flush()
 
     def close(self) -> None:
-        self._loop.unwatch(self._socket.fileno())
+        self._loop.unwatch(self.wires.udp.fileno())
+        self.wires.close()  # its thread wakes the loop
         self._loop.close()
         self._sessions.clear()
-        self._socket.close()
 
     def _wait(self, timeout: float) -> float:
         deadline = self.agent.deadline
         return timeout if deadline is None else min(timeout, max(0.0, deadline - time.monotonic()))
 
     def _read(self, now: float) -> None:
-        for _ in range(_MOST_DATAGRAMS):
-            try:
-                data, source = self._socket.recvfrom(65535)
-            except OSError:  # empty, or an ICMP refusal of what we sent: timers notice that
-                return
-            if source[0] in self._peers:
-                self.agent.receive(data, Hop(*source), now)
-            else:
-                self.counters.oddity("sip_stranger", source)
+        for data, hop in self.wires.datagrams(now):
+            self.agent.receive(data, hop, now)
+
+    def _read_streams(self, now: float) -> None:
+        for event in self.wires.stream_events(now):
+            match event:
+                case Failed(hop):
+                    self._on_failed(hop)
+                    self.agent.connection_failed(hop, now)
+                case Lost(hop):
+                    self.agent.connection_lost(hop, now)
+                case (data, hop):
+                    self.agent.receive(data, hop, now)
 
     def _sip_events(self) -> list[EndpointEvent]:
         told: list[EndpointEvent] = []

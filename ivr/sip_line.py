@@ -1,4 +1,4 @@
-"""The default line: our own SIP user agent over UDP, on one epoll loop with its media."""
+"""The default line: our own SIP user agent, on one epoll loop with its media."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ivr.events import (
 )
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.audio import Audio
-from ivr.media.ports import NoPorts, PortPool
+from ivr.media.ports import NoPorts
 from ivr.media.remote import Hear, MediaLost
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials
@@ -41,10 +41,12 @@ from ivr.sip.events import (
     ReferAnswered,
     ReferReceived,
 )
+from ivr.sip.headers import bracketed
 from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
-from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+from ivr.sip_endpoint import EndpointEvent
+from ivr.sip_opening import open_endpoint
+from ivr.sip_wires import OnMessage
 from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["SipLine"]
@@ -57,11 +59,12 @@ _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 class _Call:
     """A call from `dial`, or its Incoming, to its Ended. `given_up` says why we ended it ourselves.
 
-    `offer` is what an incoming call's INVITE asked for.
+    `hop` is where its messages go or came from; `offer` what an incoming call's INVITE asked for.
     """
 
     order: Dial
     trunk: TrunkSettings
+    hop: Hop
     incoming: bool = False
     offer: Media | None = None
     rang: bool = False
@@ -88,40 +91,29 @@ class SipLine:
         machine=True,
     )
 
-    def __init__(self, settings: VoiceSettings, *, takes_calls: bool = False) -> None:
+    def __init__(
+        self,
+        settings: VoiceSettings,
+        *,
+        takes_calls: bool = False,
+        on_message: OnMessage | None = None,
+    ) -> None:
         self._settings, self._takes_calls = settings, takes_calls
         self._calls: dict[str, _Call] = {}
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
         self._told: list[LineEvent] = []
-        self._endpoint = self._open(settings, takes_calls)
-
-    @staticmethod
-    def _open(settings: VoiceSettings, takes_calls: bool) -> SipEndpoint:
-        pool = PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max)
-        timers = Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4)
-        try:
-            return SipEndpoint(
-                settings.local_host,
-                settings.sip_port,
-                frozenset(trunk.host for trunk in settings.trunks),
-                timers,
-                pool,
-                settings.lines,
-                settings.media_lost_after,
-                trying=not takes_calls,
-                transfers=takes_calls,
-            )
-        except NoPorts as error:
-            raise LineError(str(error)) from error
-        except OSError as error:
-            where = f"{settings.local_host}:{settings.sip_port}"
-            raise LineError(f"sip_port: {where} over UDP: {error.strerror}; choose another") from error
+        self._endpoint, self._book = open_endpoint(settings, takes_calls=takes_calls, on_message=on_message)
 
     @property
     def port(self) -> int:
-        """Our SIP port."""
+        """Our SIP port over UDP and TCP."""
         return self._endpoint.port
+
+    @property
+    def tls_port(self) -> int:
+        """Our SIP port over TLS, 0 without."""
+        return self._endpoint.tls_port
 
     @property
     def counters(self) -> dict[str, int]:
@@ -134,25 +126,26 @@ class SipLine:
         """Send INVITE. LineError for an unknown trunk, a call's id in use, or digits that are none."""
         trunk = self._check(order)
         now = time.monotonic()
+        if (hop := self._book.hop(trunk.place, now)) is None:
+            self._not_sent(order.call, now, f"no address is known of {trunk.host}")
+            return
         try:
             local = self._endpoint.open_media(order.call, order.codecs or self._settings.codecs)
-        except NoPorts as error:  # nothing left us, so the citizen's attempt isn't spent
-            self._told.append(
-                Ended(order.call, now, Disposition.NETWORK_FAIL, None, None, str(error), by="us")
-            )
+        except NoPorts as error:
+            self._not_sent(order.call, now, str(error))
             return
         caller = order.caller or trunk.caller_number
         credentials = None
         if trunk.username is not None and trunk.password is not None:
             credentials = Credentials(trunk.username, trunk.password.get_secret_value())
-        known = self._calls[order.call] = _Call(order, trunk)
+        known = self._calls[order.call] = _Call(order, trunk, hop)
         self._give_up_at(now + order.total_timeout, known)
         known.sip_call_id = self._endpoint.invite(
             order.call,
-            f"sip:{order.number}@{trunk.host}:{trunk.port}",
-            Hop(trunk.host, trunk.port),
+            trunk.uri(order.number),
+            hop,
             local,
-            f"sip:{caller}@{trunk.from_domain or self._settings.local_host}",
+            f"sip:{caller}@{trunk.from_domain or bracketed(self._settings.local_host)}",
             credentials,
             order.headers,
             order.place,
@@ -164,6 +157,10 @@ class SipLine:
             trunk=trunk.name,
             sip_call_id=known.sip_call_id,
         )
+
+    def _not_sent(self, call: str, now: float, why: str) -> None:
+        """Nothing left us, so the citizen's attempt isn't spent."""
+        self._told.append(Ended(call, now, Disposition.NETWORK_FAIL, None, None, why, by="us"))
 
     def sip_call_id(self, call: str) -> str | None:
         """The Call-ID of a call that is up, None when there is none."""
@@ -197,7 +194,7 @@ class SipLine:
             self.reject(call, 503)
             return
         if known.offer is not None:
-            self._endpoint.agree(call, known.offer, known.trunk.host)
+            self._endpoint.agree(call, known.offer, known.hop.host)
         self._endpoint.agent.answer(call, local, time.monotonic())
         self._endpoint.flush()
 
@@ -321,7 +318,7 @@ class SipLine:
     def _progress(self, event: InviteProgress, now: float) -> None:
         known = self._calls[event.call]
         if event.media is not None:
-            self._endpoint.agree(event.call, event.media, known.trunk.host)
+            self._endpoint.agree(event.call, event.media, known.hop.host)
         if 180 <= event.status <= 189 and not known.rang:
             known.rang = True
             self._give_up_at(now + known.order.ring_timeout, known)
@@ -333,7 +330,7 @@ class SipLine:
     def _agreed(self, call: str, media: Media, now: float) -> None:
         known = self._calls[call]
         known.answered = True
-        self._endpoint.agree(call, media, known.trunk.host)
+        self._endpoint.agree(call, media, known.hop.host)
         self._endpoint.start_media(call, now)
         if known.order.detect_machine and (session := self._endpoint.media(call)):
             session.detect_machine(now)
@@ -345,7 +342,7 @@ class SipLine:
             self._endpoint.agent.reject(event.call, 403, now)
             return
         order = Dial(event.call, event.caller, trunk.name)
-        self._calls[event.call] = _Call(order, trunk, incoming=True, offer=event.offer)
+        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True, offer=event.offer)
         codec = event.offer.codec if event.offer else None
         self._told.append(
             Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers, event.place)
@@ -353,9 +350,17 @@ class SipLine:
         _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
 
     def _trunk_of(self, source: Hop) -> TrunkSettings | None:
-        """The trunk at that address; where several are at one host, the one of that port, or the first."""
-        at_host = [trunk for trunk in self._settings.trunks if trunk.host == source[0]]
-        return next((trunk for trunk in at_host if trunk.port == source[1]), next(iter(at_host), None))
+        """The trunk at that address; where several are at one host, the one of that port and transport, or
+        that of the transport (a stream's port is its connection's), or the first.
+        """
+        at_host = [
+            (trunk, hop)
+            for trunk in self._settings.trunks
+            for hop in self._book.hops(trunk.place)
+            if hop.host == source.host
+        ]
+        at_host.sort(key=lambda each: (each[1] != source, each[1].transport != source.transport))
+        return at_host[0][0] if at_host else None
 
     def _failed_by(self, call: str, status: int | None) -> EndedBy:
         if self._calls[call].given_up:
@@ -394,4 +399,5 @@ class SipLine:
         for call in list(self._calls):
             self.hangup(call)
         self._endpoint.settle(min(2.0, 4 * self._settings.t1))
+        self._book.close()
         self._endpoint.close()

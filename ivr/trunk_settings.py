@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr, model_validator
 
 from callbacks.settings import Section
 from callbacks.vocabulary import Disposition
+from ivr.hosts import Host, Place
+from ivr.sip.headers import bracketed
+from ivr.sip.hop import Transport
 
 __all__ = ["CauseOverride", "TrunkSettings"]
 
@@ -30,10 +33,18 @@ class TrunkSettings(Section):
     name: str = Field(
         min_length=1, max_length=40, pattern=r"^[\w.-]+$", description="how calls and pages name it"
     )
-    host: str = Field(
-        pattern=r"^(\d{1,3}\.){3}\d{1,3}$", description="IPv4 address; others' datagrams are dropped"
+    host: Host = Field(description="its address, or its name; what others send is dropped")
+    port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="absent: 5060, over TLS 5061; of a name what its SRV says",
     )
-    port: int = Field(5060, ge=1, le=65535)
+    transport: Transport = Field("udp", description="udp, tcp or tls")
+    tls_name: str | None = Field(
+        None, max_length=253, description="the name that its certificate must bear; none is host"
+    )
+    tls_verify: bool = Field(True, description="false: any certificate will do, also a stranger's")
     lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")
     inbound_reserve: int = Field(
         0, ge=0, le=2000, description="lines that callbacks leave free for who calls us by this trunk"
@@ -51,6 +62,16 @@ class TrunkSettings(Section):
         False, description="whether it wants a leading 0 before an out-of-area mobile"
     )
     overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
+
+    def uri(self, number: str) -> str:
+        """The SIP URI of a number there."""
+        port = "" if self.port is None else f":{self.port}"
+        transport = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"sip:{number}@{bracketed(self.host)}{port}{transport}"
+
+    @property
+    def place(self) -> Place:
+        return Place(self.host, self.port, self.transport)
 
     @model_validator(mode="after")
     def _leaves_a_line(self) -> TrunkSettings:

@@ -417,8 +417,7 @@ class InboundRole:
         return [self._uri_of(name, self._targets[name].trunk or first) for name in self._settings.desk]
 
     def _uri_of(self, target: str, trunk_name: str) -> str:
-        trunk = self._settings.trunk(trunk_name)
-        return f"sip:{self._targets[target].number}@{trunk.host}:{trunk.port}"
+        return self._settings.trunk(trunk_name).uri(self._targets[target].number)
 
     # -- what is kept
 

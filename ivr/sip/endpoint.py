@@ -10,7 +10,7 @@ from ivr.sip.alarms import Alarms
 from ivr.sip.dialog import Dialog, DialogKey
 from ivr.sip.events import SipEvent
 from ivr.sip.headers import bracketed, quote
-from ivr.sip.hop import Hop, Transport
+from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
 from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
 from ivr.sip.layer import Layer
 from ivr.sip.message import Header, Request, serialise
@@ -104,7 +104,10 @@ class Endpoint:
 
     def _sent_by(self, transport: Transport) -> str:
         config = self.config
-        return f"{bracketed(config.host)}:{config.tls_port if transport == 'tls' else config.port}"
+        tls_port = (
+            config.tls_port or DEFAULT_PORTS["tls"]
+        )  # who only calls by TLS is reached by his connection
+        return f"{bracketed(config.host)}:{tls_port if transport == 'tls' else config.port}"
 
     def start_in_dialog(
         self,

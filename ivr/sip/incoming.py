@@ -11,7 +11,7 @@ from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
 from ivr.sip.headers import Via, ip_of, parse_params, parse_via
 from ivr.sip.hop import Hop
-from ivr.sip.message import Header, Request, Response
+from ivr.sip.message import Header, Request, Response, parse, serialise
 from ivr.sip.multipart import part_of, raw_part_of
 from ivr.sip.underway import ServerTransaction
 
@@ -21,6 +21,7 @@ __all__ = [
     "Incoming",
     "Refusal",
     "place_of",
+    "refusal_of_stranger",
     "reply",
     "reply_address",
     "reply_malformed",
@@ -139,6 +140,18 @@ def reply_malformed(bad: BadMessage, source: Hop) -> tuple[Response, Hop] | None
     headers += [(name, value) for name, value in copied.items() if value]
     phrase = f"Bad {bad.place}" if bad.status == 400 else _PHRASES[bad.status]
     return Response(tuple(headers), b"", bad.status, phrase), reply_address(via, source)
+
+
+def refusal_of_stranger(data: bytes, source: Hop) -> tuple[bytes, Hop] | None:
+    """A 403 to whoever isn't known, without a transaction; None for what is no request."""
+    try:
+        message = parse(data)
+    except BadMessage as bad:
+        request = bad.request
+    else:
+        request = message if isinstance(message, Request) else None
+    answered = reply_malformed(BadMessage("source", "unknown", request, 403), source)
+    return None if answered is None else (serialise(answered[0]), answered[1])
 
 
 def screen(request: Request, methods: Sequence[str]) -> Refusal | None:

@@ -99,12 +99,14 @@ class Layer:
                     transaction.on_silence(now)
 
     def connection_lost(self, hop: Hop, now: float) -> None:
-        """Send again what had no answer by it: the far end knows its transaction by any connection (§17.2.3).
+        """Send again, once, what had no answer by it: they know a transaction by any connection (§17.2.3).
 
         Responses go by a new connection from now on, to the port of the Via (§18.2.2).
         """
         for transaction in self._waiting_on(hop):
-            self._send(transaction.data, hop)
+            if not transaction.was_sent_again:
+                transaction.was_sent_again = True
+                self._send(transaction.data, hop)
         for answer in list(self._servers.values()):
             if answer.address == hop and answer.otherwise is not None:
                 answer.address, answer.otherwise = answer.otherwise, None

@@ -20,12 +20,12 @@ class ClientTransaction:
     """A request of ours, and who wants to know what comes of it.
 
     `is_unsendable` is why `on_silence` is called: nothing has left us. `was_too_large`: it goes by TCP for
-    its size alone.
+    its size alone. `was_sent_again`: the connection by which it went has ended before.
     """
 
     __slots__ = (
         "data", "destination", "is_unsendable", "key", "machine", "on_response", "on_silence", "request",
-        "was_too_large",
+        "was_sent_again", "was_too_large",
     )  # fmt: skip
 
     def __init__(self, key: Key, request: Request, destination: Hop, machine: Transaction) -> None:
@@ -34,7 +34,7 @@ class ClientTransaction:
         self.data = serialise(request)
         self.destination = destination
         self.machine = machine
-        self.is_unsendable = self.was_too_large = False
+        self.is_unsendable = self.was_too_large = self.was_sent_again = False
         self.on_response: OnResponse | None = None
         self.on_silence: OnSilence | None = None
 

@@ -18,6 +18,7 @@ from ivr.sip.digest import Credentials, parse_challenge, response_digest
 from ivr.sip.envelope import envelope_of
 from ivr.sip.events import AckReceived, DialogEnded, InviteReceived
 from ivr.sip.headers import parse_params, split_list
+from ivr.sip.hop import Hop
 from ivr.sip.incoming import reply
 from ivr.sip.message import Request, Response, parse, serialise
 from ivr.sip.transaction import Timers
@@ -224,9 +225,9 @@ class Registrar:
                 continue
             request = parse(data)
             if isinstance(request, Request) and request.method != "ACK":
-                self.take(request, source)
+                self.take(request, Hop(*source))
 
-    def take(self, request: Request, source: tuple[str, int]) -> None:
+    def take(self, request: Request, source: Hop) -> None:
         name, status = ("", 401) if request.method == "REGISTER" else ("Proxy-", 407)
         login = request.first(f"{name}Authorization" if name else "Authorization")
         headers: tuple[tuple[str, str], ...] = ()
@@ -240,7 +241,7 @@ class Registrar:
             self.seen.append((f"{request.method} {request.first('Expires') or ''}".strip(), right))
         envelope = envelope_of(request)
         answer = reply(request, envelope, source, status, to_tag="pbx", headers=headers)
-        self.socket.sendto(serialise(answer), source)
+        self.socket.sendto(serialise(answer), source[:2])
 
     @staticmethod
     def is_right(request: Request, login: str) -> str:

@@ -296,7 +296,7 @@ def test_orders_that_can_t_be_dialled(far: FarEnd, order: Dial, told: str) -> No
 
 
 def test_faults_of_the_settings_are_told_at_the_start(far: FarEnd) -> None:
-    with pytest.raises(LineError, match=f"sip_port: {HOST}:{far.line.port} over UDP"):
+    with pytest.raises(LineError, match=f"sip_port: {HOST}:{far.line.port}"):
         SipLine(quick_voice(far.endpoint.port, sip_port=far.line.port))
     first, last = media_ports(1)
     taken = [udp_socket(HOST, first)]

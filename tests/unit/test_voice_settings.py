@@ -15,7 +15,7 @@ def test_defaults_are_whole() -> None:
     settings = VoiceSettings(trunks=(TrunkSettings.model_validate(TRUNK),))
     assert (settings.ring_timeout, settings.total_timeout) == (30, 60)  # domain.md §1
     assert settings.codecs == ("pcma", "pcmu")
-    assert settings.trunk("city").port == 5060
+    assert settings.trunk("city").port is None  # the usual one of its transport
     with pytest.raises(KeyError, match="other"):
         settings.trunk("other")
 
@@ -32,7 +32,10 @@ def test_defaults_are_whole() -> None:
         ({"line": "twilio"}, "line = twilio needs"),
         ({"line": "pyvoip", "lines": 2}, "one call out at a time: lines must be 1, not 2"),
         ({"codecs": ("opus",)}, "pcma"),
-        ({"local_host": "pbx.example"}, "pattern"),
+        ({"local_host": "pbx.example"}, "no IPv4 or IPv6 address"),
+        ({"trunks": ({**TRUNK, "host": "not a name"},)}, "neither an address nor a name"),
+        ({"trunks": ({**TRUNK, "host": "10.0.0.256"},)}, "neither an address nor a name"),
+        ({"nameservers": ("dns.example",)}, "pattern"),
         ({"trunks": (TRUNK, TRUNK)}, "names must differ"),
         ({"machine": "hang_up"}, "'advice' or 'off'"),
         ({"speed": 3}, "Extra inputs"),

@@ -1,0 +1,87 @@
+"""A city's settings as a SIP endpoint: sockets, certificates, and the book of its trunks' names."""
+
+from __future__ import annotations
+
+import ssl
+import time
+
+from ivr.line import LineError
+from ivr.media.ports import NoPorts, PortPool
+from ivr.name_book import NameBook
+from ivr.name_lookup import lookup_by
+from ivr.settings import VoiceSettings
+from ivr.sip.hop import Hop
+from ivr.sip.transaction import Timers
+from ivr.sip_endpoint import SipEndpoint
+from ivr.sip_tls import TlsError, client_context, server_context
+from ivr.sip_wires import OnMessage, WirePlan
+from ivr.trunk_settings import TrunkSettings
+
+__all__ = ["open_endpoint"]
+
+
+def open_endpoint(
+    settings: VoiceSettings, *, takes_calls: bool, on_message: OnMessage | None = None
+) -> tuple[SipEndpoint, NameBook]:
+    """The endpoint, and where its trunks are. LineError says what to change."""
+    ipv6 = ":" in settings.local_host
+    book = NameBook((trunk.place for trunk in settings.trunks), lookup_by(settings.nameservers, ipv6=ipv6))
+    try:
+        plan = _plan(settings, book, on_message)
+        book.start()
+        endpoint = _open(settings, takes_calls, plan, book)
+    except (NoPorts, TlsError) as error:
+        book.close()
+        raise LineError(str(error)) from error
+    except OSError as error:
+        book.close()
+        where = f"{settings.local_host}:{settings.sip_port}"
+        raise LineError(f"sip_port: {where}: {error.strerror or error}; choose another") from error
+    book.on_change = lambda: endpoint.wires.wall.allow(book.hosts)
+    return endpoint, book
+
+
+def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: NameBook) -> SipEndpoint:
+    return SipEndpoint(
+        settings.local_host,
+        settings.sip_port,
+        book.hosts,
+        Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4),
+        PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max),
+        settings.lines,
+        settings.media_lost_after,
+        trying=not takes_calls,
+        transfers=takes_calls,
+        plan=plan,
+        on_failed=lambda hop: book.avoid(hop, time.monotonic()),
+    )
+
+
+def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None) -> WirePlan:
+    by_tls = [trunk for trunk in settings.trunks if trunk.transport == "tls"]
+    contexts = (
+        {verify: client_context(settings.tls, verify=verify) for verify in (True, False)} if by_tls else {}
+    )
+
+    def client_tls(hop: Hop) -> tuple[ssl.SSLContext, str]:
+        trunk = _trunk_at(hop, by_tls, book)
+        if trunk is None:
+            raise ValueError(f"no trunk over TLS is at {hop.host}")
+        return contexts[trunk.tls_verify], trunk.tls_name or trunk.host
+
+    return WirePlan(
+        tcp=settings.tcp or settings.tls is not None or any(t.transport != "udp" for t in settings.trunks),
+        tls_port=settings.tls.port if settings.tls else 0,
+        server_tls=server_context(settings.tls) if settings.tls else None,
+        client_tls=client_tls,
+        limit=settings.source_limit,
+        unknown=settings.unknown_source,
+        dscp=settings.sip_dscp,
+        on_message=on_message,
+    )
+
+
+def _trunk_at(hop: Hop, trunks: list[TrunkSettings], book: NameBook) -> TrunkSettings | None:
+    """That of the hop, or one of its host: a dialog may go on at another port."""
+    at_host = [trunk for trunk in trunks if any(each.host == hop.host for each in book.hops(trunk.place))]
+    return next((trunk for trunk in at_host if hop in book.hops(trunk.place)), next(iter(at_host), None))
