@@ -117,6 +117,7 @@ class SipEndpoint:
                 hosts=hosts | session.remote.hosts if session.remote else hosts,
                 sends=media.sends,
                 receives=media.receives,
+                ptime=media.ptime,
             )
             self._loop.negotiate(session, remote)
 

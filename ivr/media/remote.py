@@ -51,7 +51,7 @@ class Remote:
 
     `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
     where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
-    nothing comes (RFC 3264 §8.4).
+    nothing comes (RFC 3264 §8.4). `ptime` is ms in each packet towards it, of 10, 20, 30, 40 and 60.
     """
 
     address: Address
@@ -62,6 +62,7 @@ class Remote:
     hosts: frozenset[str]
     sends: bool = True
     receives: bool = True
+    ptime: int = 20
 
     def codec_of(self, payload_type: int) -> Codec | None:
         """The law of a voice packet from there: they send by our description, or by what ours echoed."""

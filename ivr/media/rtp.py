@@ -74,8 +74,9 @@ def check_rtcp(datagram: bytes) -> None:
 class Sender:
     """The sending end: one SSRC, its sequence and its clock of 8 kHz.
 
-    The start values should be random (§5.1); whoever makes a Sender draws them. `frame` takes the next
-    20 ms; `event` sends within a frame's time without moving the clock.
+    The start values should be random (§5.1); whoever makes a Sender draws them. `frame` takes the voice of
+    the next packet; `event` sends within a packet's time without moving the clock. `step` is that time, in
+    samples.
     """
 
     ssrc: int
@@ -83,6 +84,7 @@ class Sender:
     timestamp: int
     packets: int = 0
     octets: int = 0
+    step: int = 160
 
     def frame(self, payload_type: int, payload: bytes) -> bytes:
         """The packet of the next frame; the marker is set on the first one (RFC 3551 §4.1)."""

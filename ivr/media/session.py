@@ -1,4 +1,4 @@
-"""One call's media: its two sockets, what it sends each 20 ms, and what it hears.
+"""One call's media: its two sockets, what it sends with each packet, and what it hears.
 
 The socket stays unconnected until the first valid packet from the signalled host, or from the trunk's own
 where it sits behind a NAT; then it is connected, and the kernel drops strangers.
@@ -24,7 +24,7 @@ from ivr.events import (
     RecordingFinished,
 )
 from ivr.media import g711
-from ivr.media.audio import FRAME_SAMPLES, Audio
+from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.machine import MachineEar
 from ivr.media.ports import udp_socket
@@ -42,7 +42,10 @@ _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
 
 class MediaSession:
-    """Made by the loop, which calls `tick` each 20 ms once started, and `read…` when a packet is there."""
+    """Made by the loop, which calls `tick` for each packet once started, and `read…` when one is there.
+
+    All voice is stored in frames of 20 ms; `ptime` is how many ms of it leave with each tick.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class MediaSession:
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
         self._keys_out: deque[Iterator[bytes]] = deque()
+        self._rest = b""  # of a frame whose beginning has left, where packets aren't whole frames
         self._audio: Audio | None = None
         self._token, self._index = "", 0
         self._recorder: Recorder | None = None
@@ -84,6 +88,11 @@ class MediaSession:
         """When the far end's last packet came, None before the first."""
         return None if self._source is None else self._heard_at
 
+    @property
+    def ptime(self) -> int:
+        """ms in each packet that we send, and between two of them."""
+        return FRAME_MS if self.remote is None else self.remote.ptime
+
     # -- orders
 
     def negotiate(self, remote: Remote) -> bool:
@@ -91,6 +100,8 @@ class MediaSession:
         if self.remote is not None and remote.address[0] == _NOWHERE:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
+        if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
+            self._rest, self._sender.step = b"", remote.ptime * FRAME_SAMPLES // FRAME_MS
         self.remote = remote
         return moved and self._source is not None
 
@@ -171,18 +182,18 @@ class MediaSession:
     # -- the sending clock. This is the hot path: each call comes through here 50 times a second.
 
     def tick(self, now: float) -> None:
-        """Send the next 20 ms."""
+        """Send the next packet."""
         remote = self.remote
         if self._recorder is not None and now >= self._recorder.ends_at:
             self.stop_recording(now)
         if remote is None or not (remote.receives and remote.sends):
             self._heard_at = now  # nothing is to come of who holds, so nothing is lost
         if remote is None or not remote.sends:
-            self._sender.skip(FRAME_SAMPLES)
+            self._sender.skip(self._sender.step)
             return
-        # Their voice is taken at each tick, said or not: what waited while we said something else is over.
-        heard = self._bridged_voice(remote.codec) if self._bridged else None
-        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, heard, now)
+        next_voice = self._frame if remote.ptime == FRAME_MS else self._packed
+        voice = next_voice(remote.codec, now)
+        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, voice, now)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -190,8 +201,6 @@ class MediaSession:
                 self.rtp.sendto(packet, remote.address)
         except OSError:  # a full buffer, or an ICMP refusal of an earlier packet: voice goes on
             self._counters["rtp_send_failed"] += 1
-        if self._audio is not None:
-            self._advance(self._audio, now)
         if now >= self._report_at:
             self._report_at = now + _REPORT_EVERY
             self._send_report()
@@ -199,19 +208,33 @@ class MediaSession:
             self._lost = True
             self._emit(MediaLost(self.call, now))
 
-    def _voice_packet(self, remote: Remote, heard: bytes | None, now: float) -> bytes:
-        audio = self._audio
-        if audio is None or self._index >= len(audio):
-            payload = heard or g711.SILENT_FRAMES[remote.codec]
-        else:
-            payload = audio.frames(remote.codec)[self._index]
+    def _voice_packet(self, remote: Remote, voice: bytes, now: float) -> bytes:
         if self._ear is not None:
-            self._ear.say(payload, remote.codec, now, self._sender.timestamp)
-        return self._sender.frame(remote.voice_type, payload)
+            self._ear.say(voice, remote.codec, now, self._sender.timestamp)
+        return self._sender.frame(remote.voice_type, voice)
 
-    def _bridged_voice(self, codec: Codec) -> bytes | None:
+    def _packed(self, codec: Codec, now: float) -> bytes:
+        """The next packet's voice, where that isn't a frame; what is left of a frame leads the next."""
+        size, octets = self._sender.step, self._rest
+        while (missing := size - len(octets)) > 0:
+            octets += self._frame(codec, now, (missing - 1) // FRAME_SAMPLES)
+        self._rest = octets[size:]
+        return octets[:size]
+
+    def _frame(self, codec: Codec, now: float, more: int = 0) -> bytes:
+        """The next 20 ms; `more` frames after it leave in the same packet."""
+        # Their voice is taken, said or not: what waited while we said something else is over.
+        heard = self._bridged_voice(codec, more) if self._bridged else None
+        audio = self._audio
+        if audio is None:
+            return heard or g711.SILENT_FRAMES[codec]
+        frames, index = audio.frames(codec), self._index
+        self._advance(audio, now)
+        return frames[index] if index < len(frames) else heard or g711.SILENT_FRAMES[codec]
+
+    def _bridged_voice(self, codec: Codec, more: int) -> bytes | None:
         """The next 20 ms of whom it hears; None where nobody speaks."""
-        frames = [frame for relay in self._bridged.values() if (frame := relay.voice.frame(codec))]
+        frames = [frame for relay in self._bridged.values() if (frame := relay.voice.frame(codec, more))]
         if len(frames) < 2:
             return frames[0] if frames else None
         return g711.mix(frames, codec)
@@ -225,7 +248,7 @@ class MediaSession:
         return None
 
     def _advance(self, audio: Audio, now: float) -> None:
-        """A frame of `audio` has left."""
+        """A frame of `audio` leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
         self._index += 1
         if self._index == 1:
             self._emit(PlaybackStarted(self.call, now, self._token))
@@ -233,9 +256,9 @@ class MediaSession:
             self._audio = None
             self._emit(PlaybackFinished(self.call, now, self._token))
 
-    def skip(self, frames: int) -> None:
+    def skip(self, packets: int) -> None:
         """The loop was stopped for so long: let the clock catch up without a burst."""
-        self._sender.skip(frames * FRAME_SAMPLES)
+        self._sender.skip(packets * self._sender.step)
 
     def _send_report(self, bye: bool = False) -> None:
         remote = self.remote

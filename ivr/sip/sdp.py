@@ -21,6 +21,7 @@ _ENCODINGS: dict[str, Codec] = {"pcmu/8000": "pcmu", "pcma/8000": "pcma"}
 _PAYLOADS: dict[Codec, tuple[int, str]] = {"pcma": (8, "PCMA/8000"), "pcmu": (0, "PCMU/8000")}
 _EVENTS = "telephone-event/8000"
 _OUR_EVENTS = 101
+_PTIMES = (60, 40, 30, 20, 10)  # ms that a packet of ours may hold
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _MIRROR = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -44,8 +45,9 @@ class Media:
     """What was agreed, or what is offered to us, of the one audio stream that we use.
 
     `host`, `port`, `rtcp_port`: where they receive. `codec` and `payload_type`: what we send.
-    `dtmf_payload`: the telephone-event payload type we send, None if it wasn't agreed. `ptime`: ms per
-    packet they want. `sends`: whether we may send, `receives`: whether they send (hold makes them false).
+    `dtmf_payload`: the telephone-event payload type we send, None if it wasn't agreed. `ptime`: ms in each
+    packet that we send, of 10, 20, 30, 40 and 60. `sends`: whether we may send, `receives`: whether they send
+    (hold makes them false).
     """
 
     host: str
@@ -132,10 +134,22 @@ def _rtcp_port(stream: Stream) -> int:
 
 
 def _ptime(stream: Stream, description: Description) -> int:
-    for value in [*stream.every("ptime"), *description.every("ptime")]:
-        if value.isascii() and value.isdigit() and len(value) < 4 and 10 <= int(value) <= 60:
-            return int(value)
-    return 20
+    """As they wish by a=ptime, and no longer than their a=maxptime (RFC 8866 §6.4, §6.5): what we can of it.
+
+    A wish beyond 10 to 60 ms is none: telephones take 20 ms (RFC 3551 §4.2).
+    """
+    wished, most = (_milliseconds(stream, description, name) for name in ("ptime", "maxptime"))
+    length = min(wished if 10 <= wished <= 60 else 20, most or 60)
+    return next((each for each in _PTIMES if each <= length), _PTIMES[-1])
+
+
+def _milliseconds(stream: Stream, description: Description, name: str) -> int:
+    """0 where it isn't told; RFC 8866 allows a fraction, which nobody needs."""
+    for value in [*stream.every(name), *description.every(name)]:
+        whole = value.partition(".")[0]
+        if whole.isascii() and whole.isdigit() and len(whole) < 6:
+            return int(whole)
+    return 0
 
 
 class LocalSession:

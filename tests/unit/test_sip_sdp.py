@@ -53,6 +53,12 @@ EVENTS = ("a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15")
         (("m=audio 30000 RTP/AVP 8 96", *EVENTS), replace(PLAIN, dtmf_payload=96)),  # their own number
         (("m=audio 30000 RTP/AVP 8", "a=ptime:30"), replace(PLAIN, ptime=30)),
         (("m=audio 30000 RTP/AVP 8", "a=ptime:2000"), PLAIN),  # nonsense: 20
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:30.0"), replace(PLAIN, ptime=30)),  # RFC 8866: may be a real
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:50"), replace(PLAIN, ptime=40)),  # the next that we can
+        (("m=audio 30000 RTP/AVP 8", "a=maxptime:10"), replace(PLAIN, ptime=10)),  # 20 would be too long
+        (("m=audio 30000 RTP/AVP 8", "a=maxptime:150"), PLAIN),  # they bear more than we send
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:60", "a=maxptime:40"), replace(PLAIN, ptime=40)),
+        (("a=ptime:60", "m=audio 30000 RTP/AVP 8"), replace(PLAIN, ptime=60)),  # of the whole session
         (("m=audio 30000 RTP/AVP 8", "a=rtcp:40001 IN IP4 192.0.2.2"), replace(PLAIN, rtcp_port=40001)),
         (("m=audio 30000 RTP/AVP 8", "c=IN IP4 192.0.2.3"), replace(PLAIN, host="192.0.2.3")),  # m's own c=
         (("m=audio 30000 RTP/AVP 8", "a=sendonly"), replace(PLAIN, sends=False)),  # hold
