@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ivr.counters import Counters
-from ivr.events import Codec
+from ivr.events import Codec, MediaQuality
 from ivr.media.ports import PortPool, udp_socket
 from ivr.media.remote import MediaEvent, Remote
 from ivr.media.session import MediaSession
@@ -125,9 +125,12 @@ class SipEndpoint:
         if session := self._sessions.get(call):
             self._loop.start(session, now)
 
-    def close_media(self, call: str) -> None:
+    def close_media(self, call: str) -> MediaQuality | None:
+        """How its voice went, None where nobody answered."""
         if session := self._sessions.pop(call, None):
             self._loop.close_session(session)
+            return session.quality
+        return None
 
     def bridge(self, calls: Sequence[str]) -> None:
         """Join the media of different calls; nothing where one of them has none."""

@@ -17,8 +17,11 @@ from ivr.events import (
 from ivr.media import g711
 from ivr.media.rtp import RtpPacket
 
-__all__ = ["Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
+__all__ = ["COMFORT_NOISE", "Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
 
+# RFC 3389. We offer none and send silence as silence, so that none should come: a far end that detects voice
+# leaves holes in what is recorded. Some send it nevertheless.
+COMFORT_NOISE = 13
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
 _STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 
@@ -28,7 +31,7 @@ Hear = Callable[[RtpPacket, Codec, float], None]  # a voice packet, its law, whe
 
 @dataclass(frozen=True, slots=True)
 class MediaLost:
-    """No packet came for as long as the settings bear."""
+    """Nothing that was agreed came for as long as the settings bear, nor a word that they are silent."""
 
     call: str
     at: float

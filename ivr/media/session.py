@@ -28,14 +28,15 @@ from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.machine import MachineEar
 from ivr.media.ports import udp_socket
+from ivr.media.quality import MediaQuality, QualityMeter
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
-from ivr.media.remote import Address, Hear, MediaEvent, MediaLost, Remote
-from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
+from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
+from ivr.media.rtcp import TheirReport, read_reports, round_trip, write_report
+from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 
 __all__ = ["MediaSession"]
 
-_COMFORT_NOISE = 13  # RFC 3389
 _NOWHERE = "0.0.0.0"  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
@@ -65,7 +66,9 @@ class MediaSession:
         self._left: Address | None = None
         self._stragglers = 0
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
-        self._receiver = Receiver()
+        self._receiver, self._meter = Receiver(), QualityMeter()
+        self._their_count: int | None = None
+        self._wall = time.time() - time.monotonic()  # kept: a clock that is set makes no round trip longer
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
         self._keys_out: deque[Iterator[bytes]] = deque()
@@ -76,7 +79,7 @@ class MediaSession:
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
-        self._started = self._early = self._lost = False
+        self._started = self._early = self._lost = self._nowhere = False
         self._heard_at = self._report_at = 0.0
 
     def hears(self, other: MediaSession) -> bool:
@@ -93,11 +96,17 @@ class MediaSession:
         """ms in each packet that we send, and between two of them."""
         return FRAME_MS if self.remote is None else self.remote.ptime
 
+    @property
+    def quality(self) -> MediaQuality | None:
+        """How the voice went until now; None before the answer."""
+        return self._meter.result(self._sender, self._receiver) if self._started else None
+
     # -- orders
 
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
-        if self.remote is not None and remote.address[0] == _NOWHERE:
+        self._nowhere = remote.address[0] == _NOWHERE
+        if self.remote is not None and self._nowhere:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
         if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
@@ -175,7 +184,7 @@ class MediaSession:
     def close(self) -> None:
         self.part()
         if self._started:
-            self._send_report(bye=True)
+            self._send_report(time.monotonic(), bye=True)
         self.rtp.close()
         self.rtcp.close()
 
@@ -188,6 +197,9 @@ class MediaSession:
             self.stop_recording(now)
         if remote is None or not (remote.receives and remote.sends):
             self._heard_at = now  # nothing is to come of who holds, so nothing is lost
+        if now >= self._report_at:
+            self._report_at = now + _REPORT_EVERY
+            self._send_report(now)
         if remote is None or not remote.sends:
             self._sender.skip(self._sender.step)
             return
@@ -201,9 +213,6 @@ class MediaSession:
                 self.rtp.sendto(packet, remote.address)
         except OSError:  # a full buffer, or an ICMP refusal of an earlier packet: voice goes on
             self._counters["rtp_send_failed"] += 1
-        if now >= self._report_at:
-            self._report_at = now + _REPORT_EVERY
-            self._send_report()
         if now - self._heard_at > self._lost_after and not self._lost:
             self._lost = True
             self._emit(MediaLost(self.call, now))
@@ -260,15 +269,18 @@ class MediaSession:
         """The loop was stopped for so long: let the clock catch up without a burst."""
         self._sender.skip(packets * self._sender.step)
 
-    def _send_report(self, bye: bool = False) -> None:
-        remote = self.remote
-        if remote is None or not remote.sends:
+    def _send_report(self, now: float, bye: bool = False) -> None:
+        """Also to who holds by a direction (RFC 3264 §8.4), though not to one that is nowhere."""
+        remote, block = self.remote, self._receiver.block(now)
+        if block is not None:
+            self._meter.ours(block, self._receiver.interval)
+        if remote is None or self._nowhere:
             return
         to = (remote.address[0], remote.rtcp_port)
         if self._source not in (None, remote.address):  # behind a NAT: the pair's other port
             to = (self._source[0], self._source[1] + 1)
         cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
-        report = Report(self._sender, self._receiver, cname).packet(time.time(), bye)
+        report = write_report(self._sender, block, cname, self._wall + now, bye)
         try:
             self.rtcp.sendto(report, to)
         except (OSError, OverflowError):  # or the port after 65535
@@ -300,20 +312,35 @@ class MediaSession:
         if self._source is None and not self._learn(packet, source):
             return
         self._receiver.take(packet, now)
-        self._heard_at = now
         self._hear(packet, now)
 
     def read_rtcp(self, now: float) -> None:
-        """Take one datagram of the RTCP port. Reports are only checked: nobody's rate depends on them."""
+        """Take one datagram of the RTCP port. A BYE ends nothing: SIP does."""
         try:
             datagram, source = self.rtcp.recvfrom(2048)
         except OSError:
             return
+        if self.remote is None or source[0] not in self.remote.hosts:
+            self._counters.oddity("rtcp_stranger", source)
+            return
         try:
-            check_rtcp(datagram)
-            self._counters["rtcp_received"] += 1
+            reports = read_reports(datagram)
         except BadPacket as error:
             self._counters.oddity("rtcp_malformed", source, str(error))
+            return
+        self._counters["rtcp_received"] += 1
+        for report in reports:
+            self._hear_report(report, now)
+
+    def _hear_report(self, report: TheirReport, now: float) -> None:
+        if report.sent_at and report.ssrc == self._receiver.ssrc:
+            self._receiver.hear_report(report.sent_at, now)
+        if report.packets is None or report.packets == self._their_count:
+            self._heard_at = now  # they say that they are there, and send nothing: silence (RFC 3551 §4.1)
+        self._their_count = report.packets
+        for block in report.blocks:
+            if block.ssrc == self._sender.ssrc:
+                self._meter.theirs(block, round_trip(block, self._wall + now))
 
     def _may_learn(self, source: Address) -> bool:
         if self._source is not None or self.remote is None:
@@ -325,7 +352,7 @@ class MediaSession:
 
     def _learn(self, packet: RtpPacket, source: Address) -> bool:
         remote, kind = self.remote, packet.payload_type
-        if remote is None or not (remote.codec_of(kind) or remote.is_event(kind)):
+        if remote is None or not (remote.codec_of(kind) or remote.is_event(kind) or kind == COMFORT_NOISE):
             self._counters.oddity("rtp_other_type", source, f"payload type {kind}")
             return False
         try:
@@ -341,9 +368,11 @@ class MediaSession:
         if remote is None:
             return
         if remote.is_event(packet.payload_type):
+            self._heard_at = now
             if self._started:
                 self._hear_key(packet, now)
         elif codec := remote.codec_of(packet.payload_type):
+            self._heard_at = now
             if not self._started and not self._early:
                 self._early = True
                 self._emit(EarlyMedia(self.call, now))
@@ -357,7 +386,9 @@ class MediaSession:
                 self._listener(packet.payload, codec, now)
             for other in self._bridged:
                 other._bridged[self].voice.take(packet, codec)
-        elif packet.payload_type != _COMFORT_NOISE:
+        elif packet.payload_type == COMFORT_NOISE:
+            self._heard_at = now
+        else:
             self._counters["rtp_other_type"] += 1
 
     def _screen(self, ear: MachineEar, packet: RtpPacket, codec: Codec, now: float) -> None:

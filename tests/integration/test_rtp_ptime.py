@@ -1,107 +1,27 @@
-"""Packets of 10 to 60 ms, as the far end wants them: the gaps between ours, and what is heard of theirs.
-
-The loop's clock is the test's own; the sockets are real.
-"""
+"""Packets of 10 to 60 ms, as the far end wants them: the gaps between ours, and what is heard of theirs."""
 
 from __future__ import annotations
 
 import itertools
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from ivr.counters import Counters
 from ivr.events import PlaybackFinished
 from ivr.media.audio import Audio
 from ivr.media.dtmf import KeyReceiver, send_key
 from ivr.media.g711 import SILENCE
-from ivr.media.ports import PortPool, udp_socket
-from ivr.media.remote import MediaEvent, Remote
-from ivr.media.rtp import RtpPacket, Sender, parse
-from ivr.media.session import MediaSession
-from ivr.rtp_loop import RtpLoop
-from tests.loopback_city import HOST, media_ports
+from tests.rtp_office import Office, rtp_office
 
 LENGTHS = [10, 20, 30, 40, 60]
 PROMPT = Audio(*(tuple(bytes([number]) * 160 for number in range(13)),) * 2)  # 260 ms: no whole packets
 
 
-class FarEnd:
-    """One that says 0, 1, 2 …, a number 20 ms long, in packets of `says` ms, and wants ours of `wants`."""
-
-    def __init__(self, loop: RtpLoop, port: int, wants: int, says: int = 20) -> None:
-        self.session: MediaSession = loop.open(f"call-{port}")
-        self.socket: socket.socket = udp_socket(HOST, port)
-        self.remote = Remote((HOST, port), port + 1, "pcma", 8, 101, frozenset({HOST}), ptime=wants)
-        loop.negotiate(self.session, self.remote)
-        self.sender, self.says = Sender(port, 0, 0, step=says * 8), says
-        self._said = 0
-        self.heard: list[tuple[int, RtpPacket]] = []
-
-    def say(self) -> None:
-        octets = bytes(at // 160 % 128 for at in range(self._said, self._said + self.says * 8))
-        self._said += len(octets)
-        self.send(self.sender.frame(8, octets))
-
-    def send(self, octets: bytes) -> None:
-        self.socket.sendto(octets, (HOST, self.session.port))
-
-    def hear(self, ms: int) -> None:
-        while True:
-            try:
-                self.heard.append((ms, parse(self.socket.recv(2048))))
-            except BlockingIOError:
-                return
-
-    @property
-    def voice(self) -> bytes:
-        return b"".join(packet.payload for _, packet in self.heard if packet.payload_type == 8)
-
-    @property
-    def gaps(self) -> set[int]:
-        """ms between two packets."""
-        return {later - earlier for (earlier, _), (later, _) in itertools.pairwise(self.heard)}
-
-
-class Office:
-    def __init__(self, clock: SimpleNamespace) -> None:
-        self.clock, self.ms = clock, 0
-        self.first, _ = media_ports(12)
-        self.counters = Counters()
-        self.loop = RtpLoop(PortPool(HOST, self.first, self.first + 11), 2, 60.0, self.counters)
-        self.far_ends: list[FarEnd] = []
-        self.events: list[MediaEvent] = []
-
-    def far_end(self, wants: int, says: int = 20) -> FarEnd:
-        made = FarEnd(self.loop, self.first + 12 + 2 * len(self.far_ends), wants, says)
-        self.far_ends.append(made)
-        self.loop.start(made.session, self.clock.now)
-        return made
-
-    def run(self, ms: int, *talking: FarEnd) -> None:
-        for _ in range(ms):
-            self.ms += 1
-            self.clock.now = 1000.0002 + self.ms / 1000
-            for each in talking:
-                if self.ms % each.says == 7:
-                    each.say()
-            self.events += self.loop.turn(0.0)
-            for each in self.far_ends:
-                each.hear(self.ms)
-
-
 @pytest.fixture
 def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("ivr.rtp_loop.time", SimpleNamespace(monotonic=lambda: clock.now, sleep=lambda _: 0))
-    made = Office(clock)
-    yield made
-    made.loop.close()
-    for each in made.far_ends:
-        each.socket.close()
+    with rtp_office(monkeypatch) as made:
+        yield made
 
 
 @pytest.mark.parametrize("wants", LENGTHS)
