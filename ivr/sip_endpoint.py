@@ -32,6 +32,7 @@ from ivr.sip.events import (
     ReferReceived,
     ReinviteReceived,
 )
+from ivr.sip.headers import ip_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media
@@ -107,7 +108,7 @@ class SipEndpoint:
     def agree(self, call: str, media: Media, also_from: str) -> None:
         """Send as their SDP says; voice may come from its host or, behind a NAT, from `also_from`."""
         if session := self._sessions.get(call):
-            hosts = frozenset((media.host, also_from))
+            hosts = frozenset((media.host, media.rtcp_host or media.host, ip_of(also_from) or also_from))
             remote = Remote(
                 address=(media.host, media.port),
                 rtcp_port=media.rtcp_port,
@@ -118,6 +119,7 @@ class SipEndpoint:
                 sends=media.sends,
                 receives=media.receives,
                 ptime=media.ptime,
+                rtcp_host=media.rtcp_host,
             )
             self._loop.negotiate(session, remote)
 

@@ -32,11 +32,12 @@ def waiting(at: socket.socket) -> Iterator[bytes]:
 class FarEnd:
     """One that says 0, 1, 2 …, a number 20 ms long, in packets of `says` ms, and wants ours of `wants`."""
 
-    def __init__(self, loop: RtpLoop, port: int, wants: int, says: int = 20) -> None:
+    def __init__(self, loop: RtpLoop, host: str, port: int, wants: int, says: int = 20) -> None:
+        self.host = host
         self.session: MediaSession = loop.open(f"call-{port}")
-        self.socket: socket.socket = udp_socket(HOST, port)
-        self.control: socket.socket = udp_socket(HOST, port + 1)
-        self.remote = Remote((HOST, port), port + 1, "pcma", 8, 101, frozenset({HOST}), ptime=wants)
+        self.socket: socket.socket = udp_socket(host, port)
+        self.control: socket.socket = udp_socket(host, port + 1)
+        self.remote = Remote((host, port), port + 1, "pcma", 8, 101, frozenset({host}), ptime=wants)
         loop.negotiate(self.session, self.remote)
         self.sender, self.says = Sender(port, 0, 0, step=says * 8), says
         self._said = 0
@@ -49,14 +50,14 @@ class FarEnd:
         self.send(self.sender.frame(8, octets))
 
     def send(self, octets: bytes) -> None:
-        self.socket.sendto(octets, (HOST, self.session.port))
+        self.socket.sendto(octets, (self.host, self.session.port))
 
     def hear(self, ms: int) -> None:
         self.heard += [(ms, parse(datagram)) for datagram in waiting(self.socket)]
         self.reports += [(ms, datagram) for datagram in waiting(self.control)]
 
     def tell(self, report: bytes) -> None:
-        self.control.sendto(report, (HOST, self.session.port + 1))
+        self.control.sendto(report, (self.host, self.session.port + 1))
 
     @property
     def voice(self) -> bytes:
@@ -71,16 +72,17 @@ class FarEnd:
 class Office:
     """A loop, and how much time passes; everything that comes is there within the millisecond."""
 
-    def __init__(self, clock: SimpleNamespace, lost_after: float) -> None:
+    def __init__(self, clock: SimpleNamespace, lost_after: float, host: str) -> None:
+        self.host = host
         self.clock, self.ms = clock, 0
         self.first, _ = media_ports(12)
         self.counters = Counters()
-        self.loop = RtpLoop(PortPool(HOST, self.first, self.first + 11), 2, lost_after, self.counters)
+        self.loop = RtpLoop(PortPool(host, self.first, self.first + 11), 2, lost_after, self.counters)
         self.far_ends: list[FarEnd] = []
         self.events: list[MediaEvent] = []
 
     def far_end(self, wants: int, says: int = 20) -> FarEnd:
-        made = FarEnd(self.loop, self.first + 12 + 2 * len(self.far_ends), wants, says)
+        made = FarEnd(self.loop, self.host, self.first + 12 + 2 * len(self.far_ends), wants, says)
         self.far_ends.append(made)
         self.loop.start(made.session, self.clock.now)
         return made
@@ -98,10 +100,12 @@ class Office:
 
 
 @contextmanager
-def rtp_office(monkeypatch: pytest.MonkeyPatch, lost_after: float = 60.0) -> Iterator[Office]:
+def rtp_office(
+    monkeypatch: pytest.MonkeyPatch, lost_after: float = 60.0, host: str = HOST
+) -> Iterator[Office]:
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("ivr.rtp_loop.time", SimpleNamespace(monotonic=lambda: clock.now, sleep=lambda _: 0))
-    made = Office(clock, lost_after)
+    made = Office(clock, lost_after, host)
     try:
         yield made
     finally:

@@ -25,7 +25,7 @@ COMFORT_NOISE = 13
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
 _STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 
-Address = tuple[str, int]
+Address = tuple[str, int]  # of IPv6 the system adds flow and scope, of which nobody asks
 Hear = Callable[[RtpPacket, Codec, float], None]  # a voice packet, its law, when it came: monotonic seconds
 
 
@@ -50,7 +50,7 @@ MediaEvent = (
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where the far end's voice is received, and how.
+    """Where the far end's voice is received, and how; RTCP at `rtcp_host` where that is another.
 
     `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
     where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
@@ -66,6 +66,7 @@ class Remote:
     sends: bool = True
     receives: bool = True
     ptime: int = 20
+    rtcp_host: str | None = None
 
     def codec_of(self, payload_type: int) -> Codec | None:
         """The law of a voice packet from there: they send by our description, or by what ours echoed."""

@@ -37,7 +37,7 @@ from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 
 __all__ = ["MediaSession"]
 
-_NOWHERE = "0.0.0.0"  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
+_NOWHERE = ("0.0.0.0", "::")  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
@@ -105,7 +105,7 @@ class MediaSession:
 
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
-        self._nowhere = remote.address[0] == _NOWHERE
+        self._nowhere = remote.address[0] in _NOWHERE
         if self.remote is not None and self._nowhere:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
@@ -276,8 +276,8 @@ class MediaSession:
             self._meter.ours(block, self._receiver.interval)
         if remote is None or self._nowhere:
             return
-        to = (remote.address[0], remote.rtcp_port)
-        if self._source not in (None, remote.address):  # behind a NAT: the pair's other port
+        to = (remote.rtcp_host or remote.address[0], remote.rtcp_port)
+        if self._source is not None and self._source[:2] != remote.address:  # behind a NAT: the other port
             to = (self._source[0], self._source[1] + 1)
         cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
         report = write_report(self._sender, block, cname, self._wall + now, bye)
