@@ -29,7 +29,8 @@ from ivr.events import Codec
 from ivr.media import g711
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.ports import PortPool, need_descriptors
-from ivr.media.rtp import Receiver, Report, RtpPacket, Sender, parse
+from ivr.media.rtcp import write_report
+from ivr.media.rtp import RtpPacket, Sender, parse
 from ivr.sip.events import AckReceived, InviteAccepted, InviteFailed, InviteReceived
 from ivr.sip.sdp import LocalMedia
 from ivr.sip.transaction import Timers
@@ -190,8 +191,9 @@ class FarEnds:
             telephone.rtp.sendto(telephone.packet(self.pressing), telephone.to)
         if telephone.rtcp_to is not None and now > telephone.report_at:
             telephone.report_at += _REPORT_EVERY
-            report = Report(telephone.sender, Receiver(), f"telephone-{telephone.index}@{HOST}")
-            telephone.rtcp.sendto(report.packet(time.time()), telephone.rtcp_to)
+            name = f"telephone-{telephone.index}@{HOST}"
+            report = write_report(telephone.sender, None, name, time.time())
+            telephone.rtcp.sendto(report, telephone.rtcp_to)
 
 
 class Calls:

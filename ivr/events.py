@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from callbacks.vocabulary import Disposition, MachineSign
+from ivr.media.quality import MediaQuality
 
 __all__ = [
     "Answered",
@@ -21,6 +22,7 @@ __all__ = [
     "KeyPressed",
     "LineEvent",
     "MachineHeard",
+    "MediaQuality",
     "PlaybackFinished",
     "PlaybackStarted",
     "RecordingFinished",
@@ -157,7 +159,8 @@ class Ended:
 
     `disposition` is None where a line can't tell, and of a call that came in and that we didn't answer;
     `sip_status` is the final answer to the INVITE and `q850` the release cause, of whichever message carried
-    one; `cause_text` is the raw words.
+    one; `cause_text` is the raw words. `quality` is how the voice of an answered call went, None where a line
+    can't tell.
     """
 
     call: str
@@ -167,6 +170,7 @@ class Ended:
     q850: int | None
     cause_text: str
     by: EndedBy
+    quality: MediaQuality | None = None
 
 
 LineEvent = (

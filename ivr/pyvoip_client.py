@@ -21,7 +21,7 @@ from ivr.media.ports import NoPorts, PortPool, udp_socket
 from ivr.pyvoip_sendings import Sendings
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials, Login
-from ivr.sip.headers import is_ipv4
+from ivr.sip.headers import ip_of
 from ivr.sip.message import Header, Response, parse
 from ivr.sip.transaction import Timers
 
@@ -239,7 +239,7 @@ def open_client(settings: VoiceSettings, hear: Callable[[Message], None]) -> tup
     if len(settings.trunks) != 1:
         raise LineError(f"voice.trunks: pyVoIP has one trunk, not {len(settings.trunks)}")
     (trunk,), local = settings.trunks, (settings.local_host, settings.sip_port)
-    if trunk.transport != "udp" or not is_ipv4(trunk.host):
+    if trunk.transport != "udp" or ip_of(trunk.host) is None or ":" in trunk.host:
         raise LineError(f"voice.trunks.{trunk.name}: pyVoIP knows IPv4 addresses and UDP alone")
     password = trunk.password.get_secret_value() if trunk.password else None
     timers = Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4)

@@ -1,6 +1,7 @@
-"""One thread, one epoll: every media socket, whatever else is watched, and the 20 ms clock of all calls.
+"""One thread, one epoll: every media socket, whatever else is watched, and the clock of all calls.
 
-The calls are spread over 20 phases of 1 ms, so that a thousand packets don't leave in one burst.
+The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A turn of the
+phases is a multiple of every packet time, so that each call sends at the same phases of each turn.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ivr.media.session import MediaSession
 __all__ = ["RtpLoop"]
 
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
+_TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
 _NEVER = 3600.0
 
 Handler = Callable[[float], object]
@@ -35,7 +37,8 @@ class RtpLoop:
         self._pool, self._lost_after, self._counters = pool, lost_after, counters
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
-        self._phases: list[list[MediaSession]] = [[] for _ in range(FRAME_MS)]
+        self._phases: list[list[MediaSession]] = [[] for _ in range(_TURN_MS)]
+        self._seats: dict[MediaSession, range] = {}  # the phases of each session that sends
         self._sessions: set[MediaSession] = set()
         self._to_follow: dict[MediaSession, MediaSession] = {}
         self._events: list[MediaEvent] = []
@@ -79,7 +82,10 @@ class RtpLoop:
 
     def negotiate(self, session: MediaSession, remote: Remote) -> None:
         """Tell the session what an SDP says; its socket is connected anew if the far end moved."""
-        if session.negotiate(remote):
+        moved = session.negotiate(remote)
+        if (seat := self._seats.get(session)) is not None and seat.step != session.ptime:
+            self._seat(session, seat.start % session.ptime)
+        if moved:
             self.unwatch(session.rtp.fileno())
             try:
                 session.reopen()
@@ -91,7 +97,19 @@ class RtpLoop:
     def start(self, session: MediaSession, now: float) -> None:
         """The call is answered: the session sends from its next phase on."""
         session.start(now)
-        min(self._phases, key=len).append(session)
+        step = session.ptime
+        self._seat(session, min(range(step), key=lambda first: sum(map(len, self._phases[first::step]))))
+
+    def _seat(self, session: MediaSession, first: int) -> None:
+        """Have the session send at that phase and each of its packet times after it."""
+        self._unseat(session)
+        self._seats[session] = seat = range(first, _TURN_MS, session.ptime)
+        for phase in seat:
+            self._phases[phase].append(session)
+
+    def _unseat(self, session: MediaSession) -> None:
+        for phase in self._seats.pop(session, ()):
+            self._phases[phase].remove(session)
 
     def bridge(self, sessions: Sequence[MediaSession]) -> None:
         """Join sessions; each sends from then on half a frame after the first of the others' packets come."""
@@ -105,14 +123,10 @@ class RtpLoop:
         for session, other in list(self._to_follow.items()):
             if not session.hears(other):
                 del self._to_follow[session]
-            elif (came_at := other.last_packet_at) is not None and (phase := self._phase_of(session)):
+            elif (came_at := other.last_packet_at) is not None and session in self._seats:
                 del self._to_follow[session]
-                phase.remove(session)
                 after = int((came_at - self._began) * 1000) + FRAME_MS // 2
-                self._phases[after % FRAME_MS].append(session)
-
-    def _phase_of(self, session: MediaSession) -> list[MediaSession] | None:
-        return next((phase for phase in self._phases if session in phase), None)
+                self._seat(session, after % session.ptime)
 
     def drain(self, session: MediaSession, now: float) -> list[MediaEvent]:
         """Read what the session's socket still holds, and tell what was recorded of it."""
@@ -127,8 +141,7 @@ class RtpLoop:
             return
         self._sessions.discard(session)
         self._to_follow.pop(session, None)
-        if (phase := self._phase_of(session)) is not None:
-            phase.remove(session)
+        self._unseat(session)
         self.unwatch(session.rtp.fileno())
         self.unwatch(session.rtcp.fileno())
         session.close()
@@ -168,9 +181,9 @@ class RtpLoop:
         return events
 
     def _until_next_frame(self, now: float) -> float:
-        for ahead in range(1, FRAME_MS + 1):
+        for ahead in range(1, _TURN_MS + 1):
             at = self._done_ms + ahead
-            if self._phases[at % FRAME_MS]:
+            if self._phases[at % _TURN_MS]:
                 return self._began + at / 1000 - now
         return _NEVER
 
@@ -182,18 +195,23 @@ class RtpLoop:
         current = int((now - self._began) * 1000)
         late = current - self._done_ms
         if late > _MOST_LATE_MS:
-            self._skip((late - _MOST_LATE_MS) // FRAME_MS)
+            self._skip(late - _MOST_LATE_MS)
         for at in range(self._done_ms + 1, current + 1):
-            for session in self._phases[at % FRAME_MS]:
+            for session in self._phases[at % _TURN_MS]:
                 session.tick(now)
         self._done_ms = current
 
-    def _skip(self, frames: int) -> None:
-        self._done_ms += frames * FRAME_MS
-        for phase in self._phases:
-            for session in phase:
-                session.skip(frames)
-                self._counters["frames_skipped"] += frames
+    def _skip(self, ms: int) -> None:
+        """Let each session's clock pass by as many packets as it would have sent."""
+        turns, rest = divmod(ms, _TURN_MS)
+        for session, seat in self._seats.items() if turns else ():
+            session.skip(turns * len(seat))
+            self._counters["frames_skipped"] += turns * len(seat)
+        for at in range(self._done_ms + 1, self._done_ms + rest + 1):
+            for session in self._phases[at % _TURN_MS]:
+                session.skip(1)
+                self._counters["frames_skipped"] += 1
+        self._done_ms += ms
 
     def close(self) -> None:
         """Close every session and the epoll itself."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ivr.counters import Counters
-from ivr.events import Codec
+from ivr.events import Codec, MediaQuality
 from ivr.media.ports import PortPool
 from ivr.media.remote import MediaEvent, Remote
 from ivr.media.session import MediaSession
@@ -31,6 +31,7 @@ from ivr.sip.events import (
     ReferReceived,
     ReinviteReceived,
 )
+from ivr.sip.headers import ip_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media
@@ -117,7 +118,7 @@ class SipEndpoint:
     def agree(self, call: str, media: Media, also_from: str) -> None:
         """Send as their SDP says; voice may come from its host or, behind a NAT, from `also_from`."""
         if session := self._sessions.get(call):
-            hosts = frozenset((media.host, also_from))
+            hosts = frozenset((media.host, media.rtcp_host or media.host, ip_of(also_from) or also_from))
             remote = Remote(
                 address=(media.host, media.port),
                 rtcp_port=media.rtcp_port,
@@ -127,6 +128,8 @@ class SipEndpoint:
                 hosts=hosts | session.remote.hosts if session.remote else hosts,
                 sends=media.sends,
                 receives=media.receives,
+                ptime=media.ptime,
+                rtcp_host=media.rtcp_host,
             )
             self._loop.negotiate(session, remote)
 
@@ -134,9 +137,12 @@ class SipEndpoint:
         if session := self._sessions.get(call):
             self._loop.start(session, now)
 
-    def close_media(self, call: str) -> None:
+    def close_media(self, call: str) -> MediaQuality | None:
+        """How its voice went, None where nobody answered."""
         if session := self._sessions.pop(call, None):
             self._loop.close_session(session)
+            return session.quality
+        return None
 
     def bridge(self, calls: Sequence[str]) -> None:
         """Join the media of different calls; nothing where one of them has none."""

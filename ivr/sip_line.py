@@ -373,7 +373,7 @@ class SipLine:
         for late in self._endpoint.drain(call, now):
             self._take(late, now)
         known = self._calls.pop(call)
-        self._endpoint.close_media(call)
+        quality = self._endpoint.close_media(call)
         facts = CallFacts(
             sip_status=status,
             q850=q850,
@@ -388,7 +388,7 @@ class SipLine:
             disposition = None  # nobody was called
         if known.given_up == "media_lost":
             by = "network"
-        self._told.append(Ended(call, now, disposition, status, q850, cause, by))
+        self._told.append(Ended(call, now, disposition, status, q850, cause, by, quality))
         _log.info("call_ended", call=call, disposition=disposition, sip_status=status, q850=q850, by=by)
 
     def wake(self) -> None:

@@ -14,7 +14,7 @@ __all__ = ["KEYS", "Key", "KeyReceiver", "send_key"]
 KEYS = "0123456789*#ABCD"  # by event code, RFC 4733 §3.2
 _CLOCK = 8000
 _LONGEST = 0xFFFF  # RFC 4733 §2.5.1.3: a longer key goes on in a new segment
-_STEP = 160
+_FRAME = 160  # samples; keys are held for whole 20 ms
 _VOLUME = 10  # -10 dBm0
 _REMEMBERED = 32
 
@@ -79,17 +79,18 @@ class KeyReceiver:
 
 
 def send_key(sender: Sender, key: str, seconds: float, payload_type: int) -> Iterator[bytes]:
-    """One packet for each 20 ms while `key` is held, then two more that repeat its end (§2.5.1.4).
+    """A packet in place of each of voice while `key` is held, then two more that repeat its end (§2.5.1.4).
 
-    The sender's clock moves on with each packet, as it would with voice.
+    So updates are as far apart as voice packets are: 10 to 60 ms, where §2.5.1.3 says 50. The sender's clock
+    moves on with each packet, as it would with voice.
     """
     event = KEYS.index(key)
-    left = max(_STEP, round(seconds * _CLOCK / _STEP) * _STEP)
+    left = max(_FRAME, round(seconds * _CLOCK / _FRAME) * _FRAME)
     began, held, marker = sender.timestamp, 0, True
     while left > 0:
         if held == _LONGEST:
             began, held = (began + _LONGEST) & 0xFFFFFFFF, 0
-        step = min(_STEP, left, _LONGEST - held)
+        step = min(sender.step, left, _LONGEST - held)
         held, left = held + step, left - step
         payload = struct.pack("!BBH", event, _VOLUME | (0x80 if left <= 0 else 0), held)
         yield _next(sender, payload_type, marker, began, payload)
@@ -100,5 +101,5 @@ def send_key(sender: Sender, key: str, seconds: float, payload_type: int) -> Ite
 
 def _next(sender: Sender, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> bytes:
     packet = sender.event(payload_type, marker, timestamp, payload)
-    sender.skip(_STEP)
+    sender.skip(sender.step)
     return packet

@@ -17,9 +17,11 @@ class NoPorts(Exception):
 
 
 def udp_socket(host: str, port: int) -> socket.socket:
-    """A bound UDP socket that never blocks."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    """A bound UDP socket that never blocks, of IPv4 or IPv6 as the host's address is."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
+        if ":" in host:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.setblocking(False)
         bound.bind((host, port))
     except BaseException:

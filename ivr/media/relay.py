@@ -1,8 +1,8 @@
 """One way of a bridge: what one far end says, on its way to another. Pure.
 
-Voice is queued and leaves with the 20 ms clock of the leg that sends it, so that this leg's SSRC, sequence
-and clock go on as they were, whatever the far end's packets are numbered and however long they are. A key is
-held as long as the far end holds it, by our own clock too (RFC 4733 §2.5.1).
+Voice is queued as frames of 20 ms and leaves with the clock of the leg that sends it, so that this leg's
+SSRC, sequence and clock go on as they were, whatever the far end's packets are numbered and however long they
+are. A key is held as long as the far end holds it, by our own clock too (RFC 4733 §2.5.1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST = 6  # frames; more is a delay that people hear, so the oldest go
 _CALM, _CALMEST = 25, 1600  # frames in a row with one to spare after which one is left out: 0.5 s, 32 s
 _MISORDER = 100  # RFC 3550 A.1: what is further behind is no late packet, the far end began anew
 _LONGEST = 0xFFFF  # RFC 4733 §2.5.1.3
-_SILENT_TICKS = 10  # a key whose packets stop for 200 ms is up, its end was lost
+_SILENT = 1600  # samples: a key whose packets stop for 200 ms is up, its end was lost
 _ENDS = 3  # RFC 4733 §2.5.1.4
 
 
@@ -81,13 +81,15 @@ class VoiceRelay:
         else:
             self._spared = self._spared_before  # the queue ran out by the pause alone
 
-    def frame(self, codec: Codec) -> bytes | None:
-        """The next 20 ms in `codec`."""
+    def frame(self, codec: Codec, more: int = 0) -> bytes | None:
+        """The next 20 ms in `codec`; `more` frames after it leave in the same packet."""
         frames = self._frames
         if not frames:
             self._dry = not self._paused
             return None
         if self._paused:
+            if len(frames) <= more:  # they leave at the packet's end: what follows them comes by the next one
+                return None
             self._paused = False
             if len(frames) < self._ready:  # 20 ms more, and no longer, for the second
                 return None
@@ -139,16 +141,17 @@ class HeldKey(Iterator[bytes]):
         flags = self._volume | (0x80 if self._ends else 0)
         payload = struct.pack("!BBH", self._code, flags, self._held)
         packet = self._sender.event(self._type, first, began, payload)
-        self._sender.skip(_FRAME)
+        self._sender.skip(self._sender.step)
         return packet
 
     def _hold(self) -> None:
-        """Another 20 ms of it, or another telling of its end, which isn't before it was as long as theirs."""
-        self._quiet += 1
-        self._up = self._up or self._quiet > _SILENT_TICKS
+        """Another packet's time of it, or another telling of its end, not before it was as long as theirs."""
+        step = self._sender.step
+        self._quiet += step
+        self._up = self._up or self._quiet > _SILENT
         if not self._ends:
-            self._held = min(_LONGEST, self._held + _FRAME)
-            self._total += _FRAME
+            self._held = min(_LONGEST, self._held + step)
+            self._total += step
         if self._up and self._total >= self._told:
             self._ends += 1
 

@@ -17,18 +17,21 @@ from ivr.events import (
 from ivr.media import g711
 from ivr.media.rtp import RtpPacket
 
-__all__ = ["Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
+__all__ = ["COMFORT_NOISE", "Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
 
+# RFC 3389. We offer none and send silence as silence, so that none should come: a far end that detects voice
+# leaves holes in what is recorded. Some send it nevertheless.
+COMFORT_NOISE = 13
 _OUR_EVENT_TYPE = 101  # what our SDP names: they send keys by ours, we by theirs (RFC 3264 §5.1)
 _STATIC: dict[int, Codec] = {number: codec for codec, number in g711.PAYLOAD_TYPES.items()}
 
-Address = tuple[str, int]
+Address = tuple[str, int]  # of IPv6 the system adds flow and scope, of which nobody asks
 Hear = Callable[[RtpPacket, Codec, float], None]  # a voice packet, its law, when it came: monotonic seconds
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLost:
-    """No packet came for as long as the settings bear."""
+    """Nothing that was agreed came for as long as the settings bear, nor a word that they are silent."""
 
     call: str
     at: float
@@ -47,11 +50,11 @@ MediaEvent = (
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where the far end's voice is received, and how.
+    """Where the far end's voice is received, and how; RTCP at `rtcp_host` where that is another.
 
     `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
     where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
-    nothing comes (RFC 3264 §8.4).
+    nothing comes (RFC 3264 §8.4). `ptime` is ms in each packet towards it, of 10, 20, 30, 40 and 60.
     """
 
     address: Address
@@ -62,6 +65,8 @@ class Remote:
     hosts: frozenset[str]
     sends: bool = True
     receives: bool = True
+    ptime: int = 20
+    rtcp_host: str | None = None
 
     def codec_of(self, payload_type: int) -> Codec | None:
         """The law of a voice packet from there: they send by our description, or by what ours echoed."""

@@ -1,12 +1,12 @@
-"""RTP and RTCP packets and the state of their two ends (RFC 3550). Pure: octets and `now` in, octets out."""
+"""RTP packets and the state of their two ends (RFC 3550). Pure: octets and `now` in, octets out."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["BadPacket", "Receiver", "Report", "RtpPacket", "Sender", "check_rtcp", "parse"]
+__all__ = ["BadPacket", "Receiver", "ReportBlock", "RtpPacket", "Sender", "parse"]
 
 _HEADER = struct.Struct("!BBHII")
 _VERSION = 0x80
@@ -28,6 +28,23 @@ class RtpPacket(NamedTuple):
     timestamp: int
     ssrc: int
     payload: bytes
+
+
+class ReportBlock(NamedTuple):
+    """What one end heard of a source (RFC 3550 §6.4.1).
+
+    `fraction` of 256 packets were lost since the block before it, `lost` since the beginning, below 0 where
+    packets come twice; `jitter` is in samples. `lsr` names the source's last SR, `dlsr` is how long before
+    this report it came, in 1/65536 s; 0 where none did.
+    """
+
+    ssrc: int
+    fraction: int
+    lost: int
+    highest: int
+    jitter: int
+    lsr: int
+    dlsr: int
 
 
 def parse(datagram: bytes) -> RtpPacket:
@@ -57,25 +74,13 @@ def parse(datagram: bytes) -> RtpPacket:
     return RtpPacket(second & 0x7F, bool(second & 0x80), sequence, timestamp, ssrc, datagram[begin:end])
 
 
-def check_rtcp(datagram: bytes) -> None:
-    """BadPacket unless `datagram` may be a compound RTCP packet (RFC 3550 A.2)."""
-    if len(datagram) < 8 or datagram[0] & 0xE0 != _VERSION or datagram[1] not in (200, 201):
-        raise BadPacket("not a compound RTCP packet that begins with a report")
-    at = 0
-    while at < len(datagram):
-        if len(datagram) < at + 4 or datagram[at] >> 6 != 2:
-            raise BadPacket("an RTCP packet inside is malformed")
-        at += 4 + 4 * struct.unpack_from("!H", datagram, at + 2)[0]
-    if at != len(datagram):
-        raise BadPacket("RTCP lengths don't add up")
-
-
 @dataclass(slots=True)
 class Sender:
     """The sending end: one SSRC, its sequence and its clock of 8 kHz.
 
-    The start values should be random (§5.1); whoever makes a Sender draws them. `frame` takes the next
-    20 ms; `event` sends within a frame's time without moving the clock.
+    The start values should be random (§5.1); whoever makes a Sender draws them. `frame` takes the voice of
+    the next packet; `event` sends within a packet's time without moving the clock. `step` is that time, in
+    samples.
     """
 
     ssrc: int
@@ -83,6 +88,7 @@ class Sender:
     timestamp: int
     packets: int = 0
     octets: int = 0
+    step: int = 160
 
     def frame(self, payload_type: int, payload: bytes) -> bytes:
         """The packet of the next frame; the marker is set on the first one (RFC 3551 §4.1)."""
@@ -111,18 +117,23 @@ class Sender:
 class Receiver:
     """The receiving end: what a report block tells of one source (RFC 3550 A.1, A.3, A.8).
 
-    A new SSRC begins anew: a far end may change it with a re-INVITE.
+    A new SSRC begins anew: a far end may change it with a re-INVITE. `interval` is how many packets the last
+    block was about.
     """
 
     ssrc: int | None = None
     received: int = 0
+    interval: int = 0
     _base: int = 0
     _highest: int = 0
     _cycles: int = 0
     _bad: int | None = None
     _transit: int | None = None
+    _stamp: int | None = None
     _jitter: float = 0.0
-    _prior: tuple[int, int] = field(default=(0, 0))
+    _prior: tuple[int, int] = (0, 0)
+    _before: tuple[int, int] = (0, 0)  # received and lost of the sources before this one
+    _their_report: tuple[int, float] | None = None
 
     def take(self, packet: RtpPacket, now: float) -> bool:
         """Count a packet. False for one so far out of sequence that it must prove itself first (A.1)."""
@@ -131,6 +142,9 @@ class Receiver:
         elif not self._in_sequence(packet):
             return False
         self.received += 1
+        if packet.timestamp == self._stamp:  # a key's next packet: its time isn't told (RFC 4733 §2.1)
+            return True
+        self._stamp = packet.timestamp
         arrival = int(now * 8000) & 0xFFFFFFFF
         transit = (arrival - packet.timestamp) & 0xFFFFFFFF
         if self._transit is not None:
@@ -140,9 +154,11 @@ class Receiver:
         return True
 
     def _restart(self, packet: RtpPacket) -> None:
+        self._before = self.received_of_all, self.lost_of_all
         self.ssrc, self.received, self._cycles = packet.ssrc, 0, 0
         self._base = self._highest = packet.sequence
-        self._bad, self._transit, self._jitter, self._prior = None, None, 0.0, (0, 0)
+        self._bad, self._transit, self._stamp, self._jitter, self._prior = None, None, None, 0.0, (0, 0)
+        self._their_report = None
 
     def _in_sequence(self, packet: RtpPacket) -> bool:
         ahead = (packet.sequence - self._highest) & 0xFFFF
@@ -157,60 +173,40 @@ class Receiver:
             self._restart(packet)  # two in a row: the far end began anew without saying so
         return True
 
-    def block(self) -> bytes:
-        """The report block of RFC 3550 §6.4.1; empty while nothing came."""
+    @property
+    def _expected(self) -> int:
+        return 0 if self.ssrc is None else self._cycles + self._highest - self._base + 1
+
+    @property
+    def received_of_all(self) -> int:
+        """Packets of every source that there was."""
+        return self._before[0] + self.received
+
+    @property
+    def lost_of_all(self) -> int:
+        """Below 0 where packets come twice."""
+        return self._before[1] + self._expected - self.received
+
+    def hear_report(self, sent_at: int, now: float) -> None:
+        """The source's SR of that NTP time (its middle 32 bits) came at `now`."""
+        self._their_report = sent_at, now
+
+    def block(self, now: float) -> ReportBlock | None:
+        """What a report at `now` tells of the source; None while nothing came."""
         if self.ssrc is None:
-            return b""
-        highest = self._cycles + self._highest
-        expected = highest - self._base + 1
-        lost = max(-0x800000, min(0x7FFFFF, expected - self.received))
-        interval = expected - self._prior[0], self.received - self._prior[1]
+            return None
+        expected = self._expected
+        self.interval = expected - self._prior[0]
+        gone = self.interval - (self.received - self._prior[1])
         self._prior = expected, self.received
-        gone = interval[0] - interval[1]
-        fraction = min(255, (gone << 8) // interval[0]) if interval[0] > 0 and gone > 0 else 0
-        return struct.pack(
-            "!IIIIII",
+        fraction = min(255, (gone << 8) // self.interval) if self.interval > 0 and gone > 0 else 0
+        lsr, came_at = self._their_report or (0, now)
+        return ReportBlock(
             self.ssrc,
-            fraction << 24 | lost & 0xFFFFFF,
-            highest & 0xFFFFFFFF,
+            fraction,
+            max(-0x800000, min(0x7FFFFF, expected - self.received)),
+            (self._cycles + self._highest) & 0xFFFFFFFF,
             int(self._jitter),
-            0,
-            0,
+            lsr,
+            int((now - came_at) * 65536) & 0xFFFFFFFF,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an RTCP report is made of. `cname` names this end for the session (§6.5.1)."""
-
-    sender: Sender
-    receiver: Receiver
-    cname: str
-
-    def packet(self, wall: float, bye: bool = False) -> bytes:
-        """A compound packet: SR, or RR while nothing was sent; SDES; and BYE at the end (§6.1, §6.6).
-
-        `wall` is seconds since 1970, for the NTP timestamp.
-        """
-        return self._report(wall) + self._names() + (self._bye() if bye else b"")
-
-    def _report(self, wall: float) -> bytes:
-        block = self.receiver.block()
-        count = 1 if block else 0
-        sender = self.sender
-        if not sender.packets:
-            return struct.pack("!BBHI", _VERSION | count, 201, 1 + len(block) // 4, sender.ssrc) + block
-        ntp = int((wall + 2_208_988_800) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
-        info = struct.pack(
-            "!QIII", ntp, sender.timestamp, sender.packets & 0xFFFFFFFF, sender.octets & 0xFFFFFFFF
-        )
-        return struct.pack("!BBHI", _VERSION | count, 200, 6 + len(block) // 4, sender.ssrc) + info + block
-
-    def _names(self) -> bytes:
-        name = self.cname.encode()[:255]
-        item = struct.pack("!IBB", self.sender.ssrc, 1, len(name)) + name
-        item += bytes(4 - len(item) % 4)  # at least one null ends the list
-        return struct.pack("!BBH", _VERSION | 1, 202, len(item) // 4) + item
-
-    def _bye(self) -> bytes:
-        return struct.pack("!BBHI", _VERSION | 1, 203, 1, self.sender.ssrc)

@@ -1,4 +1,4 @@
-"""One call's media: its two sockets, what it sends each 20 ms, and what it hears.
+"""One call's media: its two sockets, what it sends with each packet, and what it hears.
 
 The socket stays unconnected until the first valid packet from the signalled host, or from the trunk's own
 where it sits behind a NAT; then it is connected, and the kernel drops strangers.
@@ -24,25 +24,29 @@ from ivr.events import (
     RecordingFinished,
 )
 from ivr.media import g711
-from ivr.media.audio import FRAME_SAMPLES, Audio
+from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.machine import MachineEar
 from ivr.media.ports import udp_socket
+from ivr.media.quality import MediaQuality, QualityMeter
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
-from ivr.media.remote import Address, Hear, MediaEvent, MediaLost, Remote
-from ivr.media.rtp import BadPacket, Receiver, Report, RtpPacket, Sender, check_rtcp, parse
+from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
+from ivr.media.rtcp import TheirReport, read_reports, round_trip, write_report
+from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 
 __all__ = ["MediaSession"]
 
-_COMFORT_NOISE = 13  # RFC 3389
-_NOWHERE = "0.0.0.0"  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
+_NOWHERE = ("0.0.0.0", "::")  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 
 
 class MediaSession:
-    """Made by the loop, which calls `tick` each 20 ms once started, and `read…` when a packet is there."""
+    """Made by the loop, which calls `tick` for each packet once started, and `read…` when one is there.
+
+    All voice is stored in frames of 20 ms; `ptime` is how many ms of it leave with each tick.
+    """
 
     def __init__(
         self,
@@ -62,17 +66,20 @@ class MediaSession:
         self._left: Address | None = None
         self._stragglers = 0
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
-        self._receiver = Receiver()
+        self._receiver, self._meter = Receiver(), QualityMeter()
+        self._their_count: int | None = None
+        self._wall = time.time() - time.monotonic()  # kept: a clock that is set makes no round trip longer
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
         self._keys_out: deque[Iterator[bytes]] = deque()
+        self._rest = b""  # of a frame whose beginning has left, where packets aren't whole frames
         self._audio: Audio | None = None
         self._token, self._index = "", 0
         self._recorder: Recorder | None = None
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
-        self._started = self._early = self._lost = False
+        self._started = self._early = self._lost = self._nowhere = False
         self._heard_at = self._report_at = 0.0
 
     def hears(self, other: MediaSession) -> bool:
@@ -84,13 +91,26 @@ class MediaSession:
         """When the far end's last packet came, None before the first."""
         return None if self._source is None else self._heard_at
 
+    @property
+    def ptime(self) -> int:
+        """ms in each packet that we send, and between two of them."""
+        return FRAME_MS if self.remote is None else self.remote.ptime
+
+    @property
+    def quality(self) -> MediaQuality | None:
+        """How the voice went until now; None before the answer."""
+        return self._meter.result(self._sender, self._receiver) if self._started else None
+
     # -- orders
 
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
-        if self.remote is not None and remote.address[0] == _NOWHERE:
+        self._nowhere = remote.address[0] in _NOWHERE
+        if self.remote is not None and self._nowhere:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
+        if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
+            self._rest, self._sender.step = b"", remote.ptime * FRAME_SAMPLES // FRAME_MS
         self.remote = remote
         return moved and self._source is not None
 
@@ -164,25 +184,28 @@ class MediaSession:
     def close(self) -> None:
         self.part()
         if self._started:
-            self._send_report(bye=True)
+            self._send_report(time.monotonic(), bye=True)
         self.rtp.close()
         self.rtcp.close()
 
     # -- the sending clock. This is the hot path: each call comes through here 50 times a second.
 
     def tick(self, now: float) -> None:
-        """Send the next 20 ms."""
+        """Send the next packet."""
         remote = self.remote
         if self._recorder is not None and now >= self._recorder.ends_at:
             self.stop_recording(now)
         if remote is None or not (remote.receives and remote.sends):
             self._heard_at = now  # nothing is to come of who holds, so nothing is lost
+        if now >= self._report_at:
+            self._report_at = now + _REPORT_EVERY
+            self._send_report(now)
         if remote is None or not remote.sends:
-            self._sender.skip(FRAME_SAMPLES)
+            self._sender.skip(self._sender.step)
             return
-        # Their voice is taken at each tick, said or not: what waited while we said something else is over.
-        heard = self._bridged_voice(remote.codec) if self._bridged else None
-        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, heard, now)
+        next_voice = self._frame if remote.ptime == FRAME_MS else self._packed
+        voice = next_voice(remote.codec, now)
+        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, voice, now)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -190,28 +213,37 @@ class MediaSession:
                 self.rtp.sendto(packet, remote.address)
         except OSError:  # a full buffer, or an ICMP refusal of an earlier packet: voice goes on
             self._counters["rtp_send_failed"] += 1
-        if self._audio is not None:
-            self._advance(self._audio, now)
-        if now >= self._report_at:
-            self._report_at = now + _REPORT_EVERY
-            self._send_report()
         if now - self._heard_at > self._lost_after and not self._lost:
             self._lost = True
             self._emit(MediaLost(self.call, now))
 
-    def _voice_packet(self, remote: Remote, heard: bytes | None, now: float) -> bytes:
-        audio = self._audio
-        if audio is None or self._index >= len(audio):
-            payload = heard or g711.SILENT_FRAMES[remote.codec]
-        else:
-            payload = audio.frames(remote.codec)[self._index]
+    def _voice_packet(self, remote: Remote, voice: bytes, now: float) -> bytes:
         if self._ear is not None:
-            self._ear.say(payload, remote.codec, now, self._sender.timestamp)
-        return self._sender.frame(remote.voice_type, payload)
+            self._ear.say(voice, remote.codec, now, self._sender.timestamp)
+        return self._sender.frame(remote.voice_type, voice)
 
-    def _bridged_voice(self, codec: Codec) -> bytes | None:
+    def _packed(self, codec: Codec, now: float) -> bytes:
+        """The next packet's voice, where that isn't a frame; what is left of a frame leads the next."""
+        size, octets = self._sender.step, self._rest
+        while (missing := size - len(octets)) > 0:
+            octets += self._frame(codec, now, (missing - 1) // FRAME_SAMPLES)
+        self._rest = octets[size:]
+        return octets[:size]
+
+    def _frame(self, codec: Codec, now: float, more: int = 0) -> bytes:
+        """The next 20 ms; `more` frames after it leave in the same packet."""
+        # Their voice is taken, said or not: what waited while we said something else is over.
+        heard = self._bridged_voice(codec, more) if self._bridged else None
+        audio = self._audio
+        if audio is None:
+            return heard or g711.SILENT_FRAMES[codec]
+        frames, index = audio.frames(codec), self._index
+        self._advance(audio, now)
+        return frames[index] if index < len(frames) else heard or g711.SILENT_FRAMES[codec]
+
+    def _bridged_voice(self, codec: Codec, more: int) -> bytes | None:
         """The next 20 ms of whom it hears; None where nobody speaks."""
-        frames = [frame for relay in self._bridged.values() if (frame := relay.voice.frame(codec))]
+        frames = [frame for relay in self._bridged.values() if (frame := relay.voice.frame(codec, more))]
         if len(frames) < 2:
             return frames[0] if frames else None
         return g711.mix(frames, codec)
@@ -225,7 +257,7 @@ class MediaSession:
         return None
 
     def _advance(self, audio: Audio, now: float) -> None:
-        """A frame of `audio` has left."""
+        """A frame of `audio` leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
         self._index += 1
         if self._index == 1:
             self._emit(PlaybackStarted(self.call, now, self._token))
@@ -233,19 +265,22 @@ class MediaSession:
             self._audio = None
             self._emit(PlaybackFinished(self.call, now, self._token))
 
-    def skip(self, frames: int) -> None:
+    def skip(self, packets: int) -> None:
         """The loop was stopped for so long: let the clock catch up without a burst."""
-        self._sender.skip(frames * FRAME_SAMPLES)
+        self._sender.skip(packets * self._sender.step)
 
-    def _send_report(self, bye: bool = False) -> None:
-        remote = self.remote
-        if remote is None or not remote.sends:
+    def _send_report(self, now: float, bye: bool = False) -> None:
+        """Also to who holds by a direction (RFC 3264 §8.4), though not to one that is nowhere."""
+        remote, block = self.remote, self._receiver.block(now)
+        if block is not None:
+            self._meter.ours(block, self._receiver.interval)
+        if remote is None or self._nowhere:
             return
-        to = (remote.address[0], remote.rtcp_port)
-        if self._source not in (None, remote.address):  # behind a NAT: the pair's other port
+        to = (remote.rtcp_host or remote.address[0], remote.rtcp_port)
+        if self._source is not None and self._source[:2] != remote.address:  # behind a NAT: the other port
             to = (self._source[0], self._source[1] + 1)
         cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
-        report = Report(self._sender, self._receiver, cname).packet(time.time(), bye)
+        report = write_report(self._sender, block, cname, self._wall + now, bye)
         try:
             self.rtcp.sendto(report, to)
         except (OSError, OverflowError):  # or the port after 65535
@@ -277,20 +312,35 @@ class MediaSession:
         if self._source is None and not self._learn(packet, source):
             return
         self._receiver.take(packet, now)
-        self._heard_at = now
         self._hear(packet, now)
 
     def read_rtcp(self, now: float) -> None:
-        """Take one datagram of the RTCP port. Reports are only checked: nobody's rate depends on them."""
+        """Take one datagram of the RTCP port. A BYE ends nothing: SIP does."""
         try:
             datagram, source = self.rtcp.recvfrom(2048)
         except OSError:
             return
+        if self.remote is None or source[0] not in self.remote.hosts:
+            self._counters.oddity("rtcp_stranger", source)
+            return
         try:
-            check_rtcp(datagram)
-            self._counters["rtcp_received"] += 1
+            reports = read_reports(datagram)
         except BadPacket as error:
             self._counters.oddity("rtcp_malformed", source, str(error))
+            return
+        self._counters["rtcp_received"] += 1
+        for report in reports:
+            self._hear_report(report, now)
+
+    def _hear_report(self, report: TheirReport, now: float) -> None:
+        if report.sent_at and report.ssrc == self._receiver.ssrc:
+            self._receiver.hear_report(report.sent_at, now)
+        if report.packets is None or report.packets == self._their_count:
+            self._heard_at = now  # they say that they are there, and send nothing: silence (RFC 3551 §4.1)
+        self._their_count = report.packets
+        for block in report.blocks:
+            if block.ssrc == self._sender.ssrc:
+                self._meter.theirs(block, round_trip(block, self._wall + now))
 
     def _may_learn(self, source: Address) -> bool:
         if self._source is not None or self.remote is None:
@@ -302,7 +352,7 @@ class MediaSession:
 
     def _learn(self, packet: RtpPacket, source: Address) -> bool:
         remote, kind = self.remote, packet.payload_type
-        if remote is None or not (remote.codec_of(kind) or remote.is_event(kind)):
+        if remote is None or not (remote.codec_of(kind) or remote.is_event(kind) or kind == COMFORT_NOISE):
             self._counters.oddity("rtp_other_type", source, f"payload type {kind}")
             return False
         try:
@@ -318,9 +368,11 @@ class MediaSession:
         if remote is None:
             return
         if remote.is_event(packet.payload_type):
+            self._heard_at = now
             if self._started:
                 self._hear_key(packet, now)
         elif codec := remote.codec_of(packet.payload_type):
+            self._heard_at = now
             if not self._started and not self._early:
                 self._early = True
                 self._emit(EarlyMedia(self.call, now))
@@ -334,7 +386,9 @@ class MediaSession:
                 self._listener(packet.payload, codec, now)
             for other in self._bridged:
                 other._bridged[self].voice.take(packet, codec)
-        elif packet.payload_type != _COMFORT_NOISE:
+        elif packet.payload_type == COMFORT_NOISE:
+            self._heard_at = now
+        else:
             self._counters["rtp_other_type"] += 1
 
     def _screen(self, ear: MachineEar, packet: RtpPacket, codec: Codec, now: float) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ivr.sip.errors import BadDescription
-from ivr.sip.headers import is_ipv4
+from ivr.sip.headers import ip_of
 
-__all__ = ["Description", "Stream", "parse_description"]
+__all__ = ["Description", "Stream", "address_of", "parse_description"]
 
 Attribute = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One m-line; `connection` is its own IPv4 address, "" when it has none that we can use."""
+    """One m-line; `connection` is its own address in its one spelling, "" when it is of no kind we know."""
 
     kind: str
     port: int
@@ -66,15 +66,21 @@ def _stream(lines: list[str]) -> Stream:
 
 
 def _connection(lines: list[str]) -> str | None:
-    """The IPv4 address of the first c=, None without one, "" where it is of another kind."""
+    """The address of the first c=, None without one, "" where it is no IPv4 or IPv6 address."""
     for line in lines:
         if line.startswith("c="):
             words = line[2:].split()
             if len(words) != 3:
                 raise BadDescription(f"a c-line {line[:40]!r}")
-            host = words[2].partition("/")[0]
-            return host if words[:2] == ["IN", "IP4"] and is_ipv4(host) else ""
+            return address_of(words)
     return None
+
+
+def address_of(words: list[str]) -> str:
+    """What three words say, as in "IN IP6 2001:db8::1"; "" where that is no address of the kind they name."""
+    address = ip_of(words[2].partition("/")[0]) or ""
+    kind = "IP6" if ":" in address else "IP4"
+    return address if words[:2] == ["IN", kind] and "%" not in address else ""
 
 
 def _attributes(lines: list[str]) -> tuple[Attribute, ...]:

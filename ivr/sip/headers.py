@@ -21,7 +21,6 @@ __all__ = [
     "Via",
     "bracketed",
     "ip_of",
-    "is_ipv4",
     "is_token",
     "parse_cseq",
     "parse_name_addr",
@@ -36,7 +35,6 @@ __all__ = [
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _HOST = re.compile(r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]")
-_IPV4 = re.compile(r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}", re.ASCII)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]/@]+")  # a parameter's value that needs no quotes
 
@@ -58,10 +56,6 @@ def ip_of(text: str) -> str | None:
 def bracketed(host: str) -> str:
     """A host as URIs and Via write it: IPv6 addresses in brackets (RFC 3261 §25.1, RFC 5118 §4.1)."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def is_ipv4(text: str) -> bool:
-    return _IPV4.fullmatch(text) is not None
 
 
 def printable(text: str) -> str:

@@ -86,7 +86,7 @@ class Reception:
             return
         try:
             offer = sdp_of(incoming.request)
-            media = None if offer is None else offered(offer)
+            media = None if offer is None else offered(offer, endpoint.config.host)
         except BadMessage as bad:
             accepted = (("Accept", "application/sdp"),) if bad.status == 415 else ()
             endpoint.respond(incoming, bad.status, now, headers=accepted)

@@ -32,6 +32,7 @@ ONE_OUT = "one call out at a time"
 NO_MACHINE = "tell a machine that took the call"
 MACHINE = "13803791277"
 NO_TAP = "hand on what is said"
+NO_COUNT = "count packets"
 
 
 @pytest.fixture(params=LINES)
@@ -83,6 +84,19 @@ def test_a_whole_call(driver: Driver) -> None:
         Ended,
     ]
     assert [event.token for event in driver.of(PlaybackFinished)] == ["rating", "solved"]
+
+
+@pytest.mark.cant("simulated", NO_COUNT)
+@pytest.mark.cant("pyvoip", NO_COUNT)
+def test_how_the_voice_went_is_told_with_the_end(driver: Driver) -> None:
+    answered(driver, 1)
+    driver.line.play("c1", "rating", PROMPT)
+    driver.wait_for(PlaybackFinished)
+    driver.line.hangup("c1")
+    quality = driver.ended().quality
+    if quality is None:
+        raise LineError("it counts no packets")
+    assert quality.sent >= len(PROMPT) and quality.received > 0 and quality.lost == 0
 
 
 def test_a_key_began_after_its_prompt_and_time_never_runs_back(driver: Driver) -> None:

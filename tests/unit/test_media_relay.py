@@ -50,6 +50,16 @@ def test_packets_of_any_length_leave_as_20_ms() -> None:
     assert heard(relay, 6) == FRAMES[:6]
 
 
+def test_who_begins_to_speak_is_heard_at_the_end_of_a_long_packet() -> None:
+    """Three frames leave together: at its beginning, the first would be torn from those that follow."""
+    relay = VoiceRelay()
+    relay.take(packet(0, FRAMES[0]), "pcma")
+    assert [relay.frame("pcma", more) for more in (2, 1, 0)] == [None, None, FRAMES[0]]
+    for number in (1, 2, 3):
+        relay.take(packet(number, FRAMES[number]), "pcma")
+    assert [relay.frame("pcma", more) for more in (2, 1, 0)] == FRAMES[1:4]
+
+
 def test_a_far_end_may_begin_anew() -> None:
     relay = VoiceRelay()
     for sequence, number in ((5000, 0), (5001, 1), (12, 2), (13, 3)):  # without another SSRC

@@ -53,7 +53,25 @@ EVENTS = ("a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15")
         (("m=audio 30000 RTP/AVP 8 96", *EVENTS), replace(PLAIN, dtmf_payload=96)),  # their own number
         (("m=audio 30000 RTP/AVP 8", "a=ptime:30"), replace(PLAIN, ptime=30)),
         (("m=audio 30000 RTP/AVP 8", "a=ptime:2000"), PLAIN),  # nonsense: 20
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:30.0"), replace(PLAIN, ptime=30)),  # RFC 8866: may be a real
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:50"), replace(PLAIN, ptime=40)),  # the next that we can
+        (("m=audio 30000 RTP/AVP 8", "a=maxptime:10"), replace(PLAIN, ptime=10)),  # 20 would be too long
+        (("m=audio 30000 RTP/AVP 8", "a=maxptime:150"), PLAIN),  # they bear more than we send
+        (("m=audio 30000 RTP/AVP 8", "a=ptime:60", "a=maxptime:40"), replace(PLAIN, ptime=40)),
+        (("a=ptime:60", "m=audio 30000 RTP/AVP 8"), replace(PLAIN, ptime=60)),  # of the whole session
         (("m=audio 30000 RTP/AVP 8", "a=rtcp:40001 IN IP4 192.0.2.2"), replace(PLAIN, rtcp_port=40001)),
+        (
+            ("m=audio 30000 RTP/AVP 8", "a=rtcp:40001 IN IP4 192.0.2.9"),
+            replace(PLAIN, rtcp_port=40001, rtcp_host="192.0.2.9"),
+        ),
+        (
+            (
+                "m=audio 30000 RTP/AVP 8",
+                "a=rtcp:40001 IN IP6 2001:db8::9",
+            ),  # not of our kind: by voice's host
+            replace(PLAIN, rtcp_port=40001),
+        ),
+        (("m=audio 30000 RTP/AVP 8", "a=rtcp:0"), PLAIN),
         (("m=audio 30000 RTP/AVP 8", "c=IN IP4 192.0.2.3"), replace(PLAIN, host="192.0.2.3")),  # m's own c=
         (("m=audio 30000 RTP/AVP 8", "a=sendonly"), replace(PLAIN, sends=False)),  # hold
         (("m=audio 30000 RTP/AVP 8", "a=recvonly"), replace(PLAIN, receives=False)),
@@ -67,7 +85,7 @@ EVENTS = ("a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15")
     ],
 )
 def test_what_they_offer(lines: tuple[str, ...], expected: Media) -> None:
-    assert offered(sdp(*lines)) == expected
+    assert offered(sdp(*lines), OURS.host) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,13 +98,14 @@ def test_what_they_offer(lines: tuple[str, ...], expected: Media) -> None:
         ("m=audio 30000 RTP/SAVP 8",),
         ("m=image 30000 udptl t38",),
         ("m=audio 30000 RTP/AVP 8", "c=IN IP6 2001:db8::1"),
+        ("m=audio 30000 RTP/AVP 8", "c=IN IP4 2001:db8::1"),
         ("m=audio 30000 RTP/AVP 8", "c=IN IP4 somewhere.example.com"),  # names aren't resolved here
         ("m=audio 30000 RTP/AVP 97", "a=rtpmap:97 PCMA/16000"),
     ],
 )
 def test_what_we_cant_take(lines: tuple[str, ...]) -> None:
     with pytest.raises(Unacceptable):
-        offered(sdp(*lines))
+        offered(sdp(*lines), OURS.host)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +123,51 @@ def test_what_we_cant_take(lines: tuple[str, ...]) -> None:
 )
 def test_what_is_no_description(body: bytes) -> None:
     with pytest.raises(BadDescription):
-        offered(body)
+        offered(body, OURS.host)
+
+
+OURS_IPV6 = LocalMedia("2001:db8::1", 20000)
+IPV6 = "c=IN IP6 2001:DB8:0:0::2"
+THERE = replace(PLAIN, host="2001:db8::2")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("m=audio 30000 RTP/AVP 8", IPV6), THERE),  # in its one spelling
+        (("m=audio 30000 RTP/AVP 8", "c=IN IP6 ::"), replace(THERE, host="::", sends=False)),
+        (
+            ("m=audio 30000 RTP/AVP 8", IPV6, "a=rtcp:40001 IN IP6 2001:db8::3"),
+            replace(THERE, rtcp_port=40001, rtcp_host="2001:db8::3"),
+        ),
+        # both kinds, as RFC 4091 had it and gateways still do: the one that we reach
+        (("m=audio 4000 RTP/AVP 8", "c=IN IP4 192.0.2.2", "m=audio 30000 RTP/AVP 8", IPV6), THERE),
+    ],
+)
+def test_what_they_offer_to_an_ipv6_address(lines: tuple[str, ...], expected: Media) -> None:
+    assert offered(sdp(*lines), OURS_IPV6.host) == expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("m=audio 30000 RTP/AVP 8",),  # the session's c= is IPv4
+        ("m=audio 30000 RTP/AVP 8", "c=IN IP6 192.0.2.2"),
+        ("m=audio 30000 RTP/AVP 8", "c=IN IP6 fe80::2%eth0"),  # a zone is nobody else's (RFC 4007 §11)
+    ],
+)
+def test_what_an_ipv6_address_cant_take(lines: tuple[str, ...]) -> None:
+    with pytest.raises(Unacceptable):
+        offered(sdp(*lines), OURS_IPV6.host)
+
+
+def test_our_descriptions_name_an_ipv6_address() -> None:
+    session = LocalSession("t0000001", OURS_IPV6)
+    answer, _ = session.answer(sdp("m=audio 30000 RTP/AVP 8", IPV6))
+    for body in (session.offer(), answer):
+        lines = body.decode().split("\r\n")
+        assert lines[1].endswith(" IN IP6 2001:db8::1") and lines[3] == "c=IN IP6 2001:db8::1"
+        assert offered(body, "2001:db8::9").host == "2001:db8::1"
 
 
 def test_every_stream_but_one_is_refused_in_its_place() -> None:
@@ -172,4 +235,4 @@ def test_nothing_else_is_raised(body: bytes) -> None:
     except (BadDescription, Unacceptable):
         return
     assert 0 < media.port < 65536
-    assert offered(answer).codec == media.codec
+    assert offered(answer, OURS.host).codec == media.codec
