@@ -8,7 +8,6 @@ import hmac
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -1003,6 +1002,7 @@ def add_commands() -> None:
     from callbacks.api.commands import command as token_command
     from callbacks.commands import audit, ledger, policy, simulate, source_count
     from ivr import flow_commands
+    from ivr.call_command import call
     from prompts.commands import command as prompts_command
     from scoring.commands import assess_command, close_month_command
     from scoring.month_heads import published_heads
@@ -1018,6 +1018,7 @@ def add_commands() -> None:
     main.add_command(close_month_command(_with_scoring))
     main.add_command(assess_command)
     main.add_command(flow_commands.command())
+    main.add_command(call)
 
 
 def _with_scoring(ctx: click.Context, work: Callable[[Context, ScoringSettings], Any]) -> Any:
@@ -1057,93 +1058,6 @@ def sms_parse(text: str, scale: str, as_json: bool) -> None:
     else:
         for name, value in found.items():
             click.echo(f"{name:10} {value}")
-
-
-@main.command()
-@click.argument("number")
-@click.option("--trunk", required=True, metavar="HOST:PORT", help="Where the call goes, an IPv4 address.")
-@click.option("--flow", "flow_name", default="satisfaction_survey", show_default=True)
-@click.option("--ring", type=click.FloatRange(0.2, 120), default=30.0, show_default=True, help="Seconds.")
-@click.option("--codec", type=click.Choice(["pcma", "pcmu"]), default="pcma", show_default=True)
-@click.option("--caller", default="037963110110", show_default=True, help="The number that is shown.")
-@click.option("--local", default=None, metavar="HOST", help="Our own address; loopback for a loopback trunk.")
-@click.option("--lang", type=click.Choice(["zh-CN", "en"]), default="zh-CN", show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def call(
-    number: str,
-    trunk: str,
-    flow_name: str,
-    ring: float,
-    codec: str,
-    caller: str,
-    local: str | None,
-    lang: str,
-    as_json: bool,
-) -> None:
-    """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
-    from dataclasses import asdict
-
-    from ivr.call import place_call
-    from ivr.flow_load import FLOWS, FlowError, load_flow
-    from ivr.line import Dial, LineError
-    from ivr.speech import SpokenPrompts
-    from prompts.catalogue import load_catalogue
-    from prompts.store import PromptStore
-
-    voice = _test_voice(trunk, caller, codec, local, ring)
-    day = datetime.now(UTC)
-    variables = {"cases": [{"month": day.month, "day": day.day, "category": "other", "round": 1}]}
-    path = FLOWS / f"{flow_name}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in FLOWS.glob("*.toml")))
-        raise click.BadParameter(f"no flow is named {flow_name!r}; there is {known}", param_hint="--flow")
-    order = Dial("test", number, "test", ring_timeout=ring, total_timeout=2 * ring, detect_machine=True)
-    try:
-        flow = load_flow(path, load_catalogue())
-        result = place_call(voice, order, flow, variables, SpokenPrompts(PromptStore(lang)))
-    except (LineError, FlowError) as error:
-        raise click.ClickException(str(error)) from None
-    found = asdict(result)
-    if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
-    else:
-        for name, value in found.items():
-            click.echo(f"{name:12} {value}")
-
-
-def _test_voice(trunk: str, caller: str, codec: str, local: str | None, ring: float) -> VoiceSettings:
-    """The settings of one test call: any free ports, one trunk, one codec."""
-    host, _, port = trunk.partition(":")
-    if not re.fullmatch(r"(\d{1,3}\.){3}\d{1,3}", host):
-        raise click.BadParameter(f"{host!r} is no IPv4 address", param_hint="--trunk")
-    here = local or ("127.0.0.1" if host.startswith("127.") else _address_towards(host))
-    try:
-        return VoiceSettings.model_validate(
-            {
-                "local_host": here,
-                "sip_port": 0,
-                "lines": 1,
-                "codecs": (codec,),
-                "ring_timeout": ring,
-                "total_timeout": 2 * ring,
-                "trunks": ({"name": "test", "host": host, "port": port or 5060, "caller_number": caller},),
-            }
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise click.ClickException(f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
-
-
-def _address_towards(host: str) -> str:
-    """Our own address on the way to `host`; nothing is sent."""
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((host, 5060))
-        except OSError as error:
-            raise click.ClickException(f"--trunk {host}: {error.strerror}") from None
-        return str(probe.getsockname()[0])
 
 
 @main.command()

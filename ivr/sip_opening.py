@@ -59,15 +59,16 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
 
 def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None) -> WirePlan:
     by_tls = [trunk for trunk in settings.trunks if trunk.transport == "tls"]
-    contexts = (
-        {verify: client_context(settings.tls, verify=verify) for verify in (True, False)} if by_tls else {}
-    )
+    contexts = {
+        trunk.name: client_context(settings.tls, authorities=trunk.tls_authorities, verify=trunk.tls_verify)
+        for trunk in by_tls
+    }
 
     def client_tls(hop: Hop) -> tuple[ssl.SSLContext, str]:
         trunk = _trunk_at(hop, by_tls, book)
         if trunk is None:
             raise ValueError(f"no trunk over TLS is at {hop.host}")
-        return contexts[trunk.tls_verify], trunk.tls_name or trunk.host
+        return contexts[trunk.name], trunk.tls_name or trunk.host
 
     return WirePlan(
         tcp=settings.tcp or settings.tls is not None or any(t.transport != "udp" for t in settings.trunks),

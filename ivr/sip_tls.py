@@ -42,14 +42,17 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
-def client_context(settings: TlsSettings | None, *, verify: bool) -> ssl.SSLContext:
-    """For trunks that we connect to. TlsError."""
+def client_context(
+    settings: TlsSettings | None, *, authorities: Path | None = None, verify: bool = True
+) -> ssl.SSLContext:
+    """For a trunk that we connect to; `authorities` are its own, before those of `settings`. TlsError."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings is not None:
         _load_own(context, settings)
-        if settings.authorities is not None:
-            _load_authorities(context, settings.authorities)
+        authorities = authorities or settings.authorities
+    if authorities is not None:
+        _load_authorities(context, authorities)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -73,4 +76,4 @@ def _load_authorities(context: ssl.SSLContext, path: Path | None) -> None:
     try:
         context.load_verify_locations(path)
     except (OSError, ssl.SSLError) as error:
-        raise TlsError(f"tls.authorities {path}: {error}") from error
+        raise TlsError(f"authorities {path}: {error}") from error

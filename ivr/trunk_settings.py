@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, model_validator
 
 from callbacks.settings import Section
@@ -43,6 +45,9 @@ class TrunkSettings(Section):
     transport: Transport = Field("udp", description="udp, tcp or tls")
     tls_name: str | None = Field(
         None, max_length=253, description="the name that its certificate must bear; none is host"
+    )
+    tls_authorities: Path | None = Field(
+        None, description="PEM file: who may have signed it; none: those of [voice.tls], or the machine's"
     )
     tls_verify: bool = Field(True, description="false: any certificate will do, also a stranger's")
     lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")

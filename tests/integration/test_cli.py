@@ -250,6 +250,16 @@ def test_a_call_tells_what_came_of_it() -> None:
     assert (found["machine"], found["machine_sign"]) == (None, None)
 
 
+def test_a_call_leaves_its_trace(tmp_path: Path) -> None:
+    name = tmp_path / "first.call"
+    with running_city(quick_city()) as city:
+        where = f"127.0.0.1:{city.port}"
+        run("call", "13803790008", "--trunk", where, "--trace", str(name), "--json")
+    text = name.with_name("first.call.txt").read_text(encoding="utf-8")
+    assert [word in text for word in ("INVITE (SDP)", "404 ", " ACK ")] == [True] * 3
+    assert name.with_name("first.call.pcap").read_bytes().count(b"INVITE sip:13803790008@") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -257,7 +267,12 @@ def test_a_call_tells_what_came_of_it() -> None:
             ("--trunk", "127.0.0.1:5060", "--flow", "nothing"),
             "no flow is named 'nothing'; there is callback_line, inbound_110, sat",
         ),
-        (("--trunk", "example.invalid:5060"), "'example.invalid' is no IPv4 address"),
+        (("--trunk", "example.invalid:5060"), "--trunk example.invalid: "),  # nobody knows the name
+        (("--trunk", "127.0.0.1:5060:1"), "is no HOST:PORT"),
+        (("--trunk", "127.0.0.1:70000"), "trunks.0.port"),
+        (("--trunk", "127.0.0.1", "--certificate", __file__), "a certificate and its key go together"),
+        (("--trunk", "127.0.0.1", "--transport", "tls", "--authorities", __file__), "authorities "),
+        (("--trunk", "127.0.0.1", "--user", "office"), "username and password go together"),
     ],
 )
 def test_a_wrong_call_is_named(arguments: tuple[str, ...], told: str) -> None:

@@ -293,7 +293,7 @@ def test_faults_of_certificates_are_told_at_the_start(papers: Path, tmp_path: Pa
     for changes, told in [
         ({"certificate": tmp_path / "none.pem"}, "tls.certificate: there is no file"),
         ({"key": papers / "trunk.test.key"}, "tls.key .*trunk.test.key"),
-        ({"authorities": bad}, "tls.authorities"),
+        ({"authorities": bad}, "authorities .*bad.pem"),
     ]:
         with pytest.raises(LineError, match=told):
             SipLine(
