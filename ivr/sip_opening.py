@@ -14,6 +14,7 @@ from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import SipEndpoint
 from ivr.sip_tls import TlsError, client_context, server_context
+from ivr.sip_trunks import offerable
 from ivr.sip_wires import OnMessage, WirePlan
 from ivr.trunk_settings import TrunkSettings
 
@@ -54,6 +55,7 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
         transfers=takes_calls,
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
+        profiles=lambda source: offerable(source, settings.trunks, book),
     )
 
 
