@@ -42,6 +42,7 @@ PASSWORD = "HUIFANG_CALL_PASSWORD"
     "--trunk", required=True, metavar="HOST[:PORT]", help="Where the call goes: an address or a name."
 )
 @click.option("--transport", type=click.Choice(["udp", "tcp", "tls"]), default="udp", show_default=True)
+@click.option("--srtp", type=click.Choice(["off", "preferred", "required"]), default="off", show_default=True)
 @click.option("--user", default=None, help="The trunk's account, for digest.")
 @click.option("--password", default=None, help=f"Its password; better by the environment: {PASSWORD}.")
 @click.option(

@@ -260,9 +260,7 @@ class CityTrunk:
             del self._visits[call]
             agent.reject(call, 503, now, q850=34, text="no circuit")
             return
-        if event.offer is not None:
-            self._endpoint.agree(call, event.offer, event.source[0])
-        agent.answer(call, local, now)
+        self._endpoint.answer(call, local, event.source[0])
         match visit.citizen.behaviour:
             case Behaviour.MACHINE:
                 self._later(GREETING_AFTER, lambda _then: self._greet(call))

@@ -16,6 +16,7 @@ from ivr.media.remote import MediaEvent, Remote
 from ivr.media.session import MediaSession
 from ivr.rtp_loop import RtpLoop
 from ivr.sip.agent import AgentConfig, UserAgent
+from ivr.sip.crypto import new_cryptos
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (
     AckReceived,
@@ -34,7 +35,7 @@ from ivr.sip.events import (
 from ivr.sip.headers import ip_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import parse
-from ivr.sip.sdp import LocalMedia, Media
+from ivr.sip.sdp import LocalMedia, Media, Profiles
 from ivr.sip.transaction import Timers
 from ivr.sip_streams import Failed, Lost
 from ivr.sip_wires import SipWires, WirePlan
@@ -56,6 +57,7 @@ EndpointEvent = (
 
 _LARGEST_DATAGRAM = 1300  # octets of a request (RFC 3261 §18.1.1)
 _UDP_ALONE = WirePlan()
+_PLAIN = Profiles()
 
 
 class SipEndpoint:
@@ -79,6 +81,7 @@ class SipEndpoint:
         transfers: bool = False,
         plan: WirePlan = _UDP_ALONE,
         on_failed: Callable[[Hop], None] = lambda _: None,
+        profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
     ) -> None:
         self.counters = Counters()
         self._on_failed = on_failed
@@ -99,6 +102,7 @@ class SipEndpoint:
             transfers=transfers,
             tls_port=self.tls_port,
             largest_datagram=_LARGEST_DATAGRAM if plan.tcp else None,
+            profiles=profiles,
         )
         self.agent = UserAgent(config)
         self._loop.watch(self.wires.udp.fileno(), self._read)
@@ -110,10 +114,12 @@ class SipEndpoint:
         call: str,
         codecs: tuple[Codec, ...],
         listener: Callable[[bytes, Codec, float], None] | None = None,
+        profiles: Profiles = _PLAIN,
     ) -> LocalMedia:
-        """Open a port pair for `call`; NoPorts when none is left."""
+        """Open a port pair for `call`, for voice by these profiles; NoPorts when none is left."""
         session = self._sessions[call] = self._loop.open(call, listener)
-        return LocalMedia(self.host, session.port, codecs)
+        crypto = new_cryptos(secrets.token_bytes) if profiles.secure else ()
+        return LocalMedia(self.host, session.port, codecs, crypto=crypto, plain=profiles.plain)
 
     def agree(self, call: str, media: Media, also_from: str) -> None:
         """Send as their SDP says; voice may come from its host or, behind a NAT, from `also_from`."""
@@ -130,8 +136,16 @@ class SipEndpoint:
                 receives=media.receives,
                 ptime=media.ptime,
                 rtcp_host=media.rtcp_host,
+                keys=media.keys,
             )
             self._loop.negotiate(session, remote)
+
+    def answer(self, call: str, local: LocalMedia, also_from: str) -> None:
+        """Take a call, at once; what its offer and `local` agree holds from here on."""
+        media = self.agent.answer(call, local, time.monotonic())
+        if media is not None:
+            self.agree(call, media, also_from)
+        self.flush()
 
     def start_media(self, call: str, now: float) -> None:
         if session := self._sessions.get(call):

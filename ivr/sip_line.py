@@ -46,6 +46,7 @@ from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
 from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_opening import open_endpoint
+from ivr.sip_trunks import profiles_of, trunk_of
 from ivr.sip_wires import OnMessage
 from ivr.trunk_settings import TrunkSettings
 
@@ -59,14 +60,13 @@ _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 class _Call:
     """A call from `dial`, or its Incoming, to its Ended. `given_up` says why we ended it ourselves.
 
-    `hop` is where its messages go or came from; `offer` what an incoming call's INVITE asked for.
+    `hop` is where its messages go or came from.
     """
 
     order: Dial
     trunk: TrunkSettings
     hop: Hop
     incoming: bool = False
-    offer: Media | None = None
     rang: bool = False
     answered: bool = False
     given_up: str = ""
@@ -129,8 +129,9 @@ class SipLine:
         if (hop := self._book.hop(trunk.place, now)) is None:
             self._not_sent(order.call, now, f"no address is known of {trunk.host}")
             return
+        codecs, profiles = order.codecs or self._settings.codecs, profiles_of(trunk, hop.transport)
         try:
-            local = self._endpoint.open_media(order.call, order.codecs or self._settings.codecs)
+            local = self._endpoint.open_media(order.call, codecs, profiles=profiles)
         except NoPorts as error:
             self._not_sent(order.call, now, str(error))
             return
@@ -189,14 +190,12 @@ class SipLine:
         if known is None or not known.incoming or self._endpoint.media(call) is not None:
             return
         try:
-            local = self._endpoint.open_media(call, self._settings.codecs)
+            profiles = profiles_of(known.trunk, known.hop.transport)
+            local = self._endpoint.open_media(call, self._settings.codecs, profiles=profiles)
         except NoPorts:
             self.reject(call, 503)
             return
-        if known.offer is not None:
-            self._endpoint.agree(call, known.offer, known.hop.host)
-        self._endpoint.agent.answer(call, local, time.monotonic())
-        self._endpoint.flush()
+        self._endpoint.answer(call, local, known.hop.host)
 
     def redirect(self, call: str, uris: Sequence[str]) -> None:
         if self._is_waiting(call):
@@ -337,30 +336,17 @@ class SipLine:
         self._told.append(Answered(call, now, media.codec))
 
     def _called(self, event: InviteReceived, now: float) -> None:
-        trunk = self._trunk_of(event.source) if self._takes_calls else None
+        trunk = trunk_of(event.source, self._settings.trunks, self._book) if self._takes_calls else None
         if trunk is None:
             self._endpoint.agent.reject(event.call, 403, now)
             return
         order = Dial(event.call, event.caller, trunk.name)
-        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True, offer=event.offer)
+        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True)
         codec = event.offer.codec if event.offer else None
         self._told.append(
             Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers, event.place)
         )
         _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
-
-    def _trunk_of(self, source: Hop) -> TrunkSettings | None:
-        """The trunk at that address; where several are at one host, the one of that port and transport, or
-        that of the transport (a stream's port is its connection's), or the first.
-        """
-        at_host = [
-            (trunk, hop)
-            for trunk in self._settings.trunks
-            for hop in self._book.hops(trunk.place)
-            if hop.host == source.host
-        ]
-        at_host.sort(key=lambda each: (each[1] != source, each[1].transport != source.transport))
-        return at_host[0][0] if at_host else None
 
     def _failed_by(self, call: str, status: int | None) -> EndedBy:
         if self._calls[call].given_up:

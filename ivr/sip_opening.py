@@ -14,6 +14,7 @@ from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import SipEndpoint
 from ivr.sip_tls import TlsError, client_context, server_context
+from ivr.sip_trunks import offerable
 from ivr.sip_wires import OnMessage, WirePlan
 from ivr.trunk_settings import TrunkSettings
 
@@ -47,13 +48,14 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
         settings.sip_port,
         book.hosts,
         Timers(t1=settings.t1, t2=settings.t2, t4=settings.t4),
-        PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max),
+        PortPool(settings.local_host, settings.rtp_port_min, settings.rtp_port_max, settings.rtp_dscp),
         settings.lines,
         settings.media_lost_after,
         trying=not takes_calls,
         transfers=takes_calls,
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
+        profiles=lambda source: offerable(source, settings.trunks, book),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ivr.counters import Counters
-from ivr.media.ports import udp_socket
+from ivr.media.ports import mark, udp_socket
 from ivr.sip.hop import Hop
 from ivr.sip.incoming import refusal_of_stranger
 from ivr.sip_streams import Arrived, SipStreams, StreamEvent
@@ -163,11 +163,3 @@ class SipWires:
         with closing(self.udp):
             if self.streams is not None:
                 self.streams.close()
-
-
-def mark(bound: socket.socket, dscp: int) -> None:
-    """Mark what the socket sends (RFC 2474: the upper six bits of the octet)."""
-    if bound.family == socket.AF_INET6:
-        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
-    else:
-        bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)

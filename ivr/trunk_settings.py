@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -50,6 +51,11 @@ class TrunkSettings(Section):
         None, description="PEM file: who may have signed it; none: those of [voice.tls], or the machine's"
     )
     tls_verify: bool = Field(True, description="false: any certificate will do, also a stranger's")
+    srtp: Literal["off", "preferred", "required"] = Field(
+        "off",
+        description="voice encrypted by keys in SIP, which needs transport = tls; preferred: a call whose "
+        "other end can't goes on without. Callers too: off refuses those who offer nothing else",
+    )
     lines: int = Field(30, ge=1, le=2000, description="calls that the trunk carries at once")
     inbound_reserve: int = Field(
         0, ge=0, le=2000, description="lines that callbacks leave free for who calls us by this trunk"
@@ -82,6 +88,12 @@ class TrunkSettings(Section):
     def _leaves_a_line(self) -> TrunkSettings:
         if self.inbound_reserve >= self.lines:
             raise ValueError(f"inbound_reserve {self.inbound_reserve} leaves none of {self.lines} lines")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_hidden(self) -> TrunkSettings:
+        if self.srtp != "off" and self.transport != "tls":
+            raise ValueError(f"srtp = {self.srtp} needs transport = tls: its keys stand in SIP's messages")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from ivr.media.ports import PortPool, udp_socket
 from ivr.media.remote import MediaEvent, Remote
 from ivr.media.rtp import RtpPacket, Sender, parse
 from ivr.media.session import MediaSession
+from ivr.media.srtp import Srtp
 from ivr.rtp_loop import RtpLoop
 from tests.loopback_city import HOST, media_ports
 
@@ -42,6 +43,8 @@ class FarEnd:
         self.sender, self.says = Sender(port, 0, 0, step=says * 8), says
         self._said = 0
         self.heard: list[tuple[int, RtpPacket]] = []
+        self.srtp: Srtp | None = None
+        self.wire: list[bytes] = []  # all that came, as it came
         self.reports: list[tuple[int, bytes]] = []  # what came by RTCP
 
     def say(self) -> None:
@@ -50,13 +53,19 @@ class FarEnd:
         self.send(self.sender.frame(8, octets))
 
     def send(self, octets: bytes) -> None:
+        octets = self.srtp.protect(octets) if self.srtp else octets
         self.socket.sendto(octets, (self.host, self.session.port))
 
     def hear(self, ms: int) -> None:
-        self.heard += [(ms, parse(datagram)) for datagram in waiting(self.socket)]
-        self.reports += [(ms, datagram) for datagram in waiting(self.control)]
+        for datagram in waiting(self.socket):
+            self.wire.append(datagram)
+            self.heard.append((ms, parse(self.srtp.unprotect(datagram) if self.srtp else datagram)))
+        for datagram in waiting(self.control):
+            self.wire.append(datagram)
+            self.reports.append((ms, self.srtp.unprotect_rtcp(datagram) if self.srtp else datagram))
 
     def tell(self, report: bytes) -> None:
+        report = self.srtp.protect_rtcp(report) if self.srtp else report
         self.control.sendto(report, (self.host, self.session.port + 1))
 
     @property

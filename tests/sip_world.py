@@ -8,6 +8,7 @@ from itertools import count
 from random import Random
 
 from ivr.sip import AgentConfig, Hop, LocalMedia, SipEvent, UserAgent
+from ivr.sip.sdp import Profiles
 
 OURS = Hop("192.0.2.1", 5060)
 THEIRS = Hop("192.0.2.2", 5060)
@@ -22,7 +23,12 @@ def tokens(prefix: str = "t") -> Callable[[], str]:
 
 
 def new_agent(
-    hop: Hop = OURS, prefix: str = "t", *, transfers: bool = False, largest_datagram: int | None = None
+    hop: Hop = OURS,
+    prefix: str = "t",
+    *,
+    transfers: bool = False,
+    largest_datagram: int | None = None,
+    secure: bool = False,
 ) -> UserAgent:
     config = AgentConfig(
         hop.host,
@@ -31,6 +37,7 @@ def new_agent(
         transfers=transfers,
         tls_port=5061,
         largest_datagram=largest_datagram,
+        profiles=lambda source: Profiles(plain=True, secure=secure and source.transport == "tls"),
     )
     return UserAgent(config)
 

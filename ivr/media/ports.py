@@ -7,7 +7,7 @@ import resource
 import socket
 from collections import deque
 
-__all__ = ["NoPorts", "PortPool", "need_descriptors", "udp_socket"]
+__all__ = ["NoPorts", "PortPool", "mark", "mark_of", "need_descriptors", "udp_socket"]
 
 _SPARE_DESCRIPTORS = 64
 
@@ -16,18 +16,35 @@ class NoPorts(Exception):
     """Too few ports or descriptors for the lines; the message says which setting to change."""
 
 
-def udp_socket(host: str, port: int) -> socket.socket:
-    """A bound UDP socket that never blocks, of IPv4 or IPv6 as the host's address is."""
+def udp_socket(host: str, port: int, dscp: int = 0) -> socket.socket:
+    """A bound UDP socket that never blocks, of IPv4 or IPv6 as the host's address is; its packets marked."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         if ":" in host:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if dscp:
+            mark(bound, dscp)
         bound.setblocking(False)
         bound.bind((host, port))
     except BaseException:
         bound.close()
         raise
     return bound
+
+
+def mark(bound: socket.socket, dscp: int) -> None:
+    """Mark what the socket sends (RFC 2474: the upper six bits of the octet)."""
+    if bound.family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+    else:
+        bound.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
+
+
+def mark_of(bound: socket.socket) -> int:
+    """How `mark` has marked it, 0 if not."""
+    if bound.family == socket.AF_INET6:
+        return bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS) >> 2
+    return bound.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) >> 2
 
 
 def need_descriptors(lines: int) -> None:
@@ -44,8 +61,8 @@ def need_descriptors(lines: int) -> None:
 class PortPool:
     """Hands out pairs, the longest unused first: a late packet of an old call finds nobody."""
 
-    def __init__(self, host: str, first: int, last: int) -> None:
-        self.host, self.first, self.last = host, first, last
+    def __init__(self, host: str, first: int, last: int, dscp: int = 0) -> None:
+        self.host, self.first, self.last, self.dscp = host, first, last, dscp
         self._free = deque(range(first, last, 2))
 
     def check(self, lines: int) -> None:
@@ -78,9 +95,9 @@ class PortPool:
         self._free.append(port)
 
     def _bind(self, port: int) -> tuple[socket.socket, socket.socket]:
-        rtp = udp_socket(self.host, port)
+        rtp = udp_socket(self.host, port, self.dscp)
         try:
-            return rtp, udp_socket(self.host, port + 1)
+            return rtp, udp_socket(self.host, port + 1, self.dscp)
         except BaseException:
             rtp.close()
             raise

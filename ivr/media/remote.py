@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ivr.events import (
     Codec,
@@ -16,6 +16,7 @@ from ivr.events import (
 )
 from ivr.media import g711
 from ivr.media.rtp import RtpPacket
+from ivr.sip.crypto import SrtpKeys
 
 __all__ = ["COMFORT_NOISE", "Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
 
@@ -54,7 +55,8 @@ class Remote:
 
     `voice_type` and `event_type` are the payload types towards it, of the voice and of RFC 4733, None
     where it takes no keys; `hosts` are the addresses its packets may come from. On hold we don't send, or
-    nothing comes (RFC 3264 §8.4). `ptime` is ms in each packet towards it, of 10, 20, 30, 40 and 60.
+    nothing comes (RFC 3264 §8.4). `ptime` is ms in each packet towards it, of 10, 20, 30, 40 and 60. `keys`
+    are those of SRTP, None where it wasn't agreed.
     """
 
     address: Address
@@ -67,6 +69,7 @@ class Remote:
     receives: bool = True
     ptime: int = 20
     rtcp_host: str | None = None
+    keys: SrtpKeys | None = field(default=None, repr=False)
 
     def codec_of(self, payload_type: int) -> Codec | None:
         """The law of a voice packet from there: they send by our description, or by what ours echoed."""

@@ -27,13 +27,14 @@ from ivr.media import g711
 from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.machine import MachineEar
-from ivr.media.ports import udp_socket
+from ivr.media.ports import mark_of, udp_socket
 from ivr.media.quality import MediaQuality, QualityMeter
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
 from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
 from ivr.media.rtcp import TheirReport, read_reports, round_trip, write_report
 from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
+from ivr.media.srtp import Srtp
 
 __all__ = ["MediaSession"]
 
@@ -69,6 +70,7 @@ class MediaSession:
         self._receiver, self._meter = Receiver(), QualityMeter()
         self._their_count: int | None = None
         self._wall = time.time() - time.monotonic()  # kept: a clock that is set makes no round trip longer
+        self._srtp: Srtp | None = None
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
         self._keys_out: deque[Iterator[bytes]] = deque()
@@ -111,14 +113,16 @@ class MediaSession:
         moved = self.remote is not None and remote.address != self.remote.address
         if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
             self._rest, self._sender.step = b"", remote.ptime * FRAME_SAMPLES // FRAME_MS
+        if remote.keys != (self._srtp and self._srtp.keys):
+            self._srtp = Srtp(remote.keys, self._srtp) if remote.keys else None
         self.remote = remote
         return moved and self._source is not None
 
     def reopen(self) -> None:
         """Leave the learned source, whose last packets may still come: the same port, unconnected again."""
-        host = self.rtp.getsockname()[0]
+        host, dscp = self.rtp.getsockname()[0], mark_of(self.rtp)
         self.rtp.close()
-        self.rtp = udp_socket(host, self.port)
+        self.rtp = udp_socket(host, self.port, dscp)
         self._source, self._left, self._stragglers = None, self._source, _MOST_STRAGGLERS
 
     def start(self, now: float) -> None:
@@ -206,6 +210,8 @@ class MediaSession:
         next_voice = self._frame if remote.ptime == FRAME_MS else self._packed
         voice = next_voice(remote.codec, now)
         packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, voice, now)
+        if self._srtp is not None:
+            packet = self._srtp.protect(packet)
         try:
             if self._source is not None:
                 self.rtp.send(packet)
@@ -281,6 +287,8 @@ class MediaSession:
             to = (self._source[0], self._source[1] + 1)
         cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
         report = write_report(self._sender, block, cname, self._wall + now, bye)
+        if self._srtp is not None:
+            report = self._srtp.protect_rtcp(report)
         try:
             self.rtcp.sendto(report, to)
         except (OSError, OverflowError):  # or the port after 65535
@@ -305,9 +313,10 @@ class MediaSession:
             self._counters.oddity("rtp_stranger", source)
             return
         try:
-            packet = parse(datagram)
+            packet = parse(datagram if self._srtp is None else self._srtp.unprotect(datagram))
         except BadPacket as error:
-            self._counters.oddity("rtp_malformed", source, str(error))
+            kind = "rtp_malformed" if self._srtp is None else "srtp_refused"
+            self._counters.oddity(kind, source, str(error))
             return
         if self._source is None and not self._learn(packet, source):
             return
@@ -324,9 +333,11 @@ class MediaSession:
             self._counters.oddity("rtcp_stranger", source)
             return
         try:
-            reports = read_reports(datagram)
+            reports = read_reports(datagram if self._srtp is None else self._srtp.unprotect_rtcp(datagram))
         except BadPacket as error:
-            self._counters.oddity("rtcp_malformed", source, str(error))
+            self._counters.oddity(
+                "rtcp_malformed" if self._srtp is None else "srtp_refused", source, str(error)
+            )
             return
         self._counters["rtcp_received"] += 1
         for report in reports:

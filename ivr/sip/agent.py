@@ -25,7 +25,7 @@ from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
 from ivr.sip.outbound import Order, OutboundCall
 from ivr.sip.reception import Reception
-from ivr.sip.sdp import LocalMedia, LocalSession
+from ivr.sip.sdp import LocalMedia, LocalSession, Media
 
 __all__ = ["AgentConfig", "CallInUse", "UserAgent"]
 
@@ -157,13 +157,14 @@ class UserAgent:
         if found := self._inbound(call):
             found.provisional(status, local, now)
 
-    def answer(self, call: str, local: LocalMedia, now: float) -> None:
+    def answer(self, call: str, local: LocalMedia, now: float) -> Media | None:
         """Send 200 with our answer, again until the ACK comes; without one for 64*T1, BYE and DialogEnded.
 
-        An offer that shares no codec with `local` is refused with 488, and DialogEnded(by="network") told.
+        What is agreed holds from here on: their voice may come before their ACK. An offer that shares no
+        codec with `local` is refused with 488, and DialogEnded(by="network") told.
         """
-        if found := self._inbound(call):
-            found.answer(local, now)
+        found = self._inbound(call)
+        return found.answer(local, now) if found else None
 
     def reject(self, call: str, status: int, now: float, *, q850: int | None = None, text: str = "") -> None:
         """Send a final 300–699 to an inbound INVITE; `q850` and `text` go into a Reason header (RFC 3326)."""

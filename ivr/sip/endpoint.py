@@ -14,6 +14,7 @@ from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
 from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
 from ivr.sip.layer import Layer
 from ivr.sip.message import Header, Request, serialise
+from ivr.sip.sdp import Profiles
 from ivr.sip.transaction import Timers
 from ivr.sip.underway import ClientTransaction, OnResponse, OnSilence
 
@@ -33,6 +34,7 @@ class AgentConfig:
     randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact. `trying`
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
     an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
+    `profiles` are those by which a caller from there may offer voice; what is offered by others alone is 488.
     """
 
     host: str
@@ -43,6 +45,7 @@ class AgentConfig:
     user_agent: str = "huifang"
     trying: bool = True
     transfers: bool = False
+    profiles: Callable[[Hop], Profiles] = lambda source: Profiles()
     tls_port: int = 0
     largest_datagram: int | None = None
 

@@ -86,9 +86,9 @@ class InviteReceived:
     """Somebody calls. 100 has been sent; the driver goes on with `provisional`, `answer` or `reject`.
 
     `user` is the user part of the request URI, the dialled number; `caller` that of From. `offer` is what
-    they offer us, None when the INVITE has no SDP (then our 200 offers, and AckReceived brings the answer).
-    `headers` are the INVITE's own, in their order: who is told by the trunk to be calling, and from where;
-    `place` is the part of its body that tells the latter (PIDF-LO), with its own headers.
+    they offer us, without keys, None when the INVITE has no SDP (then our 200 offers, and AckReceived brings
+    the answer). `headers` are the INVITE's own, in their order: who is told by the trunk to be calling, and
+    from where; `place` is the part of its body that tells the latter (PIDF-LO), with its own headers.
     """
 
     call: str

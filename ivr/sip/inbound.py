@@ -13,7 +13,7 @@ from ivr.sip.events import CancelReceived, DialogEnded
 from ivr.sip.headers import Cause, parse_reason
 from ivr.sip.incoming import Incoming
 from ivr.sip.message import Header, Request
-from ivr.sip.sdp import LocalMedia, LocalSession
+from ivr.sip.sdp import LocalMedia, LocalSession, Media
 from ivr.sip.session import SDP, Session
 
 __all__ = ["InboundCall"]
@@ -59,19 +59,23 @@ class InboundCall:
                 headers = (*headers, SDP)
         self._endpoint.respond(self._incoming, status, now, headers=headers, body=body)
 
-    def answer(self, local: LocalMedia, now: float) -> None:
+    def answer(self, local: LocalMedia, now: float) -> Media | None:
+        """What is agreed by that; None where nothing is, or not yet."""
         if self._state is not State.RINGING:
-            return
+            return None
         session = self._local(local)
         try:
-            body, media = (session.offer(), None) if self._offer is None else session.answer(self._offer)
+            body, media = (
+                (session.offer(again=False), None) if self._offer is None else session.answer(self._offer)
+            )
         except (BadDescription, Unacceptable):
             self.reject(488, (), now)
             self._endpoint.tell(DialogEnded(self._call, "network", None, "no codec in common"))
-            return
+            return None
         self._state = State.UP
         self._incoming.transaction.on_cancel = None
         self._session.send_ok(self._incoming, body, media, now, first=True)
+        return media
 
     def reject(self, status: int, headers: tuple[Header, ...], now: float) -> None:
         if self._state is State.RINGING:

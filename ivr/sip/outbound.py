@@ -27,6 +27,7 @@ __all__ = ["Order", "OutboundCall"]
 _IN_BODY = re.compile(r"<cid:[^>]*>[^,]*,?", re.IGNORECASE)
 # What a telephone says that doesn't read a body of several parts: 415 by the book (§8.1.3.5).
 _NOT_THAT_BODY = (400, 415, 488, 606)
+_NOT_THAT_PROFILE = (415, 488, 606)  # what one says that doesn't take RTP/SAVP
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")  # the ACK's are the INVITE's (§13.2.2.4)
 
 
@@ -183,16 +184,26 @@ class OutboundCall:
             )
 
     def _refused(self, response: Response, now: float) -> None:
-        wanted = self._state is State.CALLING
-        one_body = response.status in _NOT_THAT_BODY and bool(self._order.place) and wanted
-        if one_body:
-            self._order = self._order.without_place()
-        if one_body or (response.status in (401, 407) and wanted and self._login.accept(response)):
+        is_challenge = response.status in (401, 407)
+        if self._state is State.CALLING and (
+            self._login.accept(response) if is_challenge else self._asks_less(response.status)
+        ):
             self._forget_early()
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
         self._fail(response.status, cause.q850, cause.text or printable(response.reason))
+
+    def _asks_less(self, status: int) -> bool:
+        """Whether the next INVITE leaves something out that may have been the fault: SRTP, or the place."""
+        local, has_place = self._local.local, bool(self._order.place)
+        is_secret = bool(local.crypto) and local.plain and status in _NOT_THAT_PROFILE
+        if has_place and status in _NOT_THAT_BODY and not (is_secret and status != 415):
+            self._order = self._order.without_place()
+            return True
+        if is_secret:
+            self._local.local = replace(local, crypto=())
+        return is_secret
 
     def _accepted(self, response: Response, envelope: Envelope, now: float) -> None:
         """Each 2xx is acknowledged; all but the first of a call still wanted are ended (§13.2.2.4)."""

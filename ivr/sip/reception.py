@@ -11,7 +11,7 @@ from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import Incoming, place_of, reply_address, screen, sdp_of, takes_sdp
 from ivr.sip.message import Request
-from ivr.sip.sdp import offered
+from ivr.sip.sdp import Media, offered
 
 __all__ = ["Reception"]
 
@@ -86,7 +86,7 @@ class Reception:
             return
         try:
             offer = sdp_of(incoming.request)
-            media = None if offer is None else offered(offer, endpoint.config.host)
+            media = None if offer is None else self._offered(offer, incoming.source)
         except BadMessage as bad:
             accepted = (("Accept", "application/sdp"),) if bad.status == 415 else ()
             endpoint.respond(incoming, bad.status, now, headers=accepted)
@@ -115,6 +115,10 @@ class Reception:
                 place=place_of(incoming.request),
             )
         )
+
+    def _offered(self, offer: bytes, source: Hop) -> Media:
+        config = self._endpoint.config
+        return offered(offer, config.host, profiles=config.profiles(source))
 
 
 def _user(uri: str) -> str:

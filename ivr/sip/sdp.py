@@ -1,28 +1,34 @@
 """Session descriptions: offer and answer for telephone audio (RFC 4566, RFC 3264). Pure.
 
-Only what a telephone needs: one audio stream over RTP/AVP, PCMA and PCMU, telephone-event. Every other m-line
-of an offer is answered with port 0. Addresses are of the kind of ours: IPv4 or IPv6 (RFC 4566 §5.7).
+Only what a telephone needs: one audio stream over RTP/AVP, or RTP/SAVP with its keys (RFC 4568), PCMA and
+PCMU, telephone-event. Every other m-line of an offer is answered with port 0. Addresses are of the kind of
+ours: IPv4 or IPv6 (RFC 4566 §5.7).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from ivr.sip.description import Description, Stream, address_of, parse_description
+from ivr.sip.crypto import Crypto, SrtpKeys, cryptos_of
+from ivr.sip.description import Stream, parse_description
 from ivr.sip.errors import Unacceptable
+from ivr.sip.media import (
+    EVENTS,
+    Codec,
+    Media,
+    Profiles,
+    audio_of,
+    direction_of,
+    is_secure,
+    kind_of,
+    media_of,
+    offered,
+)
 
-__all__ = ["Codec", "LocalMedia", "LocalSession", "Media", "offered"]
+__all__ = ["Codec", "LocalMedia", "LocalSession", "Media", "Profiles", "offered"]
 
-Codec = Literal["pcma", "pcmu"]
-
-_STATIC = {0: "pcmu/8000", 8: "pcma/8000"}  # payload types that need no rtpmap (RFC 3551 §6)
-_ENCODINGS: dict[str, Codec] = {"pcmu/8000": "pcmu", "pcma/8000": "pcma"}
 _PAYLOADS: dict[Codec, tuple[int, str]] = {"pcma": (8, "PCMA/8000"), "pcmu": (0, "PCMU/8000")}
-_EVENTS = "telephone-event/8000"
 _OUR_EVENTS = 101
-_PTIMES = (60, 40, 30, 20, 10)  # ms that a packet of ours may hold
-_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _MIRROR = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
 
@@ -30,7 +36,8 @@ _MIRROR = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly
 class LocalMedia:
     """What we offer or answer with: our RTP address, codecs in order of preference, DTMF by RFC 4733.
 
-    `host` is the IPv4 or IPv6 address that goes into c=, `port` the RTP port (RTCP is port + 1).
+    `host` is the IPv4 or IPv6 address that goes into c=, `port` the RTP port (RTCP is port + 1). With
+    `crypto`, which are our keys, we offer SRTP; `plain` is whether RTP without it will do where they can't.
     """
 
     host: str
@@ -38,182 +45,105 @@ class LocalMedia:
     codecs: tuple[Codec, ...] = ("pcma", "pcmu")
     dtmf: bool = True
     ptime: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """What was agreed, or what is offered to us, of the one audio stream that we use.
-
-    `host`, `port`, `rtcp_port`: where they receive; RTCP at `rtcp_host` if that is another. `codec` and
-    `payload_type`: what we send. `dtmf_payload`: the telephone-event payload type we send, None if it wasn't
-    agreed. `ptime`: ms in each packet that we send, of 10, 20, 30, 40 and 60. `sends`: whether we may send,
-    `receives`: whether they send (hold makes them false).
-    """
-
-    host: str
-    port: int
-    rtcp_port: int
-    codec: Codec
-    payload_type: int
-    dtmf_payload: int | None
-    ptime: int
-    sends: bool
-    receives: bool
-    rtcp_host: str | None = field(default=None, repr=False)
-
-
-def offered(body: bytes, ours: str, codecs: tuple[Codec, ...] = ("pcma", "pcmu")) -> Media:
-    """What `body`, an offer or an answer, asks of us, whose address is `ours`.
-
-    BadDescription, or Unacceptable when nothing fits.
-    """
-    description = parse_description(body)
-    return _media(description, _audio(description, ours), codecs)
-
-
-def _audio(description: Description, ours: str) -> int:
-    """The index of the stream that we use: the first audio over RTP/AVP that we reach and that is on."""
-    unreachable = ""
-    for index, stream in enumerate(description.streams):
-        if stream.kind == "audio" and stream.protocol.upper() == "RTP/AVP" and stream.port:
-            host = _host(description, stream)
-            if host and _kind(host) == _kind(ours):
-                return index
-            unreachable = f" at an {_kind(ours)} address"
-    raise Unacceptable(f"no audio over RTP/AVP{unreachable}")
-
-
-def _host(description: Description, stream: Stream) -> str:
-    return (description.connection if stream.connection is None else stream.connection) or ""
-
-
-def _kind(host: str) -> str:
-    return "IP6" if ":" in host else "IP4"
-
-
-def _media(description: Description, index: int, codecs: tuple[Codec, ...]) -> Media:
-    stream = description.streams[index]
-    host = _host(description, stream)
-    encodings = _encodings(stream)
-    payload, codec = _choose(encodings, codecs)
-    direction = _direction(stream, description)
-    held = host in ("0.0.0.0", "::")  # RFC 2543's hold
-    rtcp_port, rtcp_host = _rtcp(stream, host)
-    return Media(
-        host=host,
-        port=stream.port,
-        rtcp_port=rtcp_port,
-        codec=codec,
-        payload_type=payload,
-        dtmf_payload=next((number for number, name in encodings if name == _EVENTS), None),
-        ptime=_ptime(stream, description),
-        sends=direction in ("sendrecv", "recvonly") and not held,
-        receives=direction in ("sendrecv", "sendonly"),
-        rtcp_host=rtcp_host,
-    )
-
-
-def _encodings(stream: Stream) -> list[tuple[int, str]]:
-    """(payload type, "pcma/8000") of the m-line's formats, in its order."""
-    named = dict(_STATIC)
-    for value in stream.every("rtpmap"):
-        number, _, encoding = value.partition(" ")
-        if number.isascii() and number.isdigit():
-            named[int(number[:4])] = encoding.strip().lower().removesuffix("/1")
-    numbers = [int(text) for text in stream.formats if text.isascii() and text.isdigit() and len(text) < 4]
-    return [(number, named.get(number, "")) for number in numbers if number < 128]
-
-
-def _choose(encodings: list[tuple[int, str]], codecs: tuple[Codec, ...]) -> tuple[int, Codec]:
-    """The first that both know: the order of the description is its writer's preference (RFC 3264 §6.1)."""
-    for number, name in encodings:
-        codec = _ENCODINGS.get(name)
-        if codec in codecs and codec is not None:
-            return number, codec
-    raise Unacceptable("neither PCMA nor PCMU")
-
-
-def _direction(stream: Stream, description: Description) -> str:
-    for attributes in (stream.attributes, description.attributes):
-        for name, _ in attributes:
-            if name in _DIRECTIONS:
-                return name
-    return "sendrecv"
-
-
-def _rtcp(stream: Stream, host: str) -> tuple[int, str | None]:
-    """Port and, where it's another of the same kind, host by a=rtcp (RFC 3605); else the port after RTP's."""
-    told, *where = next(iter(stream.every("rtcp")), "").split() or [""]
-    if not (told.isascii() and told.isdigit() and len(told) < 6 and 0 < int(told) < 65536):
-        return min(stream.port + 1, 65535), None
-    other = address_of(where) if len(where) == 3 else ""
-    return int(told), other if other not in ("", host) and _kind(other) == _kind(host) else None
-
-
-def _ptime(stream: Stream, description: Description) -> int:
-    """As they wish by a=ptime, and no longer than their a=maxptime (RFC 8866 §6.4, §6.5): what we can of it.
-
-    A wish beyond 10 to 60 ms is none: telephones take 20 ms (RFC 3551 §4.2).
-    """
-    wished, most = (_milliseconds(stream, description, name) for name in ("ptime", "maxptime"))
-    length = min(wished if 10 <= wished <= 60 else 20, most or 60)
-    return next((each for each in _PTIMES if each <= length), _PTIMES[-1])
-
-
-def _milliseconds(stream: Stream, description: Description, name: str) -> int:
-    """0 where it isn't told; RFC 8866 allows a fraction, which nobody needs."""
-    for value in [*stream.every(name), *description.every(name)]:
-        whole = value.partition(".")[0]
-        if whole.isascii() and whole.isdigit() and len(whole) < 6:
-            return int(whole)
-    return 0
+    crypto: tuple[Crypto, ...] = field(default=(), repr=False)
+    plain: bool = True
 
 
 class LocalSession:
-    """Our descriptions in one dialog: o= stays, its version grows by one with each change (RFC 3264 §8)."""
+    """Our descriptions in one dialog: o= stays, its version grows by one with each change (RFC 3264 §8).
+
+    What was agreed once by SRTP isn't agreed again without, and no offer of ours changes the profile.
+    """
 
     def __init__(self, token: str, local: LocalMedia) -> None:
         self.local = local
         self._id = int.from_bytes(token.encode()[-7:], "big")
         self._version = 0
         self._last: list[str] = []
+        self._is_secure: bool | None = None  # as agreed last
+        self._offers_secure = False
 
-    def offer(self) -> bytes:
-        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv")])
+    def offer(self, *, again: bool = True) -> bytes:
+        """Our offer. Where it can't be made `again` it's without SRTP, if that will do: they may have none.
+
+        Unacceptable where there is nothing that it may be by.
+        """
+        local, is_secure = self.local, self._is_secure
+        if not (local.crypto or local.plain):
+            raise Unacceptable("SRTP is required, and there are no keys")
+        wanted = again or not local.plain if is_secure is None else is_secure
+        self._offers_secure = wanted and bool(local.crypto)
+        keys = self.local.crypto if self._offers_secure else ()
+        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv", None, keys)])
 
     def answer(self, body: bytes) -> tuple[bytes, Media]:
         """Our answer to the offer in `body`, and what is agreed by it. BadDescription or Unacceptable."""
-        description = parse_description(body)
-        index = _audio(description, self.local.host)
-        media = _media(description, index, self.local.codecs)
-        events = media.dtmf_payload if self.local.dtmf else None
-        direction = _MIRROR[_direction(description.streams[index], description)]
+        description, local = parse_description(body), self.local
+        profiles = Profiles(local.plain and not self._is_secure, bool(local.crypto))
+        index = audio_of(description, local.host, profiles)
+        media = media_of(description, index, local.codecs)
+        key, keys = self._answer_key(description.streams[index])
+        events = media.dtmf_payload if local.dtmf else None
+        direction = _MIRROR[direction_of(description.streams[index], description)]
         if direction == "sendrecv" and not media.sends:
             direction = "recvonly"
         streams = [_refusal(stream) for stream in description.streams]
-        streams[index] = self._stream((media.codec,), events, direction, media.payload_type)
-        return self._written(streams), replace(media, dtmf_payload=events)
+        streams[index] = self._stream((media.codec,), events, direction, media.payload_type, key)
+        self._is_secure = keys is not None
+        return self._written(streams), replace(media, dtmf_payload=events, keys=keys)
+
+    def _answer_key(self, stream: Stream) -> tuple[tuple[Crypto, ...], SrtpKeys | None]:
+        """The first of their keys that is of a suite of ours; it's answered by its tag (RFC 4568 §5.1.2)."""
+        if not is_secure(stream):
+            return (), None
+        ours = {crypto.suite: crypto.key for crypto in self.local.crypto}
+        for theirs in cryptos_of(stream.every("crypto")):
+            if key := ours.get(theirs.suite):
+                return (Crypto(theirs.tag, theirs.suite, key),), SrtpKeys(theirs.suite, key, theirs.key)
+        raise Unacceptable("no SRTP suite in common")
 
     def agreed(self, body: bytes) -> Media:
-        """What their answer to our offer agrees. BadDescription or Unacceptable."""
-        media = offered(body, self.local.host, self.local.codecs)
-        return media if self.local.dtmf else replace(media, dtmf_payload=None)
+        """What their answer to our offer agrees, by the offer's profile. BadDescription or Unacceptable."""
+        description = parse_description(body)
+        profiles = Profiles(not self._offers_secure, self._offers_secure)
+        index = audio_of(description, self.local.host, profiles)
+        media = media_of(description, index, self.local.codecs)
+        keys = self._agreed_keys(description.streams[index])
+        self._is_secure = keys is not None
+        return replace(media, dtmf_payload=media.dtmf_payload if self.local.dtmf else None, keys=keys)
+
+    def _agreed_keys(self, stream: Stream) -> SrtpKeys | None:
+        """Theirs, and ours of the tag that they chose, which must be of the same suite (RFC 4568 §5.1.3)."""
+        if not is_secure(stream):
+            return None
+        theirs, *more = cryptos_of(stream.every("crypto"))
+        for ours in self.local.crypto:
+            if (ours.tag, ours.suite) == (theirs.tag, theirs.suite) and not more:
+                return SrtpKeys(ours.suite, ours.key, theirs.key)
+        raise Unacceptable("an answer by an SRTP key that wasn't offered")
 
     def _stream(
-        self, codecs: tuple[Codec, ...], events: int | None, direction: str, payload: int | None = None
+        self,
+        codecs: tuple[Codec, ...],
+        events: int | None,
+        direction: str,
+        payload: int | None,
+        keys: tuple[Crypto, ...],
     ) -> list[str]:
         numbered = [(_PAYLOADS[codec][0] if payload is None else payload, codec) for codec in codecs]
         events = events if self.local.dtmf else None
         formats = [number for number, _ in numbered] + ([] if events is None else [events])
-        lines = [f"m=audio {self.local.port} RTP/AVP {' '.join(map(str, formats))}"]
+        profile = "RTP/SAVP" if keys else "RTP/AVP"
+        lines = [f"m=audio {self.local.port} {profile} {' '.join(map(str, formats))}"]
+        lines += [f"a=crypto:{key}" for key in keys]
         lines += [f"a=rtpmap:{number} {_PAYLOADS[codec][1]}" for number, codec in numbered]
         if events is not None:
-            lines += [f"a=rtpmap:{events} {_EVENTS}", f"a=fmtp:{events} 0-15"]
+            lines += [f"a=rtpmap:{events} {EVENTS}", f"a=fmtp:{events} 0-15"]
         return [*lines, f"a=ptime:{self.local.ptime}", f"a={direction}"]
 
     def _written(self, streams: list[list[str]]) -> bytes:
         host = self.local.host
-        where = f"IN {_kind(host)} {host}"
+        where = f"IN {kind_of(host)} {host}"
         lines = ["s=-", f"c={where}", "t=0 0", *(line for stream in streams for line in stream)]
         if lines != self._last:
             self._version += 1

@@ -14,7 +14,7 @@ import pytest
 from callbacks.vocabulary import Disposition
 from ivr.events import Answered, Ended, Incoming, LineEvent
 from ivr.line import Dial, LineError
-from ivr.media.ports import PortPool
+from ivr.media.ports import PortPool, mark_of
 from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteReceived
 from ivr.sip.hop import Hop, Transport
 from ivr.sip.transaction import Timers
@@ -143,6 +143,16 @@ def tls_plan(papers: Path, name: str = "trunk.test", **changes: object) -> WireP
     return WirePlan(
         tcp=True, server_tls=server_context(settings), client_tls=lambda hop: (to_office, "office.test")
     )
+
+
+def test_what_leaves_is_marked_for_the_network() -> None:
+    with ends(WirePlan()) as both:
+        both.line.dial(Dial("c1", "13803790001", "city"))
+        both.until(lambda: both.of(Answered))
+        endpoint = both.line._endpoint
+        media = endpoint.media("c1")
+        assert media is not None
+        assert [mark_of(each) for each in (endpoint.wires.udp, media.rtp, media.rtcp)] == [24, 46, 46]
 
 
 # -- TCP

@@ -10,7 +10,7 @@ A file of tests/transcripts/sip holds blocks between empty lines:
     * event                   what the agent tells
 
 A file that begins with "# REFER" has an agent that puts calls through, with "# TCP" one that has streams,
-with "# IPv6" one at 2001:db8::1.
+with "# IPv6" one at 2001:db8::1, with "# SRTP" one that takes it of callers over TLS.
 
 The file must be what the agent does. HUIFANG_UPDATE=1 writes the lines with > and * anew, to be read in the
 difference. After the last block all timers run out, and nothing may be left in memory.
@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ivr.sip import Credentials, Hop, LocalMedia, UserAgent
+from ivr.sip.crypto import new_cryptos
 from ivr.sip.hop import Transport
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
 
@@ -45,6 +47,13 @@ def invite_by(agent: UserAgent, now: float, call: str, transport: Transport) -> 
 
 def invite_long(agent: UserAgent, now: float, call: str, octets: str) -> None:
     agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, headers=(("Subject", "x" * int(octets)),))
+
+
+SRTP_MEDIA = replace(OUR_MEDIA, crypto=new_cryptos(lambda size: bytes(range(size))))
+
+
+def invite_srtp(agent: UserAgent, now: float, call: str, policy: str) -> None:
+    agent.invite(call, URI, THEIRS, replace(SRTP_MEDIA, plain=policy == "preferred"), CALLER, now)
 
 
 def invite_ipv6(agent: UserAgent, now: float, call: str) -> None:
@@ -69,6 +78,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "invite_by": invite_by,
     "invite_long": invite_long,
     "invite_ipv6": invite_ipv6,
+    "invite_srtp": invite_srtp,
+    "answer_srtp": lambda agent, now, call: agent.answer(call, SRTP_MEDIA, now),
     "connection_failed": lambda agent, now, where: agent.connection_failed(hop(where), now),
     "connection_lost": lambda agent, now, where: agent.connection_lost(hop(where), now),
     "cancel": lambda agent, now, call: agent.cancel(call, now),
@@ -106,6 +117,8 @@ def agent_for(text: str) -> UserAgent:
     if text.startswith("# IPv6"):
         return new_agent(OURS_IPV6)
     largest = 1300 if text.startswith("# TCP") else None
+    if text.startswith("# SRTP"):
+        return new_agent(secure=True)
     return new_agent(transfers=text.startswith("# REFER"), largest_datagram=largest)
 
 

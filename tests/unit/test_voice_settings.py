@@ -41,6 +41,8 @@ def test_defaults_are_whole() -> None:
         ({"speed": 3}, "Extra inputs"),
         ({"trunks": ({"name": "city", "host": "192.0.2.1"},)}, "caller_number"),  # the office's, no default
         ({"trunks": ({**TRUNK, "username": "office"},)}, "username and password go together"),
+        ({"trunks": ({**TRUNK, "srtp": "preferred"},)}, "srtp = preferred needs transport = tls"),
+        ({"trunks": ({**TRUNK, "srtp": "required", "transport": "tcp"},)}, "srtp = required needs transport"),
         ({"trunks": ({**TRUNK, "lines": 0},)}, "greater than or equal to 1"),
     ],
 )
