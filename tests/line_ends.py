@@ -16,9 +16,11 @@ from ivr.pyvoip_line import PyvoipLine
 from ivr.settings import CitySettings
 from ivr.simulated_line import SimulatedLine
 from ivr.sip_line import SipLine
+from tests.bad_network import bad_network
 from tests.loopback_city import HOST, quick_voice, running_city
 
 LINES = ("simulated", "sip", "pyvoip")
+ON_A_BAD_NETWORK = "sip on a bad network"
 
 
 class FarEnds(ABC):
@@ -106,6 +108,10 @@ def line_and_far_ends(kind: str, settings: CitySettings, lines: int = 8) -> Iter
         simulated = SimulatedLine(settings)
         yield simulated, InOurClock(simulated)
         simulated.close()
+        return
+    if kind == ON_A_BAD_NETWORK:
+        with bad_network(seed=1), line_and_far_ends("sip", settings, lines) as found:
+            yield found
         return
     with running_city(settings) as city:
         voice = quick_voice(city.port, lines)

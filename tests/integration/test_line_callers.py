@@ -25,7 +25,7 @@ from ivr.events import (
 from ivr.line import Dial, Line
 from ivr.media import g711
 from ivr.media.tones import beep
-from tests.line_ends import LINES, FarEnds, line_and_far_ends, mind_what_it_cant
+from tests.line_ends import LINES, ON_A_BAD_NETWORK, FarEnds, line_and_far_ends, mind_what_it_cant
 from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city
 
 NO_BRIDGE = "join two calls"
@@ -33,7 +33,7 @@ NO_BRIDGE = "join two calls"
 SATISFIED, DISSATISFIED, SILENT = "13803790001", "13803790003", "13803790007"
 
 
-@pytest.fixture(params=LINES)
+@pytest.fixture(params=(*LINES, ON_A_BAD_NETWORK))
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
     mind_what_it_cant(request)
     with line_and_far_ends(request.param, quick_city(message_seconds=0.4)) as found:

@@ -25,7 +25,7 @@ from ivr.media.audio import Audio
 from ivr.media.rtp import RtpPacket
 from ivr.media.tones import beep
 from ivr.pyvoip_line import PyvoipLine
-from tests.line_ends import LINES, FarEnds, line_and_far_ends, mind_what_it_cant
+from tests.line_ends import LINES, ON_A_BAD_NETWORK, FarEnds, line_and_far_ends, mind_what_it_cant
 from tests.loopback_city import LONG_PROMPT, PROMPT, Driver, quick_city
 
 ONE_OUT = "one call out at a time"
@@ -35,7 +35,7 @@ NO_TAP = "hand on what is said"
 NO_COUNT = "count packets"
 
 
-@pytest.fixture(params=LINES)
+@pytest.fixture(params=(*LINES, ON_A_BAD_NETWORK))
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
     mind_what_it_cant(request)
     settings = quick_city(silent_for=3.0, message_seconds=0.4, machines=("77",))
@@ -46,6 +46,12 @@ def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
 @pytest.fixture
 def line(both: tuple[Line, FarEnds]) -> Line:
     return both[0]
+
+
+@pytest.fixture
+def is_calm(request: pytest.FixtureRequest, both: tuple[Line, FarEnds]) -> bool:
+    """Whether the network loses nothing."""
+    return ON_A_BAD_NETWORK not in request.node.name
 
 
 @pytest.fixture
@@ -88,7 +94,7 @@ def test_a_whole_call(driver: Driver) -> None:
 
 @pytest.mark.cant("simulated", NO_COUNT)
 @pytest.mark.cant("pyvoip", NO_COUNT)
-def test_how_the_voice_went_is_told_with_the_end(driver: Driver) -> None:
+def test_how_the_voice_went_is_told_with_the_end(driver: Driver, is_calm: bool) -> None:
     answered(driver, 1)
     driver.line.play("c1", "rating", PROMPT)
     driver.wait_for(PlaybackFinished)
@@ -96,7 +102,8 @@ def test_how_the_voice_went_is_told_with_the_end(driver: Driver) -> None:
     quality = driver.ended().quality
     if quality is None:
         raise LineError("it counts no packets")
-    assert quality.sent >= len(PROMPT) and quality.received > 0 and quality.lost == 0
+    assert quality.sent >= len(PROMPT) and quality.received > 0
+    assert quality.lost == 0 or not is_calm
 
 
 def test_a_key_began_after_its_prompt_and_time_never_runs_back(driver: Driver) -> None:
