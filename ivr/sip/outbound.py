@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from ivr.sip.body import sdp_of
 from ivr.sip.dialog import Dialog
 from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint
@@ -14,7 +15,6 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
 from ivr.sip.hop import Hop
-from ivr.sip.incoming import sdp_of
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.multipart import put_together
 from ivr.sip.sdp import LocalSession, Media

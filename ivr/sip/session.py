@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Literal
 
+from ivr.sip.body import refusal_of, sdp_of
 from ivr.sip.dialog import Dialog
 from ivr.sip.digest import Login
 from ivr.sip.dtmf_info import dtmf_body, parse_dtmf
@@ -14,7 +15,7 @@ from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import AckReceived, DialogEnded, InfoDtmf, ReinviteReceived
 from ivr.sip.headers import Cause, parse_reason
-from ivr.sip.incoming import Incoming, sdp_of
+from ivr.sip.incoming import Incoming
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.refer import Referrals
 from ivr.sip.sdp import LocalSession, Media
@@ -24,7 +25,6 @@ __all__ = ["Session", "SessionState"]
 
 SDP: Header = ("Content-Type", "application/sdp")
 _RELAYED: tuple[Header, ...] = (("Content-Type", "application/dtmf-relay"),)
-RETRY: tuple[Header, ...] = (("Retry-After", "3"),)  # seconds, of 0–10 (§14.2)
 
 
 class SessionState(Enum):
@@ -99,7 +99,7 @@ class Session:
             case "INVITE" if self.state is SessionState.UP:
                 self._receive_invite(incoming, now)
             case "INVITE" if self.state is SessionState.EARLY and self.on_early_bye:
-                self.endpoint.respond(incoming, 500, now, headers=RETRY)  # §14.2: theirs isn't answered yet
+                self._ask_later(incoming, now)  # §14.2: theirs isn't answered yet
             case "INVITE" if self.state is SessionState.EARLY:
                 self.endpoint.respond(incoming, 491, now)  # §14.2: ours isn't
             case "REFER" if self.state is SessionState.UP:
@@ -141,22 +141,21 @@ class Session:
     def _receive_invite(self, incoming: Incoming, now: float) -> None:
         """A re-INVITE (§14.2): answered from our own media; what doesn't fit leaves the session as it was."""
         if self.local is None or (self._unacknowledged and self._unacknowledged.media is None):
-            self.endpoint.respond(incoming, 500, now, headers=RETRY)
+            self._ask_later(incoming, now)
             return
         try:
             offer = sdp_of(incoming.request)
             body, media = (self.local.offer(), None) if offer is None else self.local.answer(offer)
-        except (BadDescription, Unacceptable):
-            self.endpoint.respond(incoming, 488, now)
-            return
-        except BadMessage as bad:
-            accepted = (("Accept", "application/sdp"),) if bad.status == 415 else ()
-            self.endpoint.respond(incoming, bad.status, now, headers=accepted)
+        except (BadMessage, BadDescription, Unacceptable) as fault:
+            self.endpoint.refuse(incoming, refusal_of(fault, self.endpoint.config.user), now)
             return
         self.dialog.target = incoming.envelope.contact or self.dialog.target
         self.send_ok(incoming, body, media, now, first=False)
         if media is not None and not self.quiet:
             self.endpoint.tell(ReinviteReceived(self.call, media))
+
+    def _ask_later(self, incoming: Incoming, now: float) -> None:
+        self.endpoint.respond(incoming, 500, now, headers=(self.endpoint.retry_after(),))
 
     # The 200 and its ACK.
 
