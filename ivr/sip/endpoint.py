@@ -37,6 +37,8 @@ class AgentConfig:
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
     an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
     `profiles` are those by which a caller from there may offer voice; what is offered by others alone is 488.
+    `session_expires` is how many seconds a call may go unrefreshed, 0 for ever; `min_se` is the least that we
+    agree to (RFC 4028).
     """
 
     host: str
@@ -50,6 +52,8 @@ class AgentConfig:
     profiles: Callable[[Hop], Profiles] = lambda source: Profiles()
     tls_port: int = 0
     largest_datagram: int | None = None
+    session_expires: int = 1800
+    min_se: int = 90
 
 
 class Call(Protocol):
@@ -79,8 +83,9 @@ class Endpoint:
         self.new_token = config.new_token
         self.methods = (*METHODS, *REFERRING) if config.transfers else METHODS
         self.allow: Header = ("Allow", ", ".join(self.methods))
-        self.supported: frozenset[str] = frozenset()
-        self.abilities: tuple[Header, ...] = (self.allow, ("Accept", "application/sdp"))
+        self.supported = ("100rel", "199", "timer") if config.session_expires else ("100rel", "199")
+        self.knows: Header = ("Supported", ", ".join(self.supported))
+        self.abilities: tuple[Header, ...] = (self.allow, ("Accept", "application/sdp"), self.knows)
 
     @property
     def idle(self) -> bool:

@@ -14,6 +14,7 @@ from ivr.sip.incoming import Incoming, reply_address
 from ivr.sip.message import Request
 from ivr.sip.screening import screen
 from ivr.sip.sdp import Media, offered
+from ivr.sip.session_timer import too_brief
 
 __all__ = ["Reception"]
 
@@ -52,7 +53,7 @@ class Reception:
     def _receive_ack(self, request: Request, envelope: Envelope, source: Hop, now: float) -> None:
         session = self._endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
         if session:
-            session.receive_ack(request, envelope, now)
+            session.agreement.receive_ack(request, envelope, now)
         else:
             self._endpoint.tell(Dropped("an ACK to nothing", source))
 
@@ -85,6 +86,9 @@ class Reception:
             return
         if not takes_sdp(incoming.request):
             endpoint.respond(incoming, 406, now)
+            return
+        if brief := too_brief(incoming.request, endpoint.config.min_se):
+            endpoint.refuse(incoming, brief, now)
             return
         try:
             offer = sdp_of(incoming.request)

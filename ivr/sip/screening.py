@@ -10,11 +10,11 @@ from ivr.sip.message import Header, Request
 
 __all__ = ["METHODS", "REFERRING", "Refusal", "screen"]
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE")
 REFERRING = ("REFER", "NOTIFY")  # where calls may be put through
 
 # 405 is for a method that we know and don't do, 501 for one that we have never heard of (§21.4.6, §21.5.2).
-_KNOWN = frozenset({*METHODS, *REFERRING, "MESSAGE", "PRACK", "PUBLISH", "REGISTER", "SUBSCRIBE", "UPDATE"})
+_KNOWN = frozenset({*METHODS, *REFERRING, "MESSAGE", "PUBLISH", "REGISTER", "SUBSCRIBE"})
 
 # Whom we may be asked for; a mobile network may name the service and no number (RFC 5031).
 _URI = re.compile(r"(sips?|tel|urn:service):", re.IGNORECASE)
