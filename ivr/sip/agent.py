@@ -118,7 +118,7 @@ class UserAgent:
             raise CallInUse(call)
         extra = tuple((canonical(name), value) for name, value in headers)
         _refuse_line_ends(uri, from_uri, *(value for _, value in extra))
-        order = Order(uri, destination, from_uri, uri, extra, place, redirects or {})
+        order = Order(uri, destination, from_uri, extra, place, redirects=redirects or {})
         local = LocalSession(endpoint.new_token(), offer)
         login = Login(credentials, endpoint.new_token)
         endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)

@@ -17,15 +17,20 @@ _IN_BODY = re.compile(r"<cid:[^>]*>[^,]*,?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What `UserAgent.invite` was told. `to` stays who was called at first, `uri` may change by a 3xx."""
+    """What `UserAgent.invite` was told. `called` is whom we meant at first, where a 3xx has changed `uri`."""
 
     uri: str
     destination: Hop
     from_uri: str
-    to: str
     headers: tuple[Header, ...]
     place: bytes = b""
     redirects: Mapping[str, Hop] = field(default_factory=dict)
+    called: str = ""
+
+    @property
+    def to(self) -> str:
+        """Who is in To: that stays (§8.1.3.4)."""
+        return self.called or self.uri
 
     def without_place(self) -> Order:
         """What isn't in the body isn't named (RFC 6442 §3.2)."""
@@ -38,7 +43,7 @@ class Order:
 
     def redirected(self, uri: str, destination: Hop) -> Order:
         """By a 3xx, which is followed once."""
-        return replace(self, uri=uri, destination=destination, redirects={})
+        return replace(self, uri=uri, destination=destination, redirects={}, called=self.to)
 
     def described(self, offer: bytes, new_boundary: Callable[[], str]) -> tuple[str, bytes]:
         """Content-Type and body: what we offer and, where `place` is told, where the caller is."""

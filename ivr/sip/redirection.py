@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ivr.sip.errors import BadMessage
-from ivr.sip.headers import parse_name_addr, parse_uri
+from ivr.sip.headers import bracketed, ip_of, parse_name_addr, parse_uri
 from ivr.sip.hop import Hop
 from ivr.sip.message import Response
 
@@ -15,16 +15,17 @@ __all__ = ["redirected"]
 def redirected(response: Response, redirects: Mapping[str, Hop]) -> tuple[str, Hop] | None:
     """The URI to call instead and where it is reached; None where no Contact's host is in `redirects`.
 
-    `redirects` has hosts, or hosts with a port ("192.0.2.9:5070"), which go first. Of several Contacts that
-    of the highest q is taken, of equal ones the first. Headers that a Contact wants in the request are left
-    out.
+    `redirects` has hosts, or hosts with a port ("192.0.2.9:5070", "[2001:db8::9]:5070"), which go first. Of
+    several Contacts that of the highest q is taken, of equal ones the first. Headers that a Contact wants in
+    the request are left out.
     """
     found: list[tuple[float, str, Hop]] = []
     try:
         for value in response.listed("Contact"):
             contact = parse_name_addr(value, "Contact")
             uri = parse_uri(contact.uri, "Contact")
-            hop = redirects.get(f"{uri.host}:{uri.port or 5060}".lower()) or redirects.get(uri.host.lower())
+            host = bracketed(ip_of(uri.host) or uri.host.lower())
+            hop = redirects.get(f"{host}:{uri.port or 5060}") or redirects.get(host)
             if uri.scheme == "sip" and hop:
                 found.append((_q(contact.params.get("q")), contact.uri.partition("?")[0], hop))
     except BadMessage:
