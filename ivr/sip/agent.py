@@ -110,7 +110,7 @@ class UserAgent:
         `from_uri` names the caller; `headers` are added to the INVITE, `place` (a part with its own headers)
         to its body. A 401 or 407 is answered once with `credentials`, a 415 and its like once without
         `place`, a 422 once with the longer interval; a 3xx is followed once, where it leads to a host of
-        `redirects` ("192.0.2.9" or "192.0.2.9:5070"), by the way that is told there. CallInUse if `call`
+        `redirects` ("192.0.2.9", "192.0.2.9:5070"), by the way that is told there. CallInUse if `call`
         lives; ValueError where a text holds a line end.
         """
         endpoint = self._endpoint

@@ -15,9 +15,9 @@ __all__ = ["redirected"]
 def redirected(response: Response, redirects: Mapping[str, Hop]) -> tuple[str, Hop] | None:
     """The URI to call instead and where it is reached; None where no Contact's host is in `redirects`.
 
-    `redirects` has hosts, or hosts with a port ("192.0.2.9:5070", "[2001:db8::9]:5070"), which go first. Of
-    several Contacts that of the highest q is taken, of equal ones the first. Headers that a Contact wants in
-    the request are left out.
+    `redirects` has hosts, for a Contact that names no port, and hosts with a port ("192.0.2.9:5070",
+    "[2001:db8::9]:5070"). Of several Contacts that of the highest q is taken, of equal ones the first.
+    Headers that a Contact wants in the request are left out.
     """
     found: list[tuple[float, str, Hop]] = []
     try:
@@ -25,7 +25,7 @@ def redirected(response: Response, redirects: Mapping[str, Hop]) -> tuple[str, H
             contact = parse_name_addr(value, "Contact")
             uri = parse_uri(contact.uri, "Contact")
             host = bracketed(ip_of(uri.host) or uri.host.lower())
-            hop = redirects.get(f"{host}:{uri.port or 5060}") or redirects.get(host)
+            hop = redirects.get(f"{host}:{uri.port}" if uri.port else host)
             if uri.scheme == "sip" and hop:
                 found.append((_q(contact.params.get("q")), contact.uri.partition("?")[0], hop))
     except BadMessage:

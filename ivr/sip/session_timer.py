@@ -63,15 +63,16 @@ def too_brief(request: Request, least: int) -> Refusal | None:
 
 
 def settle(request: Request, longest: int, least: int) -> tuple[Interval, tuple[Header, ...]] | None:
-    """What our 2xx to that request says (§9, table 2); None where they ask for no timer, or we don't know it.
+    """What our 2xx to that request says (§9, table 2); None where there is to be no timer.
 
-    `longest` is what we'd ask for ourselves, 0 for no timer. Who doesn't know the timer but goes through a
-    proxy that does has us refresh; who leaves the choice to us refreshes.
+    `longest` is what we'd ask for ourselves, 0 for none ever. Who doesn't know the timer but goes through a
+    proxy that does has us refresh; who leaves the choice to us refreshes. What is asked for may become less,
+    never more; so less than `least`, of whoever wouldn't know what 422 means, isn't agreed to.
     """
     asked = interval_of(request)
-    if asked is None or not longest:
+    if asked is None or not longest or asked.seconds < least:
         return None
-    seconds = max(min(asked.seconds, longest), least_of(request), least)
+    seconds = min(asked.seconds, max(longest, least_of(request), least))
     if not _knows_timer(request):
         interval = Interval(seconds, "uas")
         return interval, (interval.header,)

@@ -12,7 +12,7 @@ from ivr.sip.redirection import redirected
 
 EDGE, SPARE = Hop("10.0.0.9", 5060), Hop("10.0.0.9", 5070)
 SIX = Hop("2001:db8::9", 5060)
-REDIRECTS = {"10.0.0.9": EDGE, "10.0.0.9:5070": SPARE, "edge.example.com": EDGE, "[2001:db8::9]": SIX}
+REDIRECTS = {"10.0.0.9": EDGE, "10.0.0.9:5070": SPARE, "edge.example.com": EDGE, "[2001:db8::9]:5062": SIX}
 
 
 def moved(*contacts: str) -> Response:
@@ -24,8 +24,8 @@ def moved(*contacts: str) -> Response:
     [
         ((), None),
         (("<sip:1@10.0.0.9>",), ("sip:1@10.0.0.9", EDGE)),
-        (("<sip:1@10.0.0.9:5070>",), ("sip:1@10.0.0.9:5070", SPARE)),  # with the port goes first
-        (("<sip:1@10.0.0.9:5999>",), ("sip:1@10.0.0.9:5999", EDGE)),  # another port of a host: by its own way
+        (("<sip:1@10.0.0.9:5070>",), ("sip:1@10.0.0.9:5070", SPARE)),
+        (("<sip:1@10.0.0.9:5999>",), None),  # a stranger at that host
         (("<sip:1@EDGE.example.com;user=phone>",), ("sip:1@EDGE.example.com;user=phone", EDGE)),
         (("<sip:1@[2001:DB8:0::9]:5062>",), ("sip:1@[2001:DB8:0::9]:5062", SIX)),
         (("<sip:1@10.0.0.8>",), None),

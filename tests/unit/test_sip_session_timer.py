@@ -64,7 +64,12 @@ TABLE = [
         "3600;refresher=uac",
         True,
     ),  # but not below theirs
-    ((("Session-Expires", "10"),), "90;refresher=uas", False),  # nor below ours
+    (
+        (KNOWS, ("Session-Expires", "120"), ("Min-SE", "600")),
+        "120;refresher=uac",
+        True,
+    ),  # never more than asked
+    ((("Session-Expires", "10"),), None, False),  # nor below ours
     ((KNOWS,), None, False),
     ((KNOWS, ("Session-Expires", "x")), None, False),
 ]
@@ -120,10 +125,13 @@ def test_what_is_settled_suits_both(
     headers += [("Min-SE", str(least))] if least else []
     headers += [KNOWS] if knows else []
     settled = settle(request(*headers), longest, 90)
-    assert settled is not None
+    assert (settled is None) == (asked < 90)
+    if settled is None:
+        return
     interval, said = settled
-    assert interval.seconds >= max(90, least or 90)
-    assert interval.seconds <= max(longest, least or 90, 90)
+    assert 90 <= interval.seconds <= asked
+    assert interval.seconds <= max(longest, least or 90)
+    assert interval.seconds >= min(asked, least or 90)
     assert interval.refresher == "uas" or knows  # who doesn't know the timer is never asked to refresh
     assert interval_of(Response(said, b"", 200, "OK")) == interval
 
