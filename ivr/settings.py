@@ -54,6 +54,13 @@ class VoiceSettings(Section):
     t1: float = Field(0.5, ge=0.01, le=4, description="seconds: round-trip estimate (RFC 3261 §17.1.1.1)")
     t2: float = Field(4.0, ge=0.02, le=16, description="seconds: longest pause between retransmissions")
     t4: float = Field(5.0, ge=0.02, le=30, description="seconds: how long a message may stay in the network")
+    session_expires: int = Field(
+        1800,
+        ge=0,
+        le=86400,
+        description="seconds that a call goes on without a sign of life (RFC 4028); 0: for ever",
+    )
+    min_se: int = Field(90, ge=1, le=3600, description="seconds: the shortest such time that we agree to")
     ring_timeout: float = Field(30.0, ge=0.2, le=120, description="seconds from the first 18x")
     total_timeout: float = Field(60.0, ge=0.5, le=300, description="seconds from the INVITE")
     codecs: tuple[Codec, ...] = Field(("pcma", "pcmu"), min_length=1, description="offered, in this order")
@@ -92,6 +99,13 @@ class VoiceSettings(Section):
             raise ValueError("total_timeout is shorter than ring_timeout")
         if self.t2 < self.t1:
             raise ValueError("t2 is shorter than t1")
+        if 0 < self.session_expires < self.min_se:
+            raise ValueError(f"session_expires {self.session_expires} is below min_se {self.min_se}")
+        for trunk in self.trunks:
+            if strangers := set(trunk.redirects) - {each.name for each in self.trunks}:
+                raise ValueError(
+                    f"trunk {trunk.name}: redirects names {', '.join(sorted(strangers))}, no trunk"
+                )
         if self.line == "twilio" and self.twilio is None:
             raise ValueError("line = twilio needs [voice.twilio]")
         if self.line == "pyvoip" and self.lines != 1:

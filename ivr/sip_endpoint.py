@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ivr.counters import Counters
 from ivr.events import Codec, MediaQuality
@@ -36,6 +36,7 @@ from ivr.sip.headers import ip_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media, Profiles
+from ivr.sip.session_timer import LEAST
 from ivr.sip.transaction import Timers
 from ivr.sip_streams import Failed, Lost
 from ivr.sip_wires import SipWires, WirePlan
@@ -79,6 +80,8 @@ class SipEndpoint:
         *,
         trying: bool = True,
         transfers: bool = False,
+        session_expires: int = 1800,
+        min_se: int = LEAST,
         plan: WirePlan = _UDP_ALONE,
         on_failed: Callable[[Hop], None] = lambda _: None,
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
@@ -100,6 +103,8 @@ class SipEndpoint:
             timers,
             trying=trying,
             transfers=transfers,
+            session_expires=session_expires,
+            min_se=min_se,
             tls_port=self.tls_port,
             largest_datagram=_LARGEST_DATAGRAM if plan.tcp else None,
             profiles=profiles,
@@ -183,6 +188,7 @@ class SipEndpoint:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
+        redirects: Mapping[str, Hop] | None = None,
     ) -> str:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
@@ -197,6 +203,7 @@ class SipEndpoint:
             credentials=credentials,
             headers=headers,
             place=place,
+            redirects=redirects,
         )
         ((data, hop),) = self.agent.take_outgoing()
         self.wires.send(data, hop)

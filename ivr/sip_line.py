@@ -48,6 +48,7 @@ from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_opening import open_endpoint
 from ivr.sip_trunks import profiles_of, trunk_of
 from ivr.sip_wires import OnMessage
+from ivr.trunk_redirects import redirects_of
 from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["SipLine"]
@@ -150,6 +151,7 @@ class SipLine:
             credentials,
             order.headers,
             order.place,
+            redirects=redirects_of(trunk, self._settings.trunks, self._book, now),
         )
         _log.info(
             "call_dialled",

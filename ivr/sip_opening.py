@@ -53,6 +53,8 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
         settings.media_lost_after,
         trying=not takes_calls,
         transfers=takes_calls,
+        session_expires=settings.session_expires,
+        min_se=settings.min_se,
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
         profiles=lambda source: offerable(source, settings.trunks, book),

@@ -72,6 +72,9 @@ class TrunkSettings(Section):
     out_of_area_zero: bool = Field(
         False, description="whether it wants a leading 0 before an out-of-area mobile"
     )
+    redirects: tuple[str, ...] = Field(
+        (), description="names of trunks, itself among them, to which its 3xx may lead a call; none: it fails"
+    )
     overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
 
     def uri(self, number: str) -> str:

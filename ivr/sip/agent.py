@@ -12,7 +12,7 @@ The driver's turn:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ivr.sip.digest import Credentials, Login
 from ivr.sip.endpoint import AgentConfig, Endpoint, reason_header
@@ -23,7 +23,8 @@ from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
-from ivr.sip.outbound import Order, OutboundCall
+from ivr.sip.order import Order
+from ivr.sip.outbound import OutboundCall
 from ivr.sip.reception import Reception
 from ivr.sip.sdp import LocalMedia, LocalSession, Media
 
@@ -102,19 +103,22 @@ class UserAgent:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
+        redirects: Mapping[str, Hop] | None = None,
     ) -> None:
         """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's address.
 
         `from_uri` names the caller; `headers` are added to the INVITE, `place` (a part with its own headers)
         to its body. A 401 or 407 is answered once with `credentials`, a 415 and its like once without
-        `place`. CallInUse if `call` lives; ValueError where a text holds a line end.
+        `place`, a 422 once with the longer interval; a 3xx is followed once, where it leads to a host of
+        `redirects` ("192.0.2.9", "192.0.2.9:5070"), by the way that is told there. CallInUse if `call`
+        lives; ValueError where a text holds a line end.
         """
         endpoint = self._endpoint
         if call in endpoint.calls:
             raise CallInUse(call)
         extra = tuple((canonical(name), value) for name, value in headers)
         _refuse_line_ends(uri, from_uri, *(value for _, value in extra))
-        order = Order(uri, destination, from_uri, extra, place)
+        order = Order(uri, destination, from_uri, extra, place, redirects=redirects or {})
         local = LocalSession(endpoint.new_token(), offer)
         login = Login(credentials, endpoint.new_token)
         endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)

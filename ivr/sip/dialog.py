@@ -10,9 +10,12 @@ from ivr.sip.headers import Uri, ip_of, parse_name_addr, parse_uri
 from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
 from ivr.sip.message import Header, Request, Response
 
-__all__ = ["Dialog", "DialogKey", "next_hop"]
+__all__ = ["ENDS_DIALOG", "Dialog", "DialogKey", "next_hop"]
 
 DialogKey = tuple[str, str, str]
+
+# A request in a dialog that meets one of these ends the call; others are that request's alone (RFC 5057 §5).
+ENDS_DIALOG = frozenset({404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604})
 
 
 @dataclass(slots=True)
@@ -20,7 +23,7 @@ class Dialog:
     """`local` and `remote` are the From and To of our requests, tags among them; `target` their Contact.
 
     `peer` is where requests go when the next hop is a name: resolving is not for a pure module, and the
-    peer that brought the dialog is the trunk.
+    peer that brought the dialog is the trunk. `owns_call_id` is the caller's: the first INVITE was ours.
     """
 
     call_id: str
@@ -33,6 +36,7 @@ class Dialog:
     target: str
     route_set: tuple[str, ...]
     peer: Hop
+    owns_call_id: bool
 
     @property
     def key(self) -> DialogKey:
@@ -56,6 +60,7 @@ class Dialog:
             target=envelope.contact or request.uri,
             route_set=envelope.record_route[::-1],
             peer=peer,
+            owns_call_id=True,
         )
 
     @classmethod
@@ -72,6 +77,7 @@ class Dialog:
             target=envelope.contact or envelope.from_.uri,
             route_set=envelope.record_route,
             peer=peer,
+            owns_call_id=False,
         )
 
     def confirm(self, envelope: Envelope) -> None:

@@ -1,4 +1,4 @@
-"""Digest authentication of a client (RFC 2617, RFC 7616; RFC 3261 §22). Pure."""
+"""Digest authentication of a client (RFC 2617, RFC 7616, RFC 8760; RFC 3261 §22). Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from dataclasses import dataclass, field
 
 from ivr.sip.errors import BadMessage
 from ivr.sip.headers import parse_params, quote, split_list
-from ivr.sip.message import Header, Response
+from ivr.sip.message import Header, Request, Response
 
-__all__ = ["Challenge", "Credentials", "Login", "challenges", "parse_challenge", "response_digest"]
+__all__ = [
+    "Challenge",
+    "Credentials",
+    "Login",
+    "challenges",
+    "credentials_of",
+    "parse_challenge",
+    "response_digest",
+]
 
-_ALGORITHMS: dict[str, Callable[[bytes], str]] = {
+_HASHES: dict[str, Callable[[bytes], str]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
     "SHA-256": lambda data: hashlib.sha256(data).hexdigest(),
+    "SHA-512-256": lambda data: hashlib.new("sha512_256", data).hexdigest(),
 }
+_SESS = "-sess"  # the secret is hashed once more, with the nonces of its first use
+_ALGORITHMS = {name.lower(): name for hash_ in _HASHES for name in (hash_, hash_ + _SESS)}
+_QOPS = ("auth", "auth-int")
 _ANSWERED_BY = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 
 
@@ -29,7 +41,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """`header` is the one to answer with; `qop` is "auth" or None (RFC 2069's form)."""
+    """`header` is the one to answer with; `qop` is "auth", "auth-int" or None (RFC 2069's form)."""
 
     header: str
     realm: str
@@ -46,17 +58,20 @@ def parse_challenge(header: str, value: str) -> Challenge | None:
     if scheme.lower() != "digest":
         return None
     params = parse_params(";".join(split_list(text, header)), header)
-    algorithm = (params.get("algorithm") or "MD5").upper()
+    algorithm = _ALGORITHMS.get((params.get("algorithm") or "MD5").lower())
     offered = [qop.strip().lower() for qop in (params.get("qop") or "").split(",") if qop.strip()]
+    qop = next((each for each in _QOPS if each in offered), None)
     realm, nonce = params.get("realm"), params.get("nonce")
-    if realm is None or nonce is None or algorithm not in _ALGORITHMS or (offered and "auth" not in offered):
+    if realm is None or nonce is None or algorithm is None or (offered and qop is None):
+        return None
+    if algorithm.endswith(_SESS) and qop is None:  # it needs a nonce of ours, which only goes with a qop
         return None
     return Challenge(
         header=_ANSWERED_BY[header],
         realm=realm,
         nonce=nonce,
         algorithm=algorithm,
-        qop="auth" if offered else None,
+        qop=qop,
         opaque=params.get("opaque"),
         stale=(params.get("stale") or "").lower() == "true",
     )
@@ -76,16 +91,43 @@ def challenges(response: Response) -> list[Challenge]:
     return list(found.values())
 
 
+def credentials_of(request: Request) -> tuple[Header, ...]:
+    """The answers in a request: the ACK to its 2xx bears them, too (§13.2.2.4)."""
+    return tuple(header for header in request.headers if header[0] in _ANSWERED_BY.values())
+
+
 def response_digest(
-    challenge: Challenge, credentials: Credentials, method: str, uri: str, cnonce: str, count: int
+    challenge: Challenge,
+    credentials: Credentials,
+    method: str,
+    uri: str,
+    cnonce: str,
+    count: int,
+    body: bytes = b"",
 ) -> str:
     """The response value of RFC 7616 §3.4.1."""
-    digest = _ALGORITHMS[challenge.algorithm]
+    digest = _HASHES[challenge.algorithm.removesuffix(_SESS)]
     secret = digest(f"{credentials.username}:{challenge.realm}:{credentials.password}".encode())
-    request = digest(f"{method}:{uri}".encode())
+    if challenge.algorithm.endswith(_SESS):
+        secret = digest(f"{secret}:{challenge.nonce}:{cnonce}".encode())
+    whole = f":{digest(body)}" if challenge.qop == "auth-int" else ""
+    request = digest(f"{method}:{uri}{whole}".encode())
     if challenge.qop is None:
         return digest(f"{secret}:{challenge.nonce}:{request}".encode())
-    return digest(f"{secret}:{challenge.nonce}:{count:08x}:{cnonce}:auth:{request}".encode())
+    return digest(f"{secret}:{challenge.nonce}:{count:08x}:{cnonce}:{challenge.qop}:{request}".encode())
+
+
+@dataclass(slots=True)
+class _Realm:
+    """What is known of one realm; `proved` says that an answer of ours was taken since it last asked.
+
+    `cnonce` is set where it must stay for all answers to a nonce (-sess).
+    """
+
+    challenge: Challenge
+    cnonce: str = ""
+    count: int = 0
+    proved: bool = False
 
 
 class Login:
@@ -94,31 +136,44 @@ class Login:
     def __init__(self, credentials: Credentials | None, new_token: Callable[[], str]) -> None:
         self._credentials = credentials
         self._new_token = new_token
-        self._challenges: dict[tuple[str, str], Challenge] = {}
-        self._counts: dict[str, int] = {}
+        self._realms: dict[tuple[str, str], _Realm] = {}
+
+    def anew(self) -> Login:
+        """The same account, for another server that hasn't asked yet."""
+        return Login(self._credentials, self._new_token)
 
     def accept(self, response: Response) -> bool:
         """Take the challenges of a 401 or 407; whether it's worth another request.
 
-        A realm that refused our answer is asked again only if it calls the nonce stale (§22.2).
+        A realm that refused our answer is asked again only if it calls the nonce stale (§22.2), or took an
+        answer of ours before: then it is the nonce that ran out, whatever it's called.
         """
         fresh = False
         for challenge in challenges(response) if self._credentials else ():
-            known = self._challenges.get((challenge.header, challenge.realm))
-            if known is None or (challenge.stale and known.nonce != challenge.nonce and not known.stale):
-                self._challenges[(challenge.header, challenge.realm)] = challenge
+            key = (challenge.header, challenge.realm)
+            known = self._realms.get(key)
+            if known is None or _is_worth_another(known, challenge):
+                self._realms[key] = _Realm(challenge)
                 fresh = True
         return fresh
 
-    def headers(self, method: str, uri: str) -> tuple[Header, ...]:
-        """The Authorization headers of one more request, empty until something was accepted."""
-        return tuple(self._header(each, method, uri) for each in self._challenges.values())
+    def succeeded(self) -> None:
+        """A request with our answers was taken."""
+        for realm in self._realms.values():
+            realm.proved = True
 
-    def _header(self, challenge: Challenge, method: str, uri: str) -> Header:
+    def headers(self, method: str, uri: str, body: bytes = b"") -> tuple[Header, ...]:
+        """The Authorization headers of one more request, empty until something was accepted."""
+        return tuple(self._header(each, method, uri, body) for each in self._realms.values())
+
+    def _header(self, realm: _Realm, method: str, uri: str, body: bytes) -> Header:
         assert self._credentials is not None
-        count = self._counts[challenge.nonce] = self._counts.get(challenge.nonce, 0) + 1
-        cnonce = self._new_token()
-        answer = response_digest(challenge, self._credentials, method, uri, cnonce, count)
+        challenge = realm.challenge
+        realm.count += 1
+        cnonce = realm.cnonce or self._new_token()
+        if challenge.algorithm.endswith(_SESS):
+            realm.cnonce = cnonce
+        answer = response_digest(challenge, self._credentials, method, uri, cnonce, realm.count, body)
         parts = [
             f"username={quote(self._credentials.username)}",
             f"realm={quote(challenge.realm)}",
@@ -128,7 +183,13 @@ class Login:
             f"algorithm={challenge.algorithm}",
         ]
         if challenge.qop is not None:
-            parts += ["qop=auth", f"nc={count:08x}", f'cnonce="{cnonce}"']
+            parts += [f"qop={challenge.qop}", f"nc={realm.count:08x}", f'cnonce="{cnonce}"']
         if challenge.opaque is not None:
             parts.append(f"opaque={quote(challenge.opaque)}")
         return challenge.header, f"Digest {', '.join(parts)}"
+
+
+def _is_worth_another(known: _Realm, challenge: Challenge) -> bool:
+    if known.challenge.nonce == challenge.nonce:
+        return False
+    return known.proved or (challenge.stale and not known.challenge.stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -11,9 +12,10 @@ from ivr.sip.dialog import Dialog, DialogKey
 from ivr.sip.events import SipEvent
 from ivr.sip.headers import bracketed, quote
 from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
-from ivr.sip.incoming import METHODS, REFERRING, Incoming, reply
+from ivr.sip.incoming import Incoming, reply
 from ivr.sip.layer import Layer
 from ivr.sip.message import Header, Request, serialise
+from ivr.sip.screening import METHODS, REFERRING, Refusal
 from ivr.sip.sdp import Profiles
 from ivr.sip.transaction import Timers
 from ivr.sip.underway import ClientTransaction, OnResponse, OnSilence
@@ -35,6 +37,8 @@ class AgentConfig:
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
     an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
     `profiles` are those by which a caller from there may offer voice; what is offered by others alone is 488.
+    `session_expires` is how many seconds a call may go unrefreshed, 0 for ever; `min_se` is the least that we
+    agree to (RFC 4028).
     """
 
     host: str
@@ -48,6 +52,8 @@ class AgentConfig:
     profiles: Callable[[Hop], Profiles] = lambda source: Profiles()
     tls_port: int = 0
     largest_datagram: int | None = None
+    session_expires: int = 1800
+    min_se: int = 90
 
 
 class Call(Protocol):
@@ -77,7 +83,9 @@ class Endpoint:
         self.new_token = config.new_token
         self.methods = (*METHODS, *REFERRING) if config.transfers else METHODS
         self.allow: Header = ("Allow", ", ".join(self.methods))
-        self.abilities: tuple[Header, ...] = (self.allow, ("Accept", "application/sdp"))
+        self.supported = ("100rel", "199", "timer") if config.session_expires else ("100rel", "199")
+        self.knows: Header = ("Supported", ", ".join(self.supported))
+        self.abilities: tuple[Header, ...] = (self.allow, ("Accept", "application/sdp"), self.knows)
 
     @property
     def idle(self) -> bool:
@@ -93,6 +101,14 @@ class Endpoint:
         """Tell an event after which the call is over."""
         self.calls.pop(call, None)
         self.events.append(event)
+
+    def fraction(self) -> float:
+        """From 0 to less than 1, by the randomness that was injected."""
+        return zlib.crc32(self.new_token().encode()) / 2**32
+
+    def retry_after(self) -> Header:
+        """When to come again: 0–10 seconds (§14.2, RFC 3311 §5.2)."""
+        return "Retry-After", str(int(11 * self.fraction()))
 
     def new_branch(self) -> str:
         return f"z9hG4bK{self.new_token()}"
@@ -158,6 +174,9 @@ class Endpoint:
             body=body,
         )
         self.layer.respond(transaction, response, now)
+
+    def refuse(self, incoming: Incoming, refusal: Refusal, now: float) -> None:
+        self.respond(incoming, refusal.status, now, reason=refusal.reason, headers=refusal.headers)
 
     def ack(self, dialog: Dialog, cseq: int, headers: Sequence[Header]) -> tuple[bytes, Hop]:
         """The ACK to a 2xx, which is no transaction's (§13.2.2.4), and where it goes."""

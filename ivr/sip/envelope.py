@@ -57,6 +57,7 @@ def _read(message: Request | Response) -> Envelope:
             raise BadMessage("CSeq", f"its method {method[:20]!r} isn't the request's")
         if parse_uri(message.uri, "request line").headers:
             raise BadMessage("request line", "headers in the Request-URI")  # §19.1.1
+        _check_max_forwards(message.first("Max-Forwards") or "0")
     return Envelope(
         via=parse_via(vias[0]),
         more_vias=tuple(vias[1:]),
@@ -68,6 +69,12 @@ def _read(message: Request | Response) -> Envelope:
         contact=_contact(message),
         record_route=tuple(_routes(message)),
     )
+
+
+def _check_max_forwards(text: str) -> None:
+    """0–255 (§20.22). It is a proxy's to count down: what has come to us has arrived, at 0 as well."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < 256):
+        raise BadMessage("Max-Forwards", f"{text[:20]!r}")
 
 
 def _contact(message: Request | Response) -> str | None:

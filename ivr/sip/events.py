@@ -72,7 +72,8 @@ class DialogEnded:
     """An answered call is over.
 
     `by` is "us" at once when `bye` was called, "them" on their BYE, "network" when nobody said so: no ACK
-    came to our 200, or an in-dialog request met 408, 481 or silence (RFC 3261 §12.2.1.2).
+    came to our 200, no PRACK to our 18x, an in-dialog request met silence or a status that ends the dialog
+    (RFC 3261 §12.2.1.2, RFC 5057), or nobody refreshed the session in time (RFC 4028).
     """
 
     call: str
@@ -121,8 +122,9 @@ class AckReceived:
 
 @dataclass(frozen=True, slots=True)
 class ReinviteReceived:
-    """They changed the session; it has been answered from our own media. `media` holds from now on.
+    """They changed the session, by re-INVITE, UPDATE or PRACK; it has been answered from our own media.
 
+    `media` holds from now on, in an early dialog, too. Their answer to a refresh of ours may tell it as well.
     Its host and port may be new, and `sends`/`receives` tell of hold.
     """
 

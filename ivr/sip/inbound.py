@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from enum import Enum, auto
 
+from ivr.sip.agreement import SDP
+from ivr.sip.body import refusal_of
 from ivr.sip.dialog import Dialog
 from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint, reason_header
@@ -13,8 +15,10 @@ from ivr.sip.events import CancelReceived, DialogEnded
 from ivr.sip.headers import Cause, parse_reason
 from ivr.sip.incoming import Incoming
 from ivr.sip.message import Header, Request
+from ivr.sip.reliable import ReliableProvisionals, requires_reliable
+from ivr.sip.screening import Refusal
 from ivr.sip.sdp import LocalMedia, LocalSession, Media
-from ivr.sip.session import SDP, Session
+from ivr.sip.session import Session, SessionState
 
 __all__ = ["InboundCall"]
 
@@ -41,7 +45,15 @@ class InboundCall:
             incoming.request, incoming.envelope, transaction.to_tag, transaction.address
         )
         self._session = Session(endpoint, call, dialog, Login(None, endpoint.new_token))
+        self._session.learn(incoming.request)
         self._session.on_early_bye = self._gone
+        self._agreement = self._session.agreement
+        self._agreement.waiting = "" if offer is None else "them"
+        self._answer_with: LocalMedia | None = None  # what waits for a PRACK
+        self._reliable: ReliableProvisionals | None = None
+        if requires_reliable(incoming.request):
+            self._reliable = ReliableProvisionals(endpoint, incoming, self._never_acknowledged)
+            self._session.on_prack = self._receive_prack
 
     @property
     def session(self) -> Session | None:
@@ -52,30 +64,48 @@ class InboundCall:
         if self._state is not State.RINGING:
             return
         headers: tuple[Header, ...] = (*self._record_route(), self._session.contact, self._endpoint.allow)
-        body = b""
-        if local is not None and self._offer is not None:
+        body, media = b"", None
+        if local is not None and self._offer is not None and self._agreement.waiting:
             with suppress(Unacceptable):  # a later `answer` refuses the call
-                body = self._local(local).answer(self._offer)[0]
+                body, media = self._local(local).answer(self._offer)
                 headers = (*headers, SDP)
-        self._endpoint.respond(self._incoming, status, now, headers=headers, body=body)
+        if self._reliable is None:
+            self._endpoint.respond(self._incoming, status, now, headers=headers, body=body)
+        elif self._offer is None:  # the first reliable response would have to offer (RFC 3262 §5)
+            self._endpoint.respond(self._incoming, 100, now)
+        else:
+            if media is not None:
+                self._agreement.media, self._agreement.waiting = media, ""
+            self._reliable.send(status, headers, body, now)
 
     def answer(self, local: LocalMedia, now: float) -> Media | None:
         """What is agreed by that; None where nothing is, or not yet."""
         if self._state is not State.RINGING:
             return None
-        session = self._local(local)
+        if self._reliable and self._reliable.describes:  # the 200 waits for its PRACK (RFC 3262 §3)
+            self._answer_with = local
+            return self._agreement.media
         try:
-            body, media = (
-                (session.offer(again=False), None) if self._offer is None else session.answer(self._offer)
-            )
-        except (BadDescription, Unacceptable):
-            self.reject(488, (), now)
-            self._endpoint.tell(DialogEnded(self._call, "network", None, "no codec in common"))
+            body, media = self._described(local)
+        except (BadDescription, Unacceptable) as fault:
+            self._refuse(refusal_of(fault, self._endpoint.config.user), "no codec in common", now)
             return None
         self._state = State.UP
         self._incoming.transaction.on_cancel = None
-        self._session.send_ok(self._incoming, body, media, now, first=True)
+        if self._reliable:
+            self._reliable.stop()
+        self._session.state = SessionState.UP
+        self._agreement.media = media
+        self._agreement.send_ok(self._incoming, body, media, now, first=True)
         return media
+
+    def _described(self, local: LocalMedia) -> tuple[bytes, Media | None]:
+        """The 200's description, and what it agrees; None while it offers."""
+        if self._offer is None:
+            return self._local(local).offer(again=False), None
+        if not self._agreement.waiting:  # a response that was acknowledged has answered
+            return b"", self._agreement.media
+        return self._local(local).answer(self._offer)
 
     def reject(self, status: int, headers: tuple[Header, ...], now: float) -> None:
         if self._state is State.RINGING:
@@ -100,17 +130,40 @@ class InboundCall:
         self._finish(487, (), now)
         self._endpoint.tell_last(CancelReceived(self._call, cause.q850, cause.text), self._call)
 
-    def _finish(self, status: int, headers: tuple[Header, ...], now: float) -> None:
+    def _receive_prack(self, prack: Incoming, now: float) -> None:
+        """Theirs to a provisional response of ours; one with an offer is answered like an UPDATE."""
+        assert self._reliable is not None
+        if not self._reliable.fits(prack.request):
+            self._endpoint.respond(prack, 481, now)
+            return
+        if not self._agreement.receive_prack(prack, now):
+            return
+        self._reliable.acknowledged(now)
+        if self._answer_with is not None and not self._reliable.describes:
+            self.answer(self._answer_with, now)
+
+    def _never_acknowledged(self, now: float) -> None:
+        self._refuse(Refusal(500, reason="No PRACK"), "no PRACK", now)
+
+    def _refuse(self, refusal: Refusal, cause_text: str, now: float) -> None:
+        """A failure that isn't the driver's doing."""
+        if self._state is State.RINGING:
+            self._finish(refusal.status, refusal.headers, now, refusal.reason)
+            self._endpoint.tell_last(DialogEnded(self._call, "network", None, cause_text), self._call)
+
+    def _finish(self, status: int, headers: tuple[Header, ...], now: float, reason: str = "") -> None:
         self._state = State.OVER
         self._incoming.transaction.on_cancel = None
-        self._endpoint.respond(self._incoming, status, now, headers=headers)
+        if self._reliable:
+            self._reliable.stop()
+        self._endpoint.respond(self._incoming, status, now, reason=reason, headers=headers)
         self._session.discard()
 
     def _local(self, local: LocalMedia) -> LocalSession:
-        if self._session.local is None:
-            self._session.local = LocalSession(self._endpoint.new_token(), local)
-        self._session.local.local = local
-        return self._session.local
+        if self._agreement.local is None:
+            self._agreement.local = LocalSession(self._endpoint.new_token(), local)
+        self._agreement.local.local = local
+        return self._agreement.local
 
     def _record_route(self) -> tuple[Header, ...]:
         return tuple(("Record-Route", route) for route in self._incoming.envelope.record_route)

@@ -29,6 +29,7 @@ _ODD_SPELLINGS = (
     "Call-ID",
     "CSeq",
     "MIME-Version",
+    "Min-SE",
     "RAck",
     "RSeq",
     "SIP-ETag",
@@ -72,6 +73,11 @@ class Message:
     def every(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
 
+    def options(self, name: str) -> list[str]:
+        """The tokens of a list that holds nothing else: methods, option tags, media ranges."""
+        pieces = (piece.strip() for line in self.every(name) for piece in line.split(","))
+        return [piece for piece in pieces if piece]
+
     def listed(self, name: str) -> list[str]:
         """The elements of a header that may be repeated or hold a list."""
         return [item for line in self.every(name) for item in split_list(line, name)]
@@ -110,7 +116,7 @@ def parse(data: bytes, *, is_stream: bool = False) -> Request | Response:
     In a datagram Content-Length may be missing, out of a stream never (§18.3).
     """
     if len(data) > MAX_SIZE:
-        raise BadMessage("message", f"{len(data)} bytes")
+        raise _too_large(data)
     head, blank, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     if b"\r\n " in head or b"\r\n\t" in head:  # §7.3.1: folded lines
         head = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
@@ -127,6 +133,17 @@ def parse(data: bytes, *, is_stream: bool = False) -> Request | Response:
             raise fault
         return _parse_status_line(start, headers, body)
     return _parse_request_line(start, headers, body, fault)
+
+
+def _too_large(data: bytes) -> BadMessage:
+    """413 where the body makes it so, 513 where the headers do (§21.4.11, §21.5.7)."""
+    head, blank, _ = data[: MAX_SIZE - 4].partition(b"\r\n\r\n")
+    try:
+        found: Request | Response | None = parse(head + b"\r\n\r\n")
+    except BadMessage as bad:  # Content-Length, at the least
+        found = bad.request
+    request = found if isinstance(found, Request) else None
+    return BadMessage("message", f"{len(data)} bytes", request, 413 if blank else 513)
 
 
 def _parse_headers(lines: list[str]) -> tuple[list[Header], BadMessage | None]:

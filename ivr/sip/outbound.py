@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
 from enum import Enum, auto
 
+from ivr.sip.body import sdp_of
 from ivr.sip.dialog import Dialog
-from ivr.sip.digest import Login
+from ivr.sip.digest import Login, credentials_of
 from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
 from ivr.sip.hop import Hop
-from ivr.sip.incoming import sdp_of
-from ivr.sip.message import Header, Request, Response
-from ivr.sip.multipart import put_together
+from ivr.sip.message import Request, Response
+from ivr.sip.order import Order
+from ivr.sip.redirection import redirected
+from ivr.sip.reliable import rseq_of
 from ivr.sip.sdp import LocalSession, Media
 from ivr.sip.session import Session
+from ivr.sip.session_timer import Proposal
 from ivr.sip.underway import ClientTransaction
 
-__all__ = ["Order", "OutboundCall"]
+__all__ = ["OutboundCall"]
 
 
-_IN_BODY = re.compile(r"<cid:[^>]*>[^,]*,?", re.IGNORECASE)
 # What a telephone says that doesn't read a body of several parts: 415 by the book (§8.1.3.5).
 _NOT_THAT_BODY = (400, 415, 488, 606)
 _NOT_THAT_PROFILE = (415, 488, 606)  # what one says that doesn't take RTP/SAVP
-_CREDENTIALS = ("Authorization", "Proxy-Authorization")  # the ACK's are the INVITE's (§13.2.2.4)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What `UserAgent.invite` was told."""
-
-    uri: str
-    destination: Hop
-    from_uri: str
-    headers: tuple[Header, ...]
-    place: bytes = b""
-
-    def without_place(self) -> Order:
-        """What isn't in the body isn't named (RFC 6442 §3.2)."""
-        kept = []
-        for name, value in self.headers:
-            named = _IN_BODY.sub("", value).strip(" ,") if name == "Geolocation" else value
-            if named or not value:
-                kept.append((name, named))
-        return replace(self, headers=tuple(kept), place=b"")
 
 
 class State(Enum):
@@ -74,8 +55,8 @@ class OutboundCall:
         self._from = f"<{order.from_uri}>;tag={endpoint.new_token()}"
         self._cseq = 0
         self._heard = False  # a provisional response to the INVITE that runs now
+        self._proposal = Proposal(endpoint.config.session_expires, endpoint.config.min_se)
         self._sessions: dict[str, Session] = {}
-        self._early_media: dict[str, Media] = {}
         self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._told: tuple[int, str, bytes] | None = None
         self.session: Session | None = None
@@ -88,32 +69,25 @@ class OutboundCall:
         self._cseq += 1
         self._heard = False
         branch = endpoint.new_branch()
-        kind, body = self._described()
+        kind, body = order.described(self._local.offer(), endpoint.new_token)
         headers = (
             endpoint.via(branch, order.destination.transport),
             ("Max-Forwards", "70"),
             ("From", self._from),
-            ("To", f"<{order.uri}>"),
+            ("To", f"<{order.to}>"),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._cseq} INVITE"),
             endpoint.contact(order.destination.transport),
-            *self._login.headers("INVITE", order.uri),
+            *self._login.headers("INVITE", order.uri, body),
             *order.headers,
             endpoint.allow,
+            endpoint.knows,
+            *self._proposal.headers(),
             ("User-Agent", endpoint.config.user_agent),
             ("Content-Type", kind),
         )
         request = Request(headers, body, "INVITE", order.uri)
         return endpoint.layer.start(request, branch, order.destination, now, self._response, self._silence)
-
-    def _described(self) -> tuple[str, bytes]:
-        """Content-Type and body: what we offer, and where the caller is."""
-        offer, place = self._local.offer(), self._order.place
-        if not place:
-            return "application/sdp", offer
-        boundary = self._endpoint.new_token()
-        head = b"Content-Type: application/sdp\r\n\r\n"
-        return f"multipart/mixed;boundary={boundary}", put_together(boundary, head + offer, place)
 
     def cancel(self, now: float) -> None:
         if self._state is not State.CALLING:
@@ -168,13 +142,15 @@ class OutboundCall:
         self._heard = True
         if self._state is State.GIVEN_UP and first:
             self._send_cancel(now)
-        if self._state is not State.CALLING or response.status == 100:
+        if response.status == 100 or self._state not in (State.CALLING, State.GIVEN_UP):
             return
         tag = envelope.to.tag
-        if tag:
-            self._session_of(response, envelope)
-        if media := self._media(response):
-            self._early_media[tag] = media
+        session = self._session_of(response, envelope) if tag else None
+        media = _agreed_by(response, session.agreement.local if session else self._local)
+        if session and not self._is_news(session, response, envelope, media, now):
+            return
+        if self._state is State.GIVEN_UP:
+            return
         seen = (response.status, tag, response.body)
         if seen != self._told:  # the called side repeats a 18x each minute (§13.3.1.1)
             self._told = seen
@@ -183,16 +159,42 @@ class OutboundCall:
                 InviteProgress(self._call, response.status, printable(response.reason), media, cause.q850)
             )
 
+    def _is_news(
+        self, session: Session, response: Response, envelope: Envelope, media: Media | None, now: float
+    ) -> bool:
+        """Take a provisional response into its early dialog; False for one that was taken before."""
+        session.learn(response)
+        rseq = rseq_of(response)
+        if rseq is not None and not session.acknowledge(rseq, envelope.cseq, now):
+            return False
+        if media and session.agreement.waiting:
+            session.agreement.media = media
+            if rseq is not None:
+                session.agreement.waiting = ""  # an answer that is acknowledged is final (RFC 3262 §5)
+        if response.status == 199:  # RFC 6228: this branch of a fork is over
+            self._sessions.pop(envelope.to.tag).discard()
+        return True
+
     def _refused(self, response: Response, now: float) -> None:
-        is_challenge = response.status in (401, 407)
-        if self._state is State.CALLING and (
-            self._login.accept(response) if is_challenge else self._asks_less(response.status)
-        ):
+        if self._state is State.CALLING and self._is_worth_another(response):
             self._forget_early()
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
         self._fail(response.status, cause.q850, cause.text or printable(response.reason))
+
+    def _is_worth_another(self, response: Response) -> bool:
+        """Whether a failure tells what to do better; the next INVITE will (§8.1.3.4, §8.1.3.5, §22.2)."""
+        status = response.status
+        if status in (401, 407):
+            return self._login.accept(response)
+        if status == 422:
+            before, self._proposal = self._proposal, self._proposal.after(response)
+            return before is not self._proposal
+        if status < 400 and (target := redirected(response, self._order.redirects)):
+            self._order, self._login = self._order.redirected(*target), self._login.anew()
+            return True
+        return self._asks_less(status)
 
     def _asks_less(self, status: int) -> bool:
         """Whether the next INVITE leaves something out that may have been the fault: SRTP, or the place."""
@@ -213,14 +215,16 @@ class OutboundCall:
             return
         session = self._session_of(response, envelope)
         session.confirm(envelope)
-        credentials = [header for header in self._transaction.request.headers if header[0] in _CREDENTIALS]
-        ack = self._endpoint.ack(session.dialog, envelope.cseq, credentials)
+        session.learn(response)
+        self._login.succeeded()
+        ack = self._endpoint.ack(session.dialog, envelope.cseq, credentials_of(self._transaction.request))
         self._acks[tag] = ack
         self._endpoint.send(*ack)
-        if self._state is State.CALLING and (media := self._media(response) or self._early_media.get(tag)):
+        if self._state is State.CALLING and (media := self._agreed(session, response)):
             self._state = State.UP
             self.session = self._sessions.pop(tag)
             self._forget_early()
+            session.timer.answered(response, now)
             self._endpoint.tell(InviteAccepted(self._call, response.status, media))
             return
         self._sessions.pop(tag)
@@ -231,13 +235,13 @@ class OutboundCall:
         elif self._state is State.GIVEN_UP:
             self._fail(487, None, "answered while it was cancelled")
 
-    def _media(self, response: Response) -> Media | None:
-        """What the answer in a response agrees, None where it is missing or of no use."""
-        try:
-            body = sdp_of(response)
-            return None if body is None else self._local.agreed(body)
-        except (BadMessage, BadDescription, Unacceptable):
-            return None
+    def _agreed(self, session: Session, response: Response) -> Media | None:
+        """What the 2xx settles: what an acknowledged provisional response answered before can't change."""
+        agreement = session.agreement
+        if agreement.waiting:
+            agreement.media = _agreed_by(response, agreement.local) or agreement.media
+            agreement.waiting = ""
+        return agreement.media
 
     def _session_of(self, response: Response, envelope: Envelope) -> Session:
         """The session of the response's To tag: one for each branch of a fork (§12.1.2)."""
@@ -247,7 +251,8 @@ class OutboundCall:
             request = self._transaction.request
             dialog = Dialog.of_response(request, response, envelope, self._order.destination)
             session = Session(self._endpoint, self._call, dialog, self._login)
-            session.local = self._local
+            session.agreement.local, session.agreement.waiting = copy(self._local), "us"
+            session.timer.proposal = self._proposal
             self._sessions[tag] = session
         return session
 
@@ -255,10 +260,18 @@ class OutboundCall:
         for session in self._sessions.values():
             session.discard()
         self._sessions.clear()
-        self._early_media.clear()
 
     def _fail(self, status: int | None, q850: int | None, cause_text: str) -> None:
         self._state = State.OVER
         self._forget_early()
         self._endpoint.alarms.clear(self)
         self._endpoint.tell_last(InviteFailed(self._call, status, q850, cause_text), self._call)
+
+
+def _agreed_by(response: Response, local: LocalSession | None) -> Media | None:
+    """What the answer in a response agrees, None where it is missing or of no use."""
+    try:
+        body = sdp_of(response)
+        return None if body is None or local is None else local.agreed(body)
+    except (BadMessage, BadDescription, Unacceptable):
+        return None

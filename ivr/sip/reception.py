@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ivr.sip.body import place_of, refusal_of, sdp_of, takes_sdp
 from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
@@ -9,9 +10,11 @@ from ivr.sip.events import Dropped, InviteReceived
 from ivr.sip.headers import parse_uri, printable
 from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
-from ivr.sip.incoming import Incoming, place_of, reply_address, screen, sdp_of, takes_sdp
+from ivr.sip.incoming import Incoming, reply_address
 from ivr.sip.message import Request
+from ivr.sip.screening import screen
 from ivr.sip.sdp import Media, offered
+from ivr.sip.session_timer import too_brief
 
 __all__ = ["Reception"]
 
@@ -34,8 +37,8 @@ class Reception:
         incoming = Incoming(request, envelope, source, transaction)
         if request.method == "CANCEL":
             self._receive_cancel(incoming, now)
-        elif refusal := screen(request, endpoint.methods):
-            endpoint.respond(incoming, refusal.status, now, headers=refusal.headers)
+        elif refusal := screen(request, endpoint.methods, endpoint.supported):
+            endpoint.refuse(incoming, refusal, now)
         elif envelope.to.tag:
             session = endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
             if session:
@@ -50,7 +53,7 @@ class Reception:
     def _receive_ack(self, request: Request, envelope: Envelope, source: Hop, now: float) -> None:
         session = self._endpoint.dialogs.get((envelope.call_id, envelope.to.tag, envelope.from_.tag))
         if session:
-            session.receive_ack(request, envelope, now)
+            session.agreement.receive_ack(request, envelope, now)
         else:
             self._endpoint.tell(Dropped("an ACK to nothing", source))
 
@@ -84,19 +87,16 @@ class Reception:
         if not takes_sdp(incoming.request):
             endpoint.respond(incoming, 406, now)
             return
+        if brief := too_brief(incoming.request, endpoint.config.min_se):
+            endpoint.refuse(incoming, brief, now)
+            return
         try:
             offer = sdp_of(incoming.request)
             media = None if offer is None else self._offered(offer, incoming.source)
-        except BadMessage as bad:
-            accepted = (("Accept", "application/sdp"),) if bad.status == 415 else ()
-            endpoint.respond(incoming, bad.status, now, headers=accepted)
-            return
-        except BadDescription:
-            endpoint.respond(incoming, 400, now, reason="Bad Session Description")
-            return
-        except Unacceptable as fault:
-            endpoint.respond(incoming, 488, now)
-            endpoint.tell(Dropped(f"an offer of no use: {fault}", incoming.source))
+        except (BadMessage, BadDescription, Unacceptable) as fault:
+            endpoint.refuse(incoming, refusal_of(fault, endpoint.config.user), now)
+            if isinstance(fault, Unacceptable):
+                endpoint.tell(Dropped(f"an offer of no use: {fault}", incoming.source))
             return
         if endpoint.config.trying:
             endpoint.respond(incoming, 100, now)

@@ -62,6 +62,7 @@ class LocalSession:
         self._last: list[str] = []
         self._is_secure: bool | None = None  # as agreed last
         self._offers_secure = False
+        self._keys: tuple[Crypto, ...] = ()  # in the last description
 
     def offer(self, *, again: bool = True) -> bytes:
         """Our offer. Where it can't be made `again` it's without SRTP, if that will do: they may have none.
@@ -73,8 +74,13 @@ class LocalSession:
             raise Unacceptable("SRTP is required, and there are no keys")
         wanted = again or not local.plain if is_secure is None else is_secure
         self._offers_secure = wanted and bool(local.crypto)
-        keys = self.local.crypto if self._offers_secure else ()
-        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv", None, keys)])
+        self._keys = self.local.crypto if self._offers_secure else ()
+        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv", None, self._keys)])
+
+    def unchanged(self) -> bytes:
+        """The last description as an offer that changes nothing, version and all."""
+        self._offers_secure = bool(self._is_secure)
+        return self._written_as(self._last)
 
     def answer(self, body: bytes) -> tuple[bytes, Media]:
         """Our answer to the offer in `body`, and what is agreed by it. BadDescription or Unacceptable."""
@@ -89,7 +95,7 @@ class LocalSession:
             direction = "recvonly"
         streams = [_refusal(stream) for stream in description.streams]
         streams[index] = self._stream((media.codec,), events, direction, media.payload_type, key)
-        self._is_secure = keys is not None
+        self._is_secure, self._keys = keys is not None, key
         return self._written(streams), replace(media, dtmf_payload=events, keys=keys)
 
     def _answer_key(self, stream: Stream) -> tuple[tuple[Crypto, ...], SrtpKeys | None]:
@@ -117,7 +123,7 @@ class LocalSession:
         if not is_secure(stream):
             return None
         theirs, *more = cryptos_of(stream.every("crypto"))
-        for ours in self.local.crypto:
+        for ours in self._keys:
             if (ours.tag, ours.suite) == (theirs.tag, theirs.suite) and not more:
                 return SrtpKeys(ours.suite, ours.key, theirs.key)
         raise Unacceptable("an answer by an SRTP key that wasn't offered")
@@ -148,7 +154,11 @@ class LocalSession:
         if lines != self._last:
             self._version += 1
             self._last = lines
-        origin = f"o=- {self._id} {self._version} {where}"
+        return self._written_as(lines)
+
+    def _written_as(self, lines: list[str]) -> bytes:
+        host = self.local.host
+        origin = f"o=- {self._id} {self._version} IN {kind_of(host)} {host}"
         return "".join(f"{line}\r\n" for line in ("v=0", origin, *lines)).encode()
 
 

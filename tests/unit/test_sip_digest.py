@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ivr.sip.digest import Challenge, Credentials, Login, challenges, parse_challenge, response_digest
@@ -54,8 +56,21 @@ def test_without_qop_as_rfc_2069() -> None:
             'digest realm="a, \\"b\\"",nonce="n",qop="auth-int, auth",algorithm=md5,stale=TRUE,opaque=""',
             Challenge("Authorization", 'a, "b"', "n", "MD5", "auth", "", True),
         ),
-        ('Digest realm="r", nonce="n", qop="auth-int"', None),  # integrity alone isn't ours
-        ('Digest realm="r", nonce="n", algorithm=SHA-512-256', None),
+        (
+            'Digest realm="r", nonce="n", qop="auth-int"',
+            Challenge("Authorization", "r", "n", "MD5", "auth-int"),
+        ),
+        (
+            'Digest realm="r", nonce="n", algorithm=sha-512-256',
+            Challenge("Authorization", "r", "n", "SHA-512-256"),
+        ),
+        (
+            'Digest realm="r", nonce="n", algorithm=md5-SESS, qop="auth"',
+            Challenge("Authorization", "r", "n", "MD5-sess", "auth"),
+        ),
+        ('Digest realm="r", nonce="n", algorithm=MD5-sess', None),  # without qop there is no nonce of ours
+        ('Digest realm="r", nonce="n", algorithm=SHA3', None),
+        ('Digest realm="r", nonce="n", qop="token"', None),
         ('Basic realm="r"', None),
         ('Digest realm="r"', None),  # nothing to answer with
     ],
@@ -70,7 +85,7 @@ def refusal(*values: str) -> Response:
 
 def test_the_first_algorithm_of_a_realm_that_we_know() -> None:
     found = challenges(refusal(
-        'Digest realm="r", nonce="1", algorithm=SHA-512-256',
+        'Digest realm="r", nonce="1", algorithm=SHA3',
         'Digest realm="r", nonce="2", algorithm=SHA-256',
         'Digest realm="r", nonce="3", algorithm=MD5',
         "Digest realm=;;",
@@ -91,6 +106,46 @@ def test_a_challenge_is_answered_once_and_once_more_when_stale() -> None:
     assert login.accept(refusal('Digest realm="r", nonce="3", stale=true, qop="auth"'))
     assert "nc=00000001" in login.headers("INVITE", "sip:a@b")[0][1]
     assert not login.accept(refusal('Digest realm="r", nonce="4", stale=true'))  # no end in sight
+
+
+def test_a_nonce_that_ran_out_needs_no_word_for_it() -> None:
+    """An answer of ours was taken before, so the password is right."""
+    login = Login(MUFASA, tokens())
+    assert login.accept(refusal('Digest realm="r", nonce="1"'))
+    login.succeeded()
+    assert login.accept(refusal('Digest realm="r", nonce="2"'))
+    assert not login.accept(refusal('Digest realm="r", nonce="3"'))
+    assert not login.accept(refusal('Digest realm="r", nonce="2"'))  # the same nonce never
+
+
+def test_the_session_secret_keeps_our_nonce() -> None:
+    login = Login(MUFASA, tokens())
+    assert login.accept(refusal('Digest realm="r", nonce="1", algorithm=SHA-256-sess, qop="auth"'))
+    values = [login.headers(method, "sip:a@b")[0][1] for method in ("INVITE", "BYE")]
+    assert all('cnonce="t0001"' in value for value in values)
+    assert "nc=00000002" in values[1]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "qop", "expected"),
+    [
+        # A1, A2 and the whole put together step by step with another implementation's hashes
+        ("MD5-sess", "auth", "md5-sess"),
+        ("SHA-512-256", "auth-int", "sha512-256-int"),
+    ],
+)
+def test_sess_and_auth_int_by_their_definition(algorithm: str, qop: str, expected: str) -> None:
+    def hashed(text: str) -> str:
+        name = "sha512_256" if algorithm.startswith("SHA-512") else "md5"
+        return hashlib.new(name, text.encode()).hexdigest()
+
+    secret = hashed("Mufasa:r:Circle Of Life")
+    if expected == "md5-sess":
+        secret = hashed(f"{secret}:n:c")
+    asked = "INVITE:sip:a@b" + (f":{hashed('v=0')}" if qop == "auth-int" else "")
+    challenge = Challenge("Authorization", "r", "n", algorithm, qop)
+    answer = response_digest(challenge, MUFASA, "INVITE", "sip:a@b", "c", 3, b"v=0")
+    assert answer == hashed(f"{secret}:n:00000003:c:{qop}:{hashed(asked)}")
 
 
 def test_without_credentials_nothing_is_accepted() -> None:

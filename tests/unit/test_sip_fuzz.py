@@ -22,13 +22,15 @@ SDP = (
 )
 CHALLENGE = 'Digest realm="trunk", nonce="n", qop="auth", stale=true'
 
-statuses = st.sampled_from([100, 180, 183, 199, 200, 202, 302, 401, 407, 481, 486, 487, 491, 503, 603])
-methods = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "PRACK", "NEW"])
+statuses = st.sampled_from([100, 180, 183, 199, 200, 202, 302, 401, 407, 422, 481, 486, 487, 491, 503, 603])
+methods = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "INFO", "OPTIONS", "PRACK", "UPDATE", "NEW"])
 tags = st.sampled_from(["", ";tag=s1", ";tag=s2"])
 extra_headers = st.sampled_from([
     "Record-Route: <sip:192.0.2.9;lr>", "Record-Route: <sip:router.example.com>", "Contact: <tel:+86379>",
     "Contact: *", f"WWW-Authenticate: {CHALLENGE}", "Reason: Q.850;cause=17;text=\"\x00\"", "Require: 100rel",
     "Contact: <sip:somebody@999.0.2.2:5060>", "Content-Encoding: gzip", "Retry-After: 1",
+    "RSeq: 1", "RSeq: x", "RAck: 1 1 INVITE", 'Require: "', "Session-Expires: 90;refresher=uas",
+    "Min-SE: 3600", "Session-Expires: 1;refresher=uac", "Supported: timer", "Allow: INVITE, UPDATE",
 ])  # fmt: skip
 bodies = st.sampled_from(["", SDP, "Signal=1\r\n", "v=0\r\n"])
 kinds = st.sampled_from(["application/sdp", "application/dtmf-relay", "text/plain"])
@@ -36,8 +38,8 @@ fragments = st.sampled_from(['"', "<", ">", ";", ",", "\r\n", "\0", "\udcff", "=
 edits = st.lists(st.tuples(st.integers(0, 700), st.integers(0, 3), fragments), max_size=2)
 
 responses = st.tuples(
-    st.just("response"), statuses, st.sampled_from(["INVITE", "BYE", "INFO", "CANCEL"]), tags,
-    st.lists(extra_headers, max_size=2), bodies, kinds, edits,
+    st.just("response"), statuses, st.sampled_from(["INVITE", "BYE", "INFO", "CANCEL", "PRACK", "UPDATE"]),
+    tags, st.lists(extra_headers, max_size=3), bodies, kinds, edits,
 )  # fmt: skip
 requests = st.tuples(
     st.just("request"),
@@ -52,7 +54,7 @@ requests = st.tuples(
 commands = st.tuples(
     st.just("command"), st.sampled_from(["cancel", "bye", "info", "answer", "ring", "reject"])
 )
-pauses = st.tuples(st.just("pause"), st.sampled_from([0.1, 0.6, 5.0, 40.0]))
+pauses = st.tuples(st.just("pause"), st.sampled_from([0.1, 0.6, 5.0, 40.0, 60.0]))
 
 
 def mangled(text: str, edits: list[tuple[int, int, str]]) -> bytes:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.sip.body import place_of, sdp_of
 from ivr.sip.errors import BadMessage
-from ivr.sip.incoming import place_of, sdp_of
 from ivr.sip.message import Request, parse
 from ivr.sip.multipart import part_of
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent

@@ -28,8 +28,8 @@ URI = "sip:13803790001@192.0.2.2:5060"
 CALLER = "sip:037963110110@192.0.2.1"
 
 
-def call(world: World) -> None:
-    world.ours.invite("c", URI, THEIRS, OUR_MEDIA, CALLER, world.now)
+def call(world: World, *headers: tuple[str, str]) -> None:
+    world.ours.invite("c", URI, THEIRS, OUR_MEDIA, CALLER, world.now, headers=headers)
 
 
 def told(world: World, side: tuple[str, int], *kinds: type) -> list[SipEvent]:
@@ -229,6 +229,7 @@ seconds = st.floats(0.0, 6.0).map(lambda value: round(value, 3))
     talk=seconds,
     refusal=st.sampled_from([None, None, None, 486, 404]),
     early=st.booleans(),
+    reliable=st.booleans(),
     give_up=st.none() | seconds,
     they_hang_up=st.none() | seconds,
 )
@@ -241,6 +242,7 @@ def test_both_ends_always_agree(
     talk: float,
     refusal: int | None,
     early: bool,
+    reliable: bool,
     give_up: float | None,
     they_hang_up: float | None,
 ) -> None:
@@ -261,7 +263,7 @@ def test_both_ends_always_agree(
             world.at(at, lambda: theirs.bye(name, world.now))
 
     world.react = react
-    call(world)
+    call(world, *([("Require", "100rel")] if reliable else []))
     if give_up is not None:
         world.at(give_up, lambda: world.ours.cancel("c", world.now))
     world.run(150.0)  # longer than all timers

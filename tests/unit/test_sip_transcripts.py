@@ -73,6 +73,11 @@ def answer(agent: UserAgent, now: float, call: str, codec: str = "") -> None:
     agent.answer(call, LocalMedia("192.0.2.1", 20000, ("pcmu",)) if codec else OUR_MEDIA, now)
 
 
+def redirectable(agent: UserAgent, now: float, call: str) -> None:
+    redirects = {"192.0.2.9": Hop("192.0.2.9", 5060), "192.0.2.9:5070": Hop("192.0.2.9", 5070)}
+    agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, redirects=redirects)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "invite": invite,
     "invite_by": invite_by,
@@ -80,6 +85,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "invite_ipv6": invite_ipv6,
     "invite_srtp": invite_srtp,
     "answer_srtp": lambda agent, now, call: agent.answer(call, SRTP_MEDIA, now),
+    "redirectable": redirectable,
     "connection_failed": lambda agent, now, where: agent.connection_failed(hop(where), now),
     "connection_lost": lambda agent, now, where: agent.connection_lost(hop(where), now),
     "cancel": lambda agent, now, call: agent.cancel(call, now),

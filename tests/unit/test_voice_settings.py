@@ -28,6 +28,8 @@ def test_defaults_are_whole() -> None:
         ({"rtp_port_min": 20000, "rtp_port_max": 19999}, "0 port pairs"),
         ({"ring_timeout": 60, "total_timeout": 30}, "shorter than ring_timeout"),
         ({"t1": 2, "t2": 1}, "shorter than t1"),
+        ({"session_expires": 60}, "session_expires 60 is below min_se 90"),
+        ({"trunks": ({**TRUNK, "redirects": ("spare",)},)}, "redirects names spare, no trunk"),
         ({"codecs": ()}, "at least 1 item"),
         ({"line": "twilio"}, "line = twilio needs"),
         ({"line": "pyvoip", "lines": 2}, "one call out at a time: lines must be 1, not 2"),

@@ -1,0 +1,84 @@
+"""What a request that we don't do is answered with, and which header says why (RFC 3261 §8.2, §21)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivr.sip.message import MAX_SIZE, Response, parse
+from tests.sip_messages import SDP, invite, message
+from tests.sip_world import THEIRS, new_agent
+
+ROWS = [
+    # what is wrong with it, the request, the status, a header that says so
+    ("a header without its end", message(Require='"100rel'), 420, ("Unsupported", '"100rel')),
+    ("Accept without its end", invite(Accept='"application/sdp'), 406, None),
+    ("Max-Forwards of no number", message(Max_Forwards="70x"), 400, None),
+    ("Max-Forwards too high", message(Max_Forwards="256"), 400, None),
+    ("Max-Forwards used up: it has arrived (§16.3 is a proxy's)", message(Max_Forwards="0"), 200, None),
+    ("a method of others", message("PUBLISH sip:a@b SIP/2.0", CSeq="8 PUBLISH"), 405, ("Allow", "INVITE")),
+    ("a method of nobody", message("NEW sip:a@b SIP/2.0", CSeq="8 NEW"), 501, ("Allow", "INVITE")),
+    ("methods have their case", message("options sip:a@b SIP/2.0", CSeq="8 options"), 501, None),
+    ("an extension", message(Require="precondition, x"), 420, ("Unsupported", "precondition, x")),
+    ("an extension of proxies", message(Proxy_Require="x"), 200, None),
+    ("another scheme", message("OPTIONS http://a.b SIP/2.0"), 416, None),
+    ("an encoding", invite(Content_Encoding="gzip"), 415, ("Accept-Encoding", "identity")),
+    ("a body of another kind", invite(b"x", Content_Type="text/plain"), 415, ("Accept", "application/sdp")),
+    (
+        "a description for something else",
+        invite(SDP, Content_Disposition="early-session"),
+        415,
+        ("Accept", "application/sdp"),
+    ),
+    ("an answer of another kind", invite(Accept="text/plain"), 406, None),
+    ("a description that is none", invite(b"hello"), 400, None),
+    ("nothing that we can play", invite(SDP.replace(b"audio", b"video")), 488, ("Warning", "305 huifang ")),
+    ("no dialog", message("BYE sip:a@b SIP/2.0", CSeq="8 BYE", To="<sip:a@b>;tag=1"), 481, None),
+    ("another version", message("OPTIONS sip:a@b SIP/3.0"), 505, None),
+    ("a body of more than 64 KiB", invite(SDP + b" " * MAX_SIZE), 413, None),
+    ("headers of more than 64 KiB", message(Subject="x" * MAX_SIZE), 513, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "header"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_refusals(request_: bytes, status: int, header: tuple[str, str] | None) -> None:
+    agent = new_agent()
+    agent.receive(request_, THEIRS, 0.0)
+    ((data, to),) = agent.take_outgoing()
+    answer = parse(data)
+    assert isinstance(answer, Response)
+    assert answer.status == status
+    assert to == THEIRS
+    if header:
+        assert (answer.first(header[0]) or "").startswith(header[1])
+    while agent.deadline is not None:
+        agent.handle_timer(agent.deadline)
+    assert agent.idle
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Content_Type": "text/plain", "Content_Disposition": "render;handling=optional"},
+        {"Content_Type": "text/plain", "Content_Disposition": "icon; Handling=OPTIONAL"},
+    ],
+)
+def test_a_body_that_needs_no_understanding_is_passed_over(more: dict[str, str]) -> None:
+    """§20.11: the call has no offer, then."""
+    agent = new_agent()
+    agent.receive(invite(b"hello", **more), THEIRS, 0.0)
+    (event,) = agent.take_events()
+    assert event.offer is None  # type: ignore[union-attr]
+
+
+def test_what_can_go_nowhere_is_dropped() -> None:
+    agent = new_agent()
+    for datagram in (
+        b"x" * (MAX_SIZE + 1),  # no message at all
+        b"SIP/2.0 200 OK\r\n" + b"Subject: x\r\n" * 6000,  # a response
+        message("ACK sip:a@b SIP/2.0", b" " * MAX_SIZE, CSeq="8 ACK"),  # what has no answer
+    ):
+        agent.receive(datagram, THEIRS, 0.0)
+    assert not agent.take_outgoing()
+    assert [event.reason.partition(" ")[0] for event in agent.take_events()] == ["malformed"] * 3  # type: ignore[union-attr]
