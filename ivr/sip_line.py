@@ -16,6 +16,7 @@ from callbacks.vocabulary import Disposition
 from ivr.disposition import CallFacts, disposition_of
 from ivr.events import (
     Answered,
+    EarlyMedia,
     Ended,
     EndedBy,
     Incoming,
@@ -295,6 +296,8 @@ class SipLine:
                 self._called(event, now)
             case _ if event.call not in self._calls:
                 return
+            case EarlyMedia(call) if self._calls[call].incoming:
+                pass  # we have answered; only their ACK is late
             case CancelReceived(call, q850, cause):
                 self._end(call, 487, q850, cause, "them", now)
             case AckReceived(call, media):

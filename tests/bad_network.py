@@ -1,8 +1,8 @@
 """For tests: UDP sockets of a bad network. What is sent is lost, doubled or overtaken, by a seed.
 
 Each socket draws from a random source of its own, seeded by the test and how many were opened before, so that
-a run can be repeated as far as the clocks of two threads let it be. A 18x is never lost: nobody repeats it (RFC
-3262 §1), so a ring time would begin with none of them, and the total time alone would end the call.
+a run can be repeated as far as the clocks of two threads let it be. A 18x is never lost: nobody repeats it
+(RFC 3262 §1), so a ring time would begin with none of them, and the total time alone would end the call.
 """
 
 from __future__ import annotations
