@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms lint lock prompts chaos screenshots
+.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms fuzz lint lock prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ bench-desk: $(VENV)/.installed-dev  ## the desk over 1,000,000 cases beside 1,00
 
 bench-sms: $(VENV)/.installed-dev  ## texts through the whole sms worker beside smpplib alone
 	@$(BIN)/python benchmarks/bench_sms.py
+
+fuzz: $(VENV)/.installed-dev  ## half an hour of hypothesis over SIP, SDP, RTP: make fuzz [SECONDS=1800] [SEED=7]
+	@HUIFANG_FUZZ_SECONDS=$(or $(SECONDS),1800) HUIFANG_FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
+	  $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 tests/fuzz
 
 chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make chaos [KILLS=200] [SEED=1]
 	@HUIFANG_CHAOS_KILLS=$(or $(KILLS),200) HUIFANG_CHAOS_SEED=$(or $(SEED),1) \

@@ -142,9 +142,17 @@ class Table:
         self.agent.handle_timer(self.now)
 
 
-@given(st.lists(responses | requests | commands | pauses, max_size=14))
+stories = st.lists(responses | requests | commands | pauses, max_size=14)
+
+
+@given(stories)
 @settings(max_examples=200, deadline=None)
 def test_nothing_upsets_the_agent(story: list[tuple[object, ...]]) -> None:
+    play(story)
+
+
+def play(story: list[tuple[object, ...]]) -> None:
+    """Let it happen, then hang up, and look what was told and what is left."""
     table = Table()
     for kind, *arguments in story:
         match kind:
