@@ -20,6 +20,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+_IN_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30  # octets, for the files of a whole run: it keeps what belongs to tests that failed
+
+
+def folder_in_memory() -> Path | None:
+    """Where files don't wait for a disk, if there is room: a run makes and drops thousands of databases."""
+    if not os.access(_IN_MEMORY, os.W_OK):
+        return None
+    return _IN_MEMORY if shutil.disk_usage(_IN_MEMORY).free >= _ROOM else None
+
+
 def postgresql_programs() -> Path | None:
     """The folder with initdb and postgres, where Debian or the PATH has one."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
