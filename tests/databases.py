@@ -8,10 +8,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+
+from callbacks.database import make_engine
 
 
 def free_port() -> int:
@@ -67,3 +69,16 @@ def postgresql_cluster(programs: Path, *, fsync: bool = False, port: int = 0) ->
     finally:
         run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def cluster_commands(url: str) -> Iterator[Callable[[str], None]]:
+    """Tells a cluster what belongs to no database, such as to make one; over one connection."""
+    engine = make_engine(f"{url}/postgres")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+
+        def tell(statement: str) -> None:
+            connection.exec_driver_sql(statement)
+
+        yield tell
+    engine.dispose()
