@@ -17,7 +17,7 @@ serve: $(VENV)/.installed  ## the service, with a city's settings: make serve AR
 	@$(BIN)/huifang serve $(ARGS)
 
 test: $(VENV)/.installed-dev  ## all tests, in two processes (WORKERS=2); missing peers are named and skipped
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy --strict and the direction of imports
 	$(BIN)/ruff check .

@@ -8,16 +8,29 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+
+from callbacks.database import make_engine
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+_IN_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30  # octets, for the files of a whole run: it keeps what belongs to tests that failed
+
+
+def folder_in_memory() -> Path | None:
+    """Where files don't wait for a disk, if there is room: a run makes and drops thousands of databases."""
+    if not os.access(_IN_MEMORY, os.W_OK):
+        return None
+    return _IN_MEMORY if shutil.disk_usage(_IN_MEMORY).free >= _ROOM else None
 
 
 def postgresql_programs() -> Path | None:
@@ -56,3 +69,16 @@ def postgresql_cluster(programs: Path, *, fsync: bool = False, port: int = 0) ->
     finally:
         run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def cluster_commands(url: str) -> Iterator[Callable[[str], None]]:
+    """Tells a cluster what belongs to no database, such as to make one; over one connection."""
+    engine = make_engine(f"{url}/postgres")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+
+        def tell(statement: str) -> None:
+            connection.exec_driver_sql(statement)
+
+        yield tell
+    engine.dispose()

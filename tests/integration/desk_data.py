@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from itertools import count
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.security import generate_password_hash
 
@@ -58,6 +60,7 @@ from scoring.models_items import DissatisfactionItem
 from scoring.rules import Component, Counts, assess, band, nonresponse_bounds, wilson
 from scoring.settings import ScoringSettings
 from scoring.web.desk import DeskDeps
+from tests.integration.kept_rows import KeptRows
 
 MONTH = "2026-11"
 NOW = datetime.fromisoformat("2026-11-23T10:02:15+08:00")
@@ -90,6 +93,13 @@ class Town:
         self.now = now
         self.units: dict[str, Unit] = {}
         self._serial = count(1)
+
+    def again(self, session: Session) -> Town:
+        """The same town, whose rows are in another database."""
+        town = Town(session, self.privacy, self.now)
+        town.units = {unit.code: unit for unit in session.scalars(select(Unit))}
+        town._serial = copy(self._serial)
+        return town
 
     def add(self, row: object) -> None:
         self.session.add(row)
@@ -444,8 +454,24 @@ def add_users(town: Town, logins: Iterable[str]) -> None:
             town.add(user)
 
 
+_built: dict[tuple[Privacy, datetime], tuple[Town, KeptRows]] = {}
+
+
 def build(session: Session, privacy: Privacy, now: datetime = NOW) -> Town:
-    """The town: units, two whole stories, a list of items over all ages, and a month's records."""
+    """The town: units, two whole stories, a list of items over all ages, and a month's records.
+
+    Its first rows of a run are made one by one, and kept for every later database.
+    """
+    if (privacy, now) not in _built:
+        town = _build(session, privacy, now)
+        _built[privacy, now] = town.again(session), KeptRows(session)
+        return town
+    first, rows = _built[privacy, now]
+    rows.put(session)
+    return first.again(session)
+
+
+def _build(session: Session, privacy: Privacy, now: datetime) -> Town:
     town = Town(session, privacy, now)
     for row in UNITS:
         town.unit(*row)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.database import make_engine, make_read_sessions, make_sessions
@@ -49,10 +48,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     server = str(request.getfixturevalue("postgresql_server"))
-    engine = make_engine(f"{server}/postgres")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("CREATE DATABASE desk TEMPLATE template_huifang"))
-    engine.dispose()
+    request.getfixturevalue("postgresql_told")("CREATE DATABASE desk TEMPLATE template_huifang")
     return f"{server}/desk"
 
 

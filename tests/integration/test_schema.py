@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from callbacks.database import dbnow, make_engine, make_sessions
 from callbacks.models import Audit, Base, Closing
 from callbacks.schema import alembic_config, is_current, upgrade
-from tests.conftest import _execute as execute
 
 
 def test_migrations_make_the_models(engine: Engine) -> None:
@@ -62,11 +61,12 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         engine.dispose()
         return
     server = request.getfixturevalue("postgresql_server")
-    execute(server, "CREATE DATABASE old")
+    told = request.getfixturevalue("postgresql_told")
+    told("CREATE DATABASE old")
     engine = make_engine(f"{server}/old")
     yield engine
     engine.dispose()
-    execute(server, "DROP DATABASE old WITH (FORCE)")
+    told("DROP DATABASE old WITH (FORCE)")
 
 
 def test_closings_of_the_first_version_came_when_they_were_closed(empty: Engine) -> None:
