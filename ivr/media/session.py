@@ -114,7 +114,7 @@ class MediaSession:
         if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
             self._rest, self._sender.step = b"", remote.ptime * FRAME_SAMPLES // FRAME_MS
         if remote.keys != (self._srtp and self._srtp.keys):
-            self._srtp = Srtp(remote.keys, self._srtp) if remote.keys else None
+            self._srtp = Srtp(remote.keys, self._srtp, self._receiver.source) if remote.keys else None
         self.remote = remote
         return moved and self._source is not None
 
