@@ -158,11 +158,11 @@ class SipStreams:
         ends = [asyncio.ensure_future(writer.wait_closed()) for writer in writers]
         if ends:
             await asyncio.wait(ends, timeout=_GOODBYE)
+        for writer in writers:  # before its task closes it again, after which asyncio aborts no TLS
+            writer.transport.abort()
         for task in [*self._tasks, *ends]:
             task.cancel()
         await asyncio.gather(*self._tasks, *ends, return_exceptions=True)
-        for writer in writers:
-            writer.transport.abort()
         for connection in self._connections.values():
             if connection.bare is not None:
                 connection.bare.close()

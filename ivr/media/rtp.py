@@ -178,6 +178,11 @@ class Receiver:
         return 0 if self.ssrc is None else self._cycles + self._highest - self._base + 1
 
     @property
+    def source(self) -> tuple[int, int]:
+        """The SSRC that is heard, and how often its sequence has turned over."""
+        return self.ssrc or 0, self._cycles // _SEQUENCES
+
+    @property
     def received_of_all(self) -> int:
         """Packets of every source that there was."""
         return self._before[0] + self.received

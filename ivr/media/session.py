@@ -28,11 +28,11 @@ from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, KeyReceiver, send_key
 from ivr.media.machine import MachineEar
 from ivr.media.ports import mark_of, udp_socket
-from ivr.media.quality import MediaQuality, QualityMeter
+from ivr.media.quality import MediaQuality
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
 from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
-from ivr.media.rtcp import TheirReport, read_reports, round_trip, write_report
+from ivr.media.reports import Reports
 from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 from ivr.media.srtp import Srtp
 
@@ -67,9 +67,8 @@ class MediaSession:
         self._left: Address | None = None
         self._stragglers = 0
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
-        self._receiver, self._meter = Receiver(), QualityMeter()
-        self._their_count: int | None = None
-        self._wall = time.time() - time.monotonic()  # kept: a clock that is set makes no round trip longer
+        self._receiver = Receiver()
+        self._reports = Reports(self._sender, self._receiver, time.time() - time.monotonic())
         self._srtp: Srtp | None = None
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
@@ -101,7 +100,7 @@ class MediaSession:
     @property
     def quality(self) -> MediaQuality | None:
         """How the voice went until now; None before the answer."""
-        return self._meter.result(self._sender, self._receiver) if self._started else None
+        return self._reports.quality if self._started else None
 
     # -- orders
 
@@ -114,7 +113,7 @@ class MediaSession:
         if self.remote is None or (remote.codec, remote.ptime) != (self.remote.codec, self.remote.ptime):
             self._rest, self._sender.step = b"", remote.ptime * FRAME_SAMPLES // FRAME_MS
         if remote.keys != (self._srtp and self._srtp.keys):
-            self._srtp = Srtp(remote.keys, self._srtp) if remote.keys else None
+            self._srtp = Srtp(remote.keys, self._srtp, self._receiver.source) if remote.keys else None
         self.remote = remote
         return moved and self._source is not None
 
@@ -277,16 +276,14 @@ class MediaSession:
 
     def _send_report(self, now: float, bye: bool = False) -> None:
         """Also to who holds by a direction (RFC 3264 §8.4), though not to one that is nowhere."""
-        remote, block = self.remote, self._receiver.block(now)
-        if block is not None:
-            self._meter.ours(block, self._receiver.interval)
+        remote = self.remote
+        cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
+        report = self._reports.write(cname, now, bye)
         if remote is None or self._nowhere:
             return
         to = (remote.rtcp_host or remote.address[0], remote.rtcp_port)
         if self._source is not None and self._source[:2] != remote.address:  # behind a NAT: the other port
             to = (self._source[0], self._source[1] + 1)
-        cname = f"{self._sender.ssrc:08x}@{self.rtcp.getsockname()[0]}"
-        report = write_report(self._sender, block, cname, self._wall + now, bye)
         if self._srtp is not None:
             report = self._srtp.protect_rtcp(report)
         try:
@@ -333,25 +330,15 @@ class MediaSession:
             self._counters.oddity("rtcp_stranger", source)
             return
         try:
-            reports = read_reports(datagram if self._srtp is None else self._srtp.unprotect_rtcp(datagram))
+            report = datagram if self._srtp is None else self._srtp.unprotect_rtcp(datagram)
+            is_silent = self._reports.hear(report, now)
         except BadPacket as error:
-            self._counters.oddity(
-                "rtcp_malformed" if self._srtp is None else "srtp_refused", source, str(error)
-            )
+            kind = "rtcp_malformed" if self._srtp is None else "srtp_refused"
+            self._counters.oddity(kind, source, str(error))
             return
         self._counters["rtcp_received"] += 1
-        for report in reports:
-            self._hear_report(report, now)
-
-    def _hear_report(self, report: TheirReport, now: float) -> None:
-        if report.sent_at and report.ssrc == self._receiver.ssrc:
-            self._receiver.hear_report(report.sent_at, now)
-        if report.packets is None or report.packets == self._their_count:
-            self._heard_at = now  # they say that they are there, and send nothing: silence (RFC 3551 §4.1)
-        self._their_count = report.packets
-        for block in report.blocks:
-            if block.ssrc == self._sender.ssrc:
-                self._meter.theirs(block, round_trip(block, self._wall + now))
+        if is_silent:
+            self._heard_at = now
 
     def _may_learn(self, source: Address) -> bool:
         if self._source is not None or self.remote is None:

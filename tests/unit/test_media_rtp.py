@@ -89,6 +89,7 @@ def test_the_receiver_counts_over_the_wrap() -> None:
     receiver = Receiver()
     feed(receiver, 65534, 65535, 65536, 65538)  # 65537 is lost
     assert lost_and_highest(receiver) == (1, 65538)
+    assert receiver.source == (7, 1)
 
 
 def test_reordered_packets_are_not_lost() -> None:

@@ -118,6 +118,25 @@ def test_a_new_key_of_theirs_leaves_ours_as_it_was() -> None:
     assert parse(one.unprotect(two.protect(heard.frame(8, b"theirs")))).payload == b"theirs"
 
 
+@pytest.mark.parametrize("keeps_count", [True, False], ids=["by the book", "begins anew"])
+@pytest.mark.parametrize("first", [0, 1, 0x4000, 0x7FFF, 0xFFFF])
+def test_a_new_key_after_the_sequence_has_turned_over(first: int, keeps_count: bool) -> None:
+    """RFC 3711 §3.3.1 has the far end go on counting; one that makes its context anew doesn't."""
+    one, two = ends()
+    keys = SrtpKeys(one.keys.suite, b"\x03" * 30, one.keys.theirs)
+    theirs = Srtp(keys)
+    if keeps_count:
+        for at in range(0, (2 << 16) + first, 1 << 14):
+            theirs.protect(Sender(7, at & 0xFFFF, 0).frame(8, b""))
+    ours = Srtp(SrtpKeys(keys.suite, keys.theirs, keys.ours), two, (7, 2))
+    sender = Sender(7, first, 0)
+    for number in range(3):
+        packet = sender.frame(8, bytes([number]) * 20)
+        assert ours.unprotect(theirs.protect(packet)) == packet
+    with pytest.raises(BadPacket):
+        ours.unprotect(one.protect(sender.frame(8, b"the key before")))
+
+
 def test_another_suite_is_another_beginning() -> None:
     one, _ = ends()
     keys = SrtpKeys("AES_CM_128_HMAC_SHA1_32", one.keys.ours, one.keys.theirs)
