@@ -12,6 +12,7 @@ from ivr.sip.dialog import ENDS_DIALOG
 from ivr.sip.digest import credentials_of
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
+from ivr.sip.headers import seconds_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.transaction import State
@@ -132,14 +133,8 @@ class Refresh:
             self.start(now)
         elif status == 491:
             self._start_at(now + self._pause())
-        elif status in (500, 503) and (after := _retry_after(response)) is not None:
-            self._start_at(now + max(1.0, after))
+        elif status in (500, 503) and (after := seconds_of(response.first("Retry-After"))) is not None:
+            self._start_at(now + max(1, after))
         elif status in ENDS_DIALOG:
             session.end_by_network(now, "no such dialog" if status == 481 else f"a refresh met {status}")
         # anything else is this request's alone: the session timer ends the call if nothing better comes
-
-
-def _retry_after(response: Response) -> float | None:
-    """Seconds; None without such a header, or with one that can't be read."""
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
