@@ -21,9 +21,14 @@ from ivr.sip.underway import ClientTransaction
 if TYPE_CHECKING:
     from ivr.sip.session import Session
 
-__all__ = ["Refresh"]
+__all__ = ["Refresh", "glare_pause"]
 
 _SDP: Header = ("Content-Type", "application/sdp")
+
+
+def glare_pause(fraction: float, *, owns_call_id: bool) -> float:
+    """§14.1: who made the Call-ID waits for 2.1–4 s, the other for 0–2 s, in steps of 10 ms."""
+    return round(2.1 + 1.9 * fraction if owns_call_id else 2.0 * fraction, 2)
 
 
 class Refresh:
@@ -78,9 +83,7 @@ class Refresh:
         self._session.endpoint.alarms.set(self, when, self.start)
 
     def _pause(self) -> float:
-        """§14.1: whose Call-ID it is waits for 2.1–4 s, the other for 0–2 s, in steps of 10 ms."""
-        part = self._session.endpoint.fraction()
-        return round(2.1 + 1.9 * part if self._session.dialog.owns_call_id else 2.0 * part, 2)
+        return glare_pause(self._session.endpoint.fraction(), owns_call_id=self._session.dialog.owns_call_id)
 
     def _silence(self, now: float) -> None:
         self._transaction = None

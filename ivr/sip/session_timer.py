@@ -133,9 +133,7 @@ class SessionTimer:
         if interval is None or not self._longest:
             self.stop()
         else:
-            self._run(
-                max(interval.seconds, self._session.endpoint.config.min_se), interval.refresher != "uas", now
-            )
+            self._run(interval.seconds, interval.refresher != "uas", now)
 
     def learn(self, refusal: Response) -> bool:
         """From a 422 to a refresh; whether another that asks for more is worth sending."""

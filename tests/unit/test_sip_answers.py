@@ -43,6 +43,7 @@ ROWS = [
     ("no response", message("PRACK sip:a@b SIP/2.0", CSeq="8 PRACK", RAck="1 7 INVITE"), 481, None),
     ("another version", message("OPTIONS sip:a@b SIP/3.0"), 505, None),
     ("a body of more than 64 KiB", invite(SDP + b" " * MAX_SIZE), 413, None),
+    ("a body that is announced to be", invite(SDP, "Content-Length: 65536"), 413, None),
     ("headers of more than 64 KiB", message(Subject="x" * MAX_SIZE), 513, None),
 ]
 
