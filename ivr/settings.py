@@ -86,6 +86,18 @@ class VoiceSettings(Section):
             raise ValueError(f"trunk names must differ: {', '.join(names)}")
         return trunks
 
+    @field_validator("trunks")
+    @classmethod
+    def _redirected_to_trunks(cls, trunks: tuple[TrunkSettings, ...]) -> tuple[TrunkSettings, ...]:
+        known = {trunk.name: trunk for trunk in trunks}
+        for trunk in trunks:
+            for name in trunk.redirects:
+                if name not in known:
+                    raise ValueError(f"trunk {trunk.name}: redirects names {name}, no trunk")
+                if trunk.transport == "tls" and known[name].transport != "tls":  # RFC 3261 §26.2.2
+                    raise ValueError(f"trunk {trunk.name} is over TLS: redirects names {name}, which isn't")
+        return trunks
+
     @model_validator(mode="after")
     def _consistent(self) -> VoiceSettings:
         if self.rtp_port_min % 2:
@@ -101,11 +113,6 @@ class VoiceSettings(Section):
             raise ValueError("t2 is shorter than t1")
         if 0 < self.session_expires < self.min_se:
             raise ValueError(f"session_expires {self.session_expires} is below min_se {self.min_se}")
-        for trunk in self.trunks:
-            if strangers := set(trunk.redirects) - {each.name for each in self.trunks}:
-                raise ValueError(
-                    f"trunk {trunk.name}: redirects names {', '.join(sorted(strangers))}, no trunk"
-                )
         if self.line == "twilio" and self.twilio is None:
             raise ValueError("line = twilio needs [voice.twilio]")
         if self.line == "pyvoip" and self.lines != 1:

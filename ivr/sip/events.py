@@ -105,7 +105,7 @@ class InviteReceived:
 
 @dataclass(frozen=True, slots=True)
 class CancelReceived:
-    """They gave up before our answer. 200 and 487 have been sent; the call is over."""
+    """They gave up before our answer, or their INVITE's Expires ran out. 487 has been sent; it is over."""
 
     call: str
     q850: int | None

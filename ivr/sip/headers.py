@@ -30,6 +30,7 @@ __all__ = [
     "parse_via",
     "printable",
     "quote",
+    "seconds_of",
     "split_list",
 ]
 
@@ -259,6 +260,13 @@ def parse_cseq(text: str) -> tuple[int, str]:
     if number >= 2**31 or not is_token(parts[1]):
         raise BadMessage("CSeq", f"{text[:40]!r}")
     return number, parts[1]
+
+
+def seconds_of(text: str | None) -> int | None:
+    """The seconds of Expires, Session-Expires, Retry-After, without what follows them (§20.33); None where
+    there are none that can be read."""
+    digits = re.match(r"\s*([0-9]{1,9})\s*(?:$|[;(])", text or "", re.ASCII)
+    return int(digits[1]) if digits else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint, reason_header
 from ivr.sip.errors import BadDescription, Unacceptable
 from ivr.sip.events import CancelReceived, DialogEnded
-from ivr.sip.headers import Cause, parse_reason
+from ivr.sip.headers import Cause, parse_reason, seconds_of
 from ivr.sip.incoming import Incoming
 from ivr.sip.message import Header, Request
 from ivr.sip.reliable import ReliableProvisionals, requires_reliable
@@ -21,6 +21,9 @@ from ivr.sip.sdp import LocalMedia, LocalSession, Media
 from ivr.sip.session import Session, SessionState
 
 __all__ = ["InboundCall"]
+
+
+_AGAIN = 60.0  # seconds
 
 
 class State(Enum):
@@ -32,7 +35,9 @@ class State(Enum):
 class InboundCall:
     """`offer` is the description in their INVITE, None when the 200 is to offer."""
 
-    def __init__(self, endpoint: Endpoint, call: str, incoming: Incoming, offer: bytes | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, call: str, incoming: Incoming, offer: bytes | None, now: float
+    ) -> None:
         self._endpoint = endpoint
         self._call = call
         self._incoming = incoming
@@ -54,6 +59,8 @@ class InboundCall:
         if requires_reliable(incoming.request):
             self._reliable = ReliableProvisionals(endpoint, incoming, self._never_acknowledged)
             self._session.on_prack = self._receive_prack
+        if (seconds := seconds_of(incoming.request.first("Expires"))) is not None:
+            endpoint.alarms.set((self, "expires"), now + seconds, self._expired)
 
     @property
     def session(self) -> Session | None:
@@ -63,19 +70,27 @@ class InboundCall:
         """With an answer where `local` is given and fits their offer."""
         if self._state is not State.RINGING:
             return
-        headers: tuple[Header, ...] = (*self._record_route(), self._session.contact, self._endpoint.allow)
         body, media = b"", None
         if local is not None and self._offer is not None and self._agreement.waiting:
             with suppress(Unacceptable):  # a later `answer` refuses the call
                 body, media = self._local(local).answer(self._offer)
-                headers = (*headers, SDP)
+        if self._reliable and media is not None:
+            self._agreement.media, self._agreement.waiting = media, ""
+        self._send_provisional(status, body, now)
+
+    def _send_provisional(self, status: int, body: bytes, now: float) -> None:
+        """And again each minute: a proxy on the way gives up where it hears nothing (§13.3.1.1)."""
+        again = b"" if self._reliable else body  # what is acknowledged needn't be said again
+        self._endpoint.alarms.set(
+            (self, "rings"), now + _AGAIN, lambda now: self._send_provisional(status, again, now)
+        )
+        headers = (*self._record_route(), self._session.contact, self._endpoint.allow)
+        headers = (*headers, SDP) if body else headers
         if self._reliable is None:
             self._endpoint.respond(self._incoming, status, now, headers=headers, body=body)
         elif self._offer is None:  # the first reliable response would have to offer (RFC 3262 §5)
             self._endpoint.respond(self._incoming, 100, now)
         else:
-            if media is not None:
-                self._agreement.media, self._agreement.waiting = media, ""
             self._reliable.send(status, headers, body, now)
 
     def answer(self, local: LocalMedia, now: float) -> Media | None:
@@ -91,9 +106,7 @@ class InboundCall:
             self._refuse(refusal_of(fault, self._endpoint.config.user), "no codec in common", now)
             return None
         self._state = State.UP
-        self._incoming.transaction.on_cancel = None
-        if self._reliable:
-            self._reliable.stop()
+        self._stop_waiting()
         self._session.state = SessionState.UP
         self._agreement.media = media
         self._agreement.send_ok(self._incoming, body, media, now, first=True)
@@ -125,8 +138,12 @@ class InboundCall:
     def _cancelled(self, cancel: Request, now: float) -> None:
         self._gone(parse_reason(cancel.every("Reason")), now)
 
+    def _expired(self, now: float) -> None:
+        """Their INVITE held for as long as its Expires said (§13.3.1)."""
+        self._gone(Cause(None, "the INVITE expired"), now)
+
     def _gone(self, cause: Cause, now: float) -> None:
-        """They gave up, by CANCEL or by a BYE in the early dialog."""
+        """They gave up, by CANCEL, by a BYE in the early dialog, or by what their INVITE said."""
         self._finish(487, (), now)
         self._endpoint.tell_last(CancelReceived(self._call, cause.q850, cause.text), self._call)
 
@@ -153,11 +170,17 @@ class InboundCall:
 
     def _finish(self, status: int, headers: tuple[Header, ...], now: float, reason: str = "") -> None:
         self._state = State.OVER
-        self._incoming.transaction.on_cancel = None
-        if self._reliable:
-            self._reliable.stop()
+        self._stop_waiting()
         self._endpoint.respond(self._incoming, status, now, reason=reason, headers=headers)
         self._session.discard()
+
+    def _stop_waiting(self) -> None:
+        """The final response goes."""
+        self._incoming.transaction.on_cancel = None
+        for alarm in ("rings", "expires"):
+            self._endpoint.alarms.clear((self, alarm))
+        if self._reliable:
+            self._reliable.stop()
 
     def _local(self, local: LocalMedia) -> LocalSession:
         if self._agreement.local is None:

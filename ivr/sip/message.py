@@ -173,7 +173,8 @@ def _measure(headers: list[Header], body: bytes, is_stream: bool) -> tuple[list[
     if len(lengths) > 1 or not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise BadMessage("Content-Length", f"{', '.join(lengths)[:40]!r}")
     if int(digits) > len(body):
-        raise BadMessage("Content-Length", f"{int(digits)}, but {len(body)} bytes follow")
+        status = 413 if int(digits) > MAX_SIZE else 400  # nobody waits for so much
+        raise BadMessage("Content-Length", f"{int(digits)}, but {len(body)} bytes follow", status=status)
     return rest, body[: int(digits)]
 
 
@@ -200,5 +201,5 @@ def _parse_request_line(start: str, headers: list[Header], body: bytes, fault: B
     if version.upper() != "SIP/2.0":
         raise BadMessage("request line", f"a version {version[:20]!r}", request, 505)
     if fault:
-        raise BadMessage(fault.place, fault.reason, request)
+        raise BadMessage(fault.place, fault.reason, request, fault.status)
     return request

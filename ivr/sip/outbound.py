@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
 from enum import Enum, auto
 
 from ivr.sip.body import sdp_of
@@ -15,21 +14,15 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
 from ivr.sip.headers import parse_reason, printable
 from ivr.sip.hop import Hop
+from ivr.sip.invitation import Invitation
 from ivr.sip.message import Request, Response
 from ivr.sip.order import Order
-from ivr.sip.redirection import redirected
 from ivr.sip.reliable import rseq_of
 from ivr.sip.sdp import LocalSession, Media
 from ivr.sip.session import Session
-from ivr.sip.session_timer import Proposal
 from ivr.sip.underway import ClientTransaction
 
 __all__ = ["OutboundCall"]
-
-
-# What a telephone says that doesn't read a body of several parts: 415 by the book (§8.1.3.5).
-_NOT_THAT_BODY = (400, 415, 488, 606)
-_NOT_THAT_PROFILE = (415, 488, 606)  # what one says that doesn't take RTP/SAVP
 
 
 class State(Enum):
@@ -47,15 +40,10 @@ class OutboundCall:
     ) -> None:
         self._endpoint = endpoint
         self._call = call
-        self._order = order if order.place else order.without_place()
-        self._local = local
-        self._login = login
+        self._invitation = Invitation(endpoint, order, local, login)
         self._state = State.CALLING
-        self._call_id = f"{endpoint.new_token()}@{endpoint.config.host}"
-        self._from = f"<{order.from_uri}>;tag={endpoint.new_token()}"
         self._cseq = 0
         self._heard = False  # a provisional response to the INVITE that runs now
-        self._proposal = Proposal(endpoint.config.session_expires, endpoint.config.min_se)
         self._sessions: dict[str, Session] = {}
         self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._told: tuple[int, str, bytes] | None = None
@@ -65,29 +53,15 @@ class OutboundCall:
     # What we do.
 
     def _invite(self, now: float) -> ClientTransaction:
-        endpoint, order = self._endpoint, self._order
+        endpoint = self._endpoint
         self._cseq += 1
         self._heard = False
         branch = endpoint.new_branch()
-        kind, body = order.described(self._local.offer(), endpoint.new_token)
-        headers = (
-            endpoint.via(branch, order.destination.transport),
-            ("Max-Forwards", "70"),
-            ("From", self._from),
-            ("To", f"<{order.to}>"),
-            ("Call-ID", self._call_id),
-            ("CSeq", f"{self._cseq} INVITE"),
-            endpoint.contact(order.destination.transport),
-            *self._login.headers("INVITE", order.uri, body),
-            *order.headers,
-            endpoint.allow,
-            endpoint.knows,
-            *self._proposal.headers(),
-            ("User-Agent", endpoint.config.user_agent),
-            ("Content-Type", kind),
+        request, destination = (
+            self._invitation.request(branch, self._cseq),
+            self._invitation.order.destination,
         )
-        request = Request(headers, body, "INVITE", order.uri)
-        return endpoint.layer.start(request, branch, order.destination, now, self._response, self._silence)
+        return endpoint.layer.start(request, branch, destination, now, self._response, self._silence)
 
     def cancel(self, now: float) -> None:
         if self._state is not State.CALLING:
@@ -146,7 +120,7 @@ class OutboundCall:
             return
         tag = envelope.to.tag
         session = self._session_of(response, envelope) if tag else None
-        media = _agreed_by(response, session.agreement.local if session else self._local)
+        media = _agreed_by(response, session.agreement.local if session else self._invitation.local)
         if session and not self._is_news(session, response, envelope, media, now):
             return
         if self._state is State.GIVEN_UP:
@@ -176,36 +150,12 @@ class OutboundCall:
         return True
 
     def _refused(self, response: Response, now: float) -> None:
-        if self._state is State.CALLING and self._is_worth_another(response):
+        if self._state is State.CALLING and self._invitation.learns(response):
             self._forget_early()
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
         self._fail(response.status, cause.q850, cause.text or printable(response.reason))
-
-    def _is_worth_another(self, response: Response) -> bool:
-        """Whether a failure tells what to do better; the next INVITE will (§8.1.3.4, §8.1.3.5, §22.2)."""
-        status = response.status
-        if status in (401, 407):
-            return self._login.accept(response)
-        if status == 422:
-            before, self._proposal = self._proposal, self._proposal.after(response)
-            return before is not self._proposal
-        if status < 400 and (target := redirected(response, self._order.redirects)):
-            self._order, self._login = self._order.redirected(*target), self._login.anew()
-            return True
-        return self._asks_less(status)
-
-    def _asks_less(self, status: int) -> bool:
-        """Whether the next INVITE leaves something out that may have been the fault: SRTP, or the place."""
-        local, has_place = self._local.local, bool(self._order.place)
-        is_secret = bool(local.crypto) and local.plain and status in _NOT_THAT_PROFILE
-        if has_place and status in _NOT_THAT_BODY and not (is_secret and status != 415):
-            self._order = self._order.without_place()
-            return True
-        if is_secret:
-            self._local.local = replace(local, crypto=())
-        return is_secret
 
     def _accepted(self, response: Response, envelope: Envelope, now: float) -> None:
         """Each 2xx is acknowledged; all but the first of a call still wanted are ended (§13.2.2.4)."""
@@ -216,7 +166,7 @@ class OutboundCall:
         session = self._session_of(response, envelope)
         session.confirm(envelope)
         session.learn(response)
-        self._login.succeeded()
+        self._invitation.login.succeeded()
         ack = self._endpoint.ack(session.dialog, envelope.cseq, credentials_of(self._transaction.request))
         self._acks[tag] = ack
         self._endpoint.send(*ack)
@@ -248,11 +198,11 @@ class OutboundCall:
         tag = envelope.to.tag
         session = self._sessions.get(tag)
         if session is None:
-            request = self._transaction.request
-            dialog = Dialog.of_response(request, response, envelope, self._order.destination)
-            session = Session(self._endpoint, self._call, dialog, self._login)
-            session.agreement.local, session.agreement.waiting = copy(self._local), "us"
-            session.timer.proposal = self._proposal
+            request, invitation = self._transaction.request, self._invitation
+            dialog = Dialog.of_response(request, response, envelope, invitation.order.destination)
+            session = Session(self._endpoint, self._call, dialog, invitation.login)
+            session.agreement.local, session.agreement.waiting = copy(invitation.local), "us"
+            session.timer.proposal = invitation.proposal
             self._sessions[tag] = session
         return session
 

@@ -76,7 +76,9 @@ class Reception:
             case "OPTIONS":
                 contact = self._endpoint.contact(incoming.source.transport)
                 self._endpoint.respond(incoming, 200, now, headers=(contact, *self._endpoint.abilities))
-            case _:  # BYE, INFO
+            case "REFER":  # who has no call with us has none to hand over
+                self._endpoint.respond(incoming, 403, now)
+            case _:  # BYE, INFO, PRACK, UPDATE, NOTIFY: of no dialog
                 self._endpoint.respond(incoming, 481, now)
 
     def _receive_invite(self, incoming: Incoming, now: float) -> None:
@@ -101,7 +103,7 @@ class Reception:
         if endpoint.config.trying:
             endpoint.respond(incoming, 100, now)
         call = f"in-{endpoint.new_token()}"
-        endpoint.calls[call] = InboundCall(endpoint, call, incoming, offer)
+        endpoint.calls[call] = InboundCall(endpoint, call, incoming, offer, now)
         endpoint.tell(
             InviteReceived(
                 call=call,

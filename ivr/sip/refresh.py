@@ -12,6 +12,7 @@ from ivr.sip.dialog import ENDS_DIALOG
 from ivr.sip.digest import credentials_of
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
+from ivr.sip.headers import seconds_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.transaction import State
@@ -20,9 +21,14 @@ from ivr.sip.underway import ClientTransaction
 if TYPE_CHECKING:
     from ivr.sip.session import Session
 
-__all__ = ["Refresh"]
+__all__ = ["Refresh", "glare_pause"]
 
 _SDP: Header = ("Content-Type", "application/sdp")
+
+
+def glare_pause(fraction: float, *, owns_call_id: bool) -> float:
+    """§14.1: who made the Call-ID waits for 2.1–4 s, the other for 0–2 s, in steps of 10 ms."""
+    return round(2.1 + 1.9 * fraction if owns_call_id else 2.0 * fraction, 2)
 
 
 class Refresh:
@@ -77,9 +83,7 @@ class Refresh:
         self._session.endpoint.alarms.set(self, when, self.start)
 
     def _pause(self) -> float:
-        """§14.1: whose Call-ID it is waits for 2.1–4 s, the other for 0–2 s, in steps of 10 ms."""
-        part = self._session.endpoint.fraction()
-        return round(2.1 + 1.9 * part if self._session.dialog.owns_call_id else 2.0 * part, 2)
+        return glare_pause(self._session.endpoint.fraction(), owns_call_id=self._session.dialog.owns_call_id)
 
     def _silence(self, now: float) -> None:
         self._transaction = None
@@ -132,14 +136,8 @@ class Refresh:
             self.start(now)
         elif status == 491:
             self._start_at(now + self._pause())
-        elif status in (500, 503) and (after := _retry_after(response)) is not None:
-            self._start_at(now + max(1.0, after))
+        elif status in (500, 503) and (after := seconds_of(response.first("Retry-After"))) is not None:
+            self._start_at(now + max(1, after))
         elif status in ENDS_DIALOG:
             session.end_by_network(now, "no such dialog" if status == 481 else f"a refresh met {status}")
         # anything else is this request's alone: the session timer ends the call if nothing better comes
-
-
-def _retry_after(response: Response) -> float | None:
-    """Seconds; None without such a header, or with one that can't be read."""
-    text = (response.first("Retry-After") or "").partition(";")[0].partition("(")[0].strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None

@@ -167,6 +167,9 @@ class Session:
             self.discard()  # our BYE hasn't left and needn't
 
     def _receive_info(self, incoming: Incoming, now: float) -> None:
+        if incoming.request.first("Info-Package") is not None:  # RFC 6086 §4.2.2: we take none
+            self.endpoint.respond(incoming, 469, now, headers=(("Recv-Info", ""),))
+            return
         try:
             key = parse_dtmf(incoming.request)
         except BadMessage as bad:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from ivr.sip.headers import seconds_of
 from ivr.sip.message import Header, Request, Response
 from ivr.sip.screening import Refusal
 
@@ -38,20 +39,20 @@ class Interval:
 
 def interval_of(message: Request | Response) -> Interval | None:
     """What Session-Expires says; None without one that can be read."""
-    seconds, *params = (message.first("Session-Expires") or "").split(";")
-    number = _seconds(seconds)
-    if not number:
+    seconds = seconds_of(text := message.first("Session-Expires") or "")
+    if not seconds:
         return None
+    params = text.split(";")[1:]
     told = {
         name.strip().lower(): value.strip().lower() for name, _, value in (p.partition("=") for p in params)
     }
     who = told.get("refresher")
-    return Interval(number, "uac" if who == "uac" else "uas" if who == "uas" else None)
+    return Interval(seconds, "uac" if who == "uac" else "uas" if who == "uas" else None)
 
 
 def least_of(message: Request | Response) -> int:
     """What Min-SE says, 90 without one that can be read."""
-    return _seconds((message.first("Min-SE") or "").partition(";")[0]) or LEAST
+    return seconds_of(message.first("Min-SE")) or LEAST
 
 
 def too_brief(request: Request, least: int) -> Refusal | None:
@@ -132,9 +133,7 @@ class SessionTimer:
         if interval is None or not self._longest:
             self.stop()
         else:
-            self._run(
-                max(interval.seconds, self._session.endpoint.config.min_se), interval.refresher != "uas", now
-            )
+            self._run(interval.seconds, interval.refresher != "uas", now)
 
     def learn(self, refusal: Response) -> bool:
         """From a 422 to a refresh; whether another that asks for more is worth sending."""
@@ -165,9 +164,3 @@ def _knows_timer(request: Request) -> bool:
     return "timer" in (
         option.lower() for name in ("Supported", "Require") for option in request.options(name)
     )
-
-
-def _seconds(text: str) -> int:
-    """0 where it is no number of seconds."""
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0

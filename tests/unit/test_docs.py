@@ -14,7 +14,7 @@ import scoring.models  # noqa: F401 (its tables)
 from callbacks.models import Base
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/architecture.md")]
+PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/architecture.md", "docs/sip.md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -37,6 +37,20 @@ def test_the_commands_exist(page: Path) -> None:
     for target in re.findall(r"make ([a-z]+)", text):
         if target not in ("and",):
             assert f"\n{target}:" in makefile, target
+
+
+def test_what_the_page_of_sip_names_is_there() -> None:
+    """Transcripts by their names, tests by their files and functions; and every transcript is named."""
+    transcripts = {path.stem for path in (ROOT / "tests/transcripts/sip").glob("*.txt")}
+    shown: set[str] = set()
+    for row in (ROOT / "docs/sip.md").read_text().splitlines():
+        if row.startswith("|"):
+            shown |= set(re.findall(r"`([^`]+)`", row.split("|")[3]))
+    for name in shown - transcripts:
+        path, _, test = name.partition("::")
+        assert (ROOT / path).is_file(), name
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), name
+    assert transcripts <= shown
 
 
 def test_the_tables_that_the_plan_names_exist() -> None:

@@ -33,8 +33,17 @@ ROWS = [
     ("a description that is none", invite(b"hello"), 400, None),
     ("nothing that we can play", invite(SDP.replace(b"audio", b"video")), 488, ("Warning", "305 huifang ")),
     ("no dialog", message("BYE sip:a@b SIP/2.0", CSeq="8 BYE", To="<sip:a@b>;tag=1"), 481, None),
+    (
+        "no call to hand over",
+        message("REFER sip:a@b SIP/2.0", CSeq="8 REFER", Refer_To="<sip:c@d>"),
+        403,
+        None,
+    ),
+    ("no subscription", message("NOTIFY sip:a@b SIP/2.0", CSeq="8 NOTIFY", Event="refer"), 481, None),
+    ("no response", message("PRACK sip:a@b SIP/2.0", CSeq="8 PRACK", RAck="1 7 INVITE"), 481, None),
     ("another version", message("OPTIONS sip:a@b SIP/3.0"), 505, None),
     ("a body of more than 64 KiB", invite(SDP + b" " * MAX_SIZE), 413, None),
+    ("a body that is announced to be", invite(SDP, "Content-Length: 65536"), 413, None),
     ("headers of more than 64 KiB", message(Subject="x" * MAX_SIZE), 513, None),
 ]
 
@@ -43,7 +52,7 @@ ROWS = [
     ("request_", "status", "header"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
 )
 def test_refusals(request_: bytes, status: int, header: tuple[str, str] | None) -> None:
-    agent = new_agent()
+    agent = new_agent(transfers=True)
     agent.receive(request_, THEIRS, 0.0)
     ((data, to),) = agent.take_outgoing()
     answer = parse(data)

@@ -217,6 +217,15 @@ def test_what_was_secure_stays_so() -> None:
     assert b"RTP/SAVP" in called.offer()
 
 
+def test_what_stays_unchanged_keeps_its_key_and_tag() -> None:
+    """A refresh of ours offers what we answered, by the tag that was theirs."""
+    called = session()
+    answer, before = called.answer(sdp(SECURE, f"a=crypto:7 {CM_80} inline:{K30}"))
+    assert called.unchanged() == answer and b"a=crypto:7 " in answer
+    after = called.agreed(sdp(SECURE, f"a=crypto:7 {CM_80} inline:{K30}"))
+    assert after == before
+
+
 def test_what_began_without_may_become_secure_by_them_alone() -> None:
     called = session()
     called.answer(sdp(PLAIN))

@@ -223,6 +223,18 @@ def test_the_origin_stays_and_its_version_grows_with_a_change() -> None:
     assert version(resumed) == (name, first + 2)
 
 
+@pytest.mark.parametrize("theirs", ["a=sendrecv", "a=sendonly", "a=inactive"])
+def test_what_stays_unchanged_is_said_again_word_for_word(theirs: str) -> None:
+    """A refresh offers what they have of us (RFC 4028 §7.4), on hold as well."""
+    session = LocalSession("t0000001", OURS)
+    answer, media = session.answer(
+        sdp("m=video 4000 RTP/AVP 31", "m=audio 30000 RTP/AVP 8 96", *EVENTS, theirs)
+    )
+    assert session.unchanged() == answer
+    again = session.agreed(sdp("m=video 0 RTP/AVP 31", "m=audio 30000 RTP/AVP 8 96", *EVENTS, theirs))
+    assert again == media
+
+
 line = st.sampled_from(
     [*HEAD, "m=audio 3 RTP/AVP 8", "a=rtpmap:8", "a=", "m=", "c=IN IP4 1.1.1.1"]
 ) | st.text(max_size=12)

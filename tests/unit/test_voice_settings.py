@@ -30,6 +30,10 @@ def test_defaults_are_whole() -> None:
         ({"t1": 2, "t2": 1}, "shorter than t1"),
         ({"session_expires": 60}, "session_expires 60 is below min_se 90"),
         ({"trunks": ({**TRUNK, "redirects": ("spare",)},)}, "redirects names spare, no trunk"),
+        (
+            {"trunks": ({**TRUNK, "transport": "tls", "redirects": ("spare",)}, {**TRUNK, "name": "spare"})},
+            "is over TLS: redirects names spare, which isn't",
+        ),
         ({"codecs": ()}, "at least 1 item"),
         ({"line": "twilio"}, "line = twilio needs"),
         ({"line": "pyvoip", "lines": 2}, "one call out at a time: lines must be 1, not 2"),
