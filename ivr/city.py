@@ -75,6 +75,8 @@ class CityTrunk:
                 pool,
                 settings.lines,
                 _FOREVER,
+                named_events=settings.telephone_event,
+                hears_tones=True,
             )
         except NoPorts as error:
             raise LineError(f"city: {error}") from error

@@ -68,6 +68,10 @@ class VoiceSettings(Section):
         "advice",
         description="whether a machine that takes a call is noted; it changes nothing. off: nobody listens",
     )
+    inband_dtmf: bool = Field(
+        True,
+        description="whether keys are heard as tones in the voice where telephone-event wasn't agreed",
+    )
     messages: bool = Field(
         True,
         description="whether dissatisfied citizens may leave a message, which is recorded: they are told",
@@ -136,6 +140,7 @@ class CitySettings(Section):
     hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
     silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
+    telephone_event: bool = Field(True, description="false: its telephones tell keys as tones in the voice")
     message_seconds: float = Field(3.0, ge=0.2, le=120, description="seconds of a message after the beep")
     machines: tuple[str, ...] = Field((), description="endings of the numbers that a machine answers")
     t1: float = Field(0.5, ge=0.01, le=4)

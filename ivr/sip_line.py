@@ -91,6 +91,7 @@ class SipLine:
         tap=True,
         refer=True,
         machine=True,
+        key_tones=True,
     )
 
     def __init__(
