@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ivr.counters import Counters
 from ivr.events import (
     Codec,
@@ -26,13 +29,14 @@ from ivr.events import (
 from ivr.media import g711
 from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
 from ivr.media.dtmf import KEYS, Key, KeyReceiver, send_key
+from ivr.media.early import EarlyEar
 from ivr.media.inband_dtmf import DtmfEar
 from ivr.media.machine import MachineEar
 from ivr.media.ports import mark_of, udp_socket
 from ivr.media.quality import MediaQuality, QualityMeter
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
-from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
+from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote, ToneHeard
 from ivr.media.rtcp import TheirReport, read_reports, round_trip, write_report
 from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 from ivr.media.srtp import Srtp
@@ -89,6 +93,7 @@ class MediaSession:
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
+        self._early_ear: EarlyEar | None = None
         self._started = self._early = self._lost = self._nowhere = False
         self._heard_at = self._report_at = 0.0
 
@@ -143,6 +148,15 @@ class MediaSession:
     def start(self, now: float) -> None:
         """The call is answered: send from the next tick on, and expect to hear."""
         self._started, self._heard_at, self._report_at = True, now, now + _REPORT_EVERY
+        self._early_ear = None
+
+    def listen_early(self) -> None:
+        """Listen to what comes before an answer: for the network's tones, and to keep the last of it."""
+        self._early_ear = EarlyEar()
+
+    def heard_early(self) -> NDArray[np.float32]:
+        """The last eight seconds before an answer, samples at 8 kHz; none where nobody listened."""
+        return np.zeros(0, np.float32) if self._early_ear is None else self._early_ear.last()
 
     def detect_machine(self, now: float) -> None:
         """Listen whether a machine took the call, from its answer on; a sign is told once, a key ends it."""
@@ -419,9 +433,8 @@ class MediaSession:
                 self._hear_key(packet, now)
         elif codec := remote.codec_of(packet.payload_type):
             self._heard_at = now
-            if not self._started and not self._early:
-                self._early = True
-                self._emit(EarlyMedia(self.call, now))
+            if not self._started:
+                self._hear_early(packet, codec, now)
             if self._recorder is not None:
                 self._recorder.take(packet, codec)
             if self._ear is not None:
@@ -438,6 +451,15 @@ class MediaSession:
             self._heard_at = now
         else:
             self._counters["rtp_other_type"] += 1
+
+    def _hear_early(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        if not self._early:
+            self._early = True
+            self._emit(EarlyMedia(self.call, now))
+        if self._early_ear is not None:
+            tone = self._early_ear.hear(packet.payload, codec, now, packet.timestamp)
+            if tone is not None:
+                self._emit(ToneHeard(self.call, now, tone))
 
     def _screen(self, ear: MachineEar, packet: RtpPacket, codec: Codec, now: float) -> None:
         sign = ear.hear(packet.payload, codec, now, packet.timestamp)

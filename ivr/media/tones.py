@@ -6,10 +6,20 @@ from functools import cache
 
 import numpy as np
 
-from ivr.media.audio import RATE, Audio
+from ivr.media.audio import RATE, Audio, join
 from ivr.media.inband_dtmf import tones_of
 
-__all__ = ["BEEP_HERTZ", "BEEP_SECONDS", "beep", "busy", "key_tones", "mumble", "ringback"]
+__all__ = [
+    "BEEP_HERTZ",
+    "BEEP_SECONDS",
+    "beep",
+    "busy",
+    "congestion",
+    "key_tones",
+    "mumble",
+    "ringback",
+    "unobtainable",
+]
 
 _HERTZ = 450
 _PEAK = 8000  # about -9 dBm0
@@ -28,6 +38,18 @@ def ringback() -> Audio:
 def busy() -> Audio:
     """0.35 s on, 0.35 s off, long enough to be understood: 2.1 s."""
     return _cadence(0.35, 0.35, 3)
+
+
+@cache
+def congestion() -> Audio:
+    """0.7 s on, 0.7 s off: no way through the network; 4.2 s of it."""
+    return _cadence(0.7, 0.7, 3)
+
+
+@cache
+def unobtainable() -> Audio:
+    """Three times 0.1 s on and off, then 0.4 s: no such number; 4.2 s of it."""
+    return join([_cadence(0.1, 0.1, 3), _cadence(0.4, 0.4, 1)] * 3)
 
 
 @cache

@@ -34,6 +34,7 @@ MACHINE = "13803791277"
 NO_TAP = "hand on what is said"
 NO_COUNT = "count packets"
 NO_TONES = "hear keys as tones"
+NOTHING_EARLY = "hear what comes before an answer"
 
 
 @pytest.fixture(params=(*LINES, ON_A_BAD_NETWORK))
@@ -148,6 +149,18 @@ def test_no_answer_is_cancelled_after_the_ring_time(driver: Driver) -> None:
 def test_the_total_time_ends_it_too(driver: Driver) -> None:
     driver.line.dial(order(4, ring=30, total=0.4))
     assert driver.ended().disposition is Disposition.NO_ANSWER
+
+
+@pytest.mark.city(early_media=({"ending": "66", "tone": "busy", "q850": 17},))
+@pytest.mark.cant("simulated", NOTHING_EARLY)
+@pytest.mark.cant("pyvoip", NOTHING_EARLY)
+def test_a_busy_tone_before_an_answer_ends_the_call(driver: Driver) -> None:
+    if not driver.line.capabilities.early_media:
+        raise LineError("it hears nothing before an answer")
+    driver.line.dial(Dial("c1", "13803791266", "city"))
+    end = driver.ended()
+    assert (end.disposition, end.by, end.q850) == (Disposition.BUSY, "us", None)  # before the release
+    assert not driver.of(Answered)
 
 
 def test_they_hang_up_in_the_prompt(driver: Driver) -> None:
