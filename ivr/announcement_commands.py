@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 import click
-import numpy as np
 
 from ivr.announcement_folder import AnnouncementFolder, read_announcements, read_sound
 from ivr.media.announcements import LEAST_SECONDS
 from ivr.media.early import KEPT
 from prompts.recording_faults import BadRecording
+from prompts.sound import RATE
 
 __all__ = ["command"]
 
@@ -92,7 +92,7 @@ def _match(app: App, folder: Path | None, file: Path) -> None:
     """Say which announcement is heard in the last 8 s of FILE, as a call would that failed after it."""
     known = _read(app, folder).announcements
     try:
-        heard = read_sound(file)[-round(KEPT * 8000) :].astype(np.float32)
+        heard = read_sound(file)[-round(KEPT * RATE) :]
     except (BadRecording, OSError) as error:
         raise click.ClickException(f"{file}: {error}") from None
     match = known.match(heard)

@@ -51,7 +51,7 @@ class Recording:
     @property
     def told_apart(self) -> bool:
         """Whether a call that heard all of it can be sure that it wasn't the other."""
-        return self.nearest is None or self.sounds - self.nearest.seconds >= 2 * MARGIN
+        return self.nearest is None or self.sounds - self.nearest.seconds >= 1.5 * MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import heapq
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from callbacks.numbers import mask
 from callbacks.vocabulary import Disposition
@@ -28,6 +30,7 @@ from ivr.events import (
 from ivr.line import Capabilities, Dial, LineError
 from ivr.media.announcements import Announcements, Match
 from ivr.media.audio import Audio
+from ivr.media.early import KEPT
 from ivr.media.ports import NoPorts
 from ivr.media.progress import Tone
 from ivr.media.remote import Hear, MediaLost, ToneHeard
@@ -57,6 +60,7 @@ from ivr.trunk_settings import TrunkSettings
 __all__ = ["SipLine"]
 
 _log = structlog.get_logger(__name__)
+_MINUTE = 60.0
 _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 
 
@@ -83,7 +87,8 @@ class SipLine:
 
     With `takes_calls` it tells whom the trunks bring (`Incoming`); they hear nothing of us until the driver
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
-    `announcements` are what the networks say before a call fails.
+    `announcements` are what the networks say before a call fails; `hear_early` is handed the last minute of
+    what came before an answer that never did, by call.
     """
 
     capabilities = Capabilities(
@@ -105,9 +110,10 @@ class SipLine:
         takes_calls: bool = False,
         on_message: OnMessage | None = None,
         announcements: Announcements | None = None,
+        hear_early: Callable[[str, NDArray[np.float32]], None] | None = None,
     ) -> None:
         self._settings, self._takes_calls = settings, takes_calls
-        self._announcements = announcements or Announcements()
+        self._announcements, self._hear_early = announcements or Announcements(), hear_early
         self._calls: dict[str, _Call] = {}
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
@@ -145,7 +151,7 @@ class SipLine:
             self._not_sent(order.call, now, str(error))
             return
         if session := self._endpoint.media(order.call):
-            session.listen_early()
+            session.listen_early(_MINUTE if self._hear_early else KEPT)
         caller = order.caller or trunk.caller_number
         credentials = None
         if trunk.username is not None and trunk.password is not None:
@@ -392,6 +398,8 @@ class SipLine:
             cause = f"announcement {match.announcement.name}; {cause}"
         elif known.tone is not None and not known.answered:
             cause = f"{known.tone} tone; {cause}"
+        if self._hear_early and not known.answered and (session := self._endpoint.media(call)):
+            self._hear_early(call, session.heard_early())
         quality = self._endpoint.close_media(call)
         disposition: Disposition | None = disposition_of(facts, known.trunk.overrides)
         if known.incoming and not known.answered:

@@ -1,4 +1,4 @@
-"""What a call hears before its answer: a network's tone, and its last eight seconds. Pure."""
+"""What a call hears before its answer: a network's tone, and the last of it, to compare. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from ivr.media.track import SAMPLES_A_SECOND, Track
 __all__ = ["KEPT", "EarlyEar"]
 
 KEPT = 8.0  # seconds
-_KEPT = round(KEPT * SAMPLES_A_SECOND)
 _BATCH = 40 * BLOCK  # looked at together: 400 ms
 
 
 class EarlyEar:
-    """One call's: takes its voice as it comes, each octet at its place in time."""
+    """One call's: takes its voice as it comes, each octet at its place in time; keeps the last `seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = KEPT) -> None:
         self._track, self._progress = Track(), ProgressEar()
-        self._kept = bytearray()
+        self._most, self._kept = round(seconds * SAMPLES_A_SECOND), bytearray()
 
     def hear(self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None) -> Tone | None:
         """The tone of the network that is certain by now; told once."""
@@ -36,10 +35,10 @@ class EarlyEar:
 
     def _keep(self, octets: bytes) -> None:
         self._kept += octets
-        if len(self._kept) > 2 * _KEPT:
-            del self._kept[:-_KEPT]
+        if len(self._kept) > 2 * self._most:
+            del self._kept[: -self._most]
 
     def last(self) -> NDArray[np.float32]:
-        """The last eight seconds, or all where it was less: samples at 8 kHz, 1.0 at full scale."""
+        """What is kept: samples at 8 kHz, 1.0 at full scale."""
         self._keep(self._track.take(self._track.waiting).octets)
-        return LEVELS.take(np.frombuffer(bytes(self._kept[-_KEPT:]), np.uint8))
+        return LEVELS.take(np.frombuffer(bytes(self._kept[-self._most :]), np.uint8))

@@ -150,12 +150,12 @@ class MediaSession:
         self._started, self._heard_at, self._report_at = True, now, now + _REPORT_EVERY
         self._early_ear = None
 
-    def listen_early(self) -> None:
+    def listen_early(self, seconds: float) -> None:
         """Listen to what comes before an answer: for the network's tones, and to keep the last of it."""
-        self._early_ear = EarlyEar()
+        self._early_ear = EarlyEar(seconds)
 
     def heard_early(self) -> NDArray[np.float32]:
-        """The last eight seconds before an answer, samples at 8 kHz; none where nobody listened."""
+        """What was kept of before an answer, samples at 8 kHz; none where nobody listened, or answered."""
         return np.zeros(0, np.float32) if self._early_ear is None else self._early_ear.last()
 
     def detect_machine(self, now: float) -> None:
