@@ -88,7 +88,7 @@ class SipLine:
     With `takes_calls` it tells whom the trunks bring (`Incoming`); they hear nothing of us until the driver
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
     `announcements` are what the networks say before a call fails; `hear_early` is handed the last minute of
-    what came before an answer that never did, by call.
+    what came in place of an answer, by call.
     """
 
     capabilities = Capabilities(

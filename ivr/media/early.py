@@ -13,6 +13,7 @@ from ivr.media.track import SAMPLES_A_SECOND, Track
 __all__ = ["KEPT", "EarlyEar"]
 
 KEPT = 8.0  # seconds
+_SPARE = 2 * SAMPLES_A_SECOND  # so much more is kept, that it isn't moved each time
 _BATCH = 40 * BLOCK  # looked at together: 400 ms
 
 
@@ -35,7 +36,7 @@ class EarlyEar:
 
     def _keep(self, octets: bytes) -> None:
         self._kept += octets
-        if len(self._kept) > 2 * self._most:
+        if len(self._kept) > self._most + _SPARE:
             del self._kept[: -self._most]
 
     def last(self) -> NDArray[np.float32]:

@@ -30,11 +30,11 @@ class Calls:
             self.loop.open(name) for name in ("a", "far a", "b", "far b")
         )
 
-    def introduce(self, ours: MediaSession, far: MediaSession, events: int | None) -> None:
+    def introduce(self, ours: MediaSession, far: MediaSession, events: int | None, ptime: int = 20) -> None:
         """An answered call, whose far end takes and tells named events of that payload type, if any."""
         for session, other in ((ours, far), (far, ours)):
             address = (HOST, other.port)
-            remote = Remote(address, other.port + 1, "pcma", 8, events, frozenset({HOST}))
+            remote = Remote(address, other.port + 1, "pcma", 8, events, frozenset({HOST}), ptime=ptime)
             self.loop.negotiate(session, remote)
             self.loop.start(session, time.monotonic())
         self.until(lambda: ours.last_packet_at is not None and far.last_packet_at is not None)
@@ -68,6 +68,14 @@ def test_who_takes_no_named_events_is_sent_tones_and_heard_by_them(calls: Calls)
     first, second, third = (each for each in calls.told if isinstance(each, KeyPressed))
     assert first.began_at < first.at < second.at
     assert third.began_at - second.began_at == pytest.approx(0.14, abs=0.02)  # by their clock
+
+
+@pytest.mark.parametrize("ptime", [10, 30, 40, 60])
+def test_in_packets_of_any_length(calls: Calls, ptime: int) -> None:
+    calls.introduce(calls.a, calls.far_a, None, ptime)
+    for key in "408":
+        calls.far_a.press(key, 0.06)
+    calls.until(lambda: calls.keys("a") == "408")
 
 
 def test_nobody_listens_for_tones_where_named_events_were_agreed(calls: Calls) -> None:
