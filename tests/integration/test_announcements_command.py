@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 import app
 from ivr.announcement_folder import read_announcements
@@ -99,6 +100,16 @@ def test_what_is_wrong_is_named_and_the_rest_holds(
     found = read_announcements(folder)
     assert len(found.faults) == 1
     assert "空号" in [each.announcement.name for each in found.recordings]
+
+
+def test_the_voice_role_takes_what_it_can_read(city: Path, folder: Path) -> None:
+    write(folder / "unallocated-空号.wav", said("空号"))
+    (folder / "busy-empty.wav").write_bytes(b"")
+    with capture_logs() as logs:
+        found = app.announcements(app.load_settings(city)).announcements
+    assert [each.announcement.name for each in found.heard(said("空号").astype(np.float32))] == ["空号"]
+    told = f"{folder}/busy-empty.wav: there is no sound in it"
+    assert [each["fault"] for each in logs if each["event"] == "announcement_left_out"] == [told]
 
 
 def test_a_name_stands_once(folder: Path) -> None:

@@ -15,9 +15,9 @@ from ivr.announcement_folder import read_announcements
 from ivr.city import CityTrunk
 from ivr.events import EarlyMedia, Ended, Ringing
 from ivr.line import Dial, LineError
+from ivr.lines import open_line
 from ivr.media.announcements import Announcements
 from ivr.settings import CityEarlyMedia
-from ivr.sip_line import SipLine
 from prompts.sound import write_wav
 from tests.announced import music
 from tests.far_ends import Sound, one_after_another, spoken
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def calling(known: Announcements | None, *early: CityEarlyMedia, **voice: object) -> Iterator[Driver]:
     with running_city(quick_city(early_media=early)) as city:
-        line = SipLine(quick_voice(city.port, **voice), announcements=known)
+        line = open_line(quick_voice(city.port, **voice), known)
         try:
             yield Driver(line)
         finally:
