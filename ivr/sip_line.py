@@ -319,7 +319,7 @@ class SipLine:
                 self._agreed(call, media, now)
             case ToneHeard(call, tone=tone):
                 self._calls[call].tone = tone
-                if self._settings.give_up_on_tone:
+                if self._settings.give_up_on_tone and not self._calls[call].answered:
                     self._give_up(call, "tone", now)
             case MediaLost(call):
                 self._give_up(call, "media_lost", now)
