@@ -61,6 +61,7 @@ from scoring.settings import ScoringSettings
 from sms.settings import SmscSettings, SmsSettings
 
 if TYPE_CHECKING:
+    from ivr.announcement_folder import AnnouncementFolder
     from ivr.flow_shelf import FolderShelf
     from ivr.put_through import People
     from ivr.speech import SpokenPrompts
@@ -509,7 +510,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         )
         cloud.run(stop, settings.serve.drain_seconds)
         return
-    line = open_line(settings.voice)
+    line = open_line(settings.voice, announcements(settings).announcements)
     worker = VoiceWorker(
         office.context,
         line,
@@ -621,6 +622,21 @@ def prompt_place(settings: Settings) -> PromptPlace:
     """Where this city's prompts are."""
     made = settings.database.key_file.parent / "prompts" / settings.language
     return PromptPlace(settings.language, settings.recordings, made, settings.office.name)
+
+
+def announcement_folder(settings: Settings) -> Path:
+    """Where this city keeps what its carriers say before a call fails."""
+    return settings.voice.announcements or settings.database.key_file.parent / "announcements"
+
+
+def announcements(settings: Settings) -> AnnouncementFolder:
+    """Those that can be read; for the others there is a line of the log each."""
+    from ivr.announcement_folder import read_announcements
+
+    found = read_announcements(announcement_folder(settings))
+    for fault in found.faults:
+        log.warning("announcement_left_out", fault=fault)
+    return found
 
 
 def _prompts(settings: Settings) -> SpokenPrompts:
@@ -735,6 +751,9 @@ class CommandLine:
 
     def prompt_place(self) -> PromptPlace | None:
         return prompt_place(load_settings(self.config)) if self.config else None
+
+    def announcement_folder(self) -> Path | None:
+        return announcement_folder(load_settings(self.config)) if self.config else None
 
     def with_context(self, work: Callable[[Context], T]) -> T:
         office = open_office(load_settings(self.config))
@@ -888,9 +907,10 @@ def config_check(ctx: click.Context) -> None:
     check_demo(settings)
     check_targets(settings)
     check_scale(settings.policy, survey_scale())
-    if faults := [fault for flow in flow_shelf(settings).flows() for fault in flow.faults]:
+    faults = [fault for flow in flow_shelf(settings).flows() for fault in flow.faults]
+    if faults := [*faults, *_read_announcements(settings).faults]:
         raise click.ClickException("\n".join(faults))
-    for warnings in (_of_calls, _of_days, _of_texts, _of_the_web, _of_intake):
+    for warnings in (_of_calls, _of_announcements, _of_days, _of_texts, _of_the_web, _of_intake):
         for warning in warnings(settings):
             click.echo(f"warning: {warning}", err=True)
     click.echo("the settings are right")
@@ -910,6 +930,22 @@ def _of_calls(settings: Settings) -> Iterator[str]:
         yield "voice.trunks is empty: nobody can be called"
     if not any(target.logins for target in settings.targets.values()):
         yield "targets: none has logins, so no agent can call by a click on the desk"
+
+
+def _read_announcements(settings: Settings) -> AnnouncementFolder:
+    from ivr.announcement_folder import AnnouncementFolder, read_announcements
+    from ivr.media.announcements import Announcements
+
+    if settings.voice.line == "sip":
+        return read_announcements(announcement_folder(settings))
+    return AnnouncementFolder(Announcements())
+
+
+def _of_announcements(settings: Settings) -> Iterator[str]:
+    folder = settings.voice.announcements
+    if folder is not None and not folder.is_dir():
+        yield f"voice.announcements: {folder} isn't there, or is no folder; the status alone decides"
+    yield from _read_announcements(settings).warnings
 
 
 def _of_days(settings: Settings) -> Iterator[str]:
@@ -1001,7 +1037,7 @@ def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
     from callbacks.commands import audit, ledger, policy, simulate, source_count
-    from ivr import flow_commands
+    from ivr import announcement_commands, flow_commands
     from ivr.call_command import call
     from prompts.commands import command as prompts_command
     from scoring.commands import assess_command, close_month_command
@@ -1019,6 +1055,7 @@ def add_commands() -> None:
     main.add_command(assess_command)
     main.add_command(flow_commands.command())
     main.add_command(call)
+    main.add_command(announcement_commands.command())
 
 
 def _with_scoring(ctx: click.Context, work: Callable[[Context, ScoringSettings], Any]) -> Any:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ivr.call import CallResult, converse
@@ -27,6 +29,7 @@ from ivr.sip_line import SipLine
 from ivr.sip_trace import Traced, ladder, pcap
 from ivr.speech import SpokenPrompts
 from prompts.catalogue import load_catalogue
+from prompts.sound import RATE, write_wav
 from prompts.store import PromptStore
 
 __all__ = ["call"]
@@ -68,6 +71,12 @@ PASSWORD = "HUIFANG_CALL_PASSWORD"
     metavar="NAME",
     help="Write the SIP messages to NAME.txt, as a ladder, and to NAME.pcap.",
 )
+@click.option(
+    "--early",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what the network says instead of an answer to FILE (WAV).",
+)
 @click.option("--json", "as_json", is_flag=True)
 def call(
     number: str,
@@ -75,6 +84,7 @@ def call(
     ring: float,
     lang: str,
     trace: Path | None,
+    early: Path | None,
     as_json: bool,
     **trunk: Any,
 ) -> None:
@@ -91,16 +101,32 @@ def call(
     try:
         flow = load_flow(path, load_catalogue())
         prompts = SpokenPrompts(PromptStore(lang))
-        line = SipLine(voice, on_message=_into(messages) if trace else None)
+        if early:  # all that it says, a tone too
+            voice = voice.model_copy(update={"give_up_on_tone": False})
+        line = SipLine(
+            voice,
+            on_message=_into(messages) if trace else None,
+            hear_early=_written(early) if early else None,
+        )
         ours = Hop(voice.local_host, line.port)
         with closing(line):
             result = converse(line, order, flow, variables, prompts, line.sip_call_id, time.monotonic)
-    except (LineError, FlowError) as error:
+    except (LineError, FlowError, OSError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         if trace and messages:
             _write(trace, messages, ours)
     _show(result, as_json)
+
+
+def _written(file: Path) -> Callable[[str, NDArray[np.float32]], None]:
+    def write(_call: str, heard: NDArray[np.float32]) -> None:
+        if len(heard):
+            write_wav(file, np.round(heard * 32767).astype(np.int16))
+        told = f"{file}: {len(heard) / RATE:.1f} s" if len(heard) else f"nothing was heard; no {file}"
+        click.echo(f"early: {told}", err=True)
+
+    return write
 
 
 def _into(messages: list[Traced]) -> Callable[[bool, bytes, Hop], None]:

@@ -17,13 +17,14 @@ from typing import Protocol
 import structlog
 
 from ivr.citizen import MACHINE, Behaviour, Ear, citizen_of
+from ivr.city_early import early_audio
 from ivr.city_machine import GREETING_AFTER, machine_greeting
 from ivr.city_visit import Visit
 from ivr.events import Codec, KeyPressed
 from ivr.line import LineError
 from ivr.media.ports import NoPorts, PortPool
 from ivr.media.tones import mumble
-from ivr.settings import CitySettings
+from ivr.settings import CityEarlyMedia, CitySettings
 from ivr.sip.events import (
     AckReceived,
     CancelReceived,
@@ -42,6 +43,7 @@ __all__ = ["CityTrunk", "Stop", "run_city_trunk"]
 _log = structlog.get_logger(__name__)
 _CODECS: tuple[Codec, ...] = ("pcma", "pcmu")
 _LISTEN_EVERY = 0.02
+_AFTER_EARLY = 0.2  # seconds from the end of what the network says to its release
 _FOREVER = 1e9  # a citizen doesn't hang up because our side is still
 
 
@@ -65,6 +67,7 @@ class CityTrunk:
         self._wanted: SimpleQueue[Callable[[float], None]] = SimpleQueue()
         if settings.machines:
             machine_greeting()  # made now: nobody waits for it in a call
+        self._early = {each: early_audio(each) for each in settings.early_media}
         pool = PortPool(settings.host, settings.rtp_port_min, settings.rtp_port_max)
         try:
             self._endpoint = SipEndpoint(
@@ -75,6 +78,8 @@ class CityTrunk:
                 pool,
                 settings.lines,
                 _FOREVER,
+                named_events=settings.telephone_event,
+                hears_tones=True,
             )
         except NoPorts as error:
             raise LineError(f"city: {error}") from error
@@ -227,8 +232,12 @@ class CityTrunk:
         agent, call = self._endpoint.agent, event.call
         self._note(event)
         citizen = MACHINE if event.user.endswith(self._settings.machines) else citizen_of(event.user)
+        early = next((each for each in self._early if event.user.endswith(each.ending)), None)
         if len(self._visits) >= self._settings.lines:
             agent.reject(call, 503, now, q850=34, text="no circuit")
+        elif early is not None and event.offer is not None:
+            self._visits[call] = Visit(event.user, citizen, Ear(self._settings.pause))
+            self._say_early(event, early, now)
         elif citizen.behaviour is Behaviour.BUSY:
             agent.reject(call, 486, now, q850=17, text="user busy")
         elif citizen.behaviour is Behaviour.UNALLOCATED:
@@ -238,6 +247,28 @@ class CityTrunk:
             agent.provisional(call, 180, now)
             if citizen.behaviour is not Behaviour.RINGS_ON:
                 self._later(self._settings.pickup_after, lambda then: self._pick_up(event, then))
+
+    def _say_early(self, event: InviteReceived, early: CityEarlyMedia, now: float) -> None:
+        """What the network has to say instead of an answer, and its release after that."""
+        agent, call, audio = self._endpoint.agent, event.call, self._early[early]
+        try:
+            local = self._endpoint.open_media(call, _CODECS)
+        except NoPorts:
+            self._release(call, 503, 34, now)
+            return
+        if event.offer is not None:
+            self._endpoint.agree(call, event.offer, event.source[0])
+        agent.provisional(call, 183, now, local=local)
+        self._endpoint.start_media(call, now)
+        if session := self._endpoint.media(call):
+            session.play("early", audio)
+        after = audio.seconds + _AFTER_EARLY
+        self._later(after, lambda then: self._release(call, early.status, early.q850, then))
+
+    def _release(self, call: str, status: int, q850: int | None, now: float) -> None:
+        if call in self._visits:
+            self._endpoint.agent.reject(call, status, now, q850=q850)
+            self._leave(call)
 
     def _note(self, event: InviteReceived) -> None:
         if self._settings.log_file is not None:

@@ -1,7 +1,11 @@
 """What came of a call, from the causes that the network gave (domain.md §2). Pure.
 
 The release cause of Q.850, which a Reason header carries, beats the SIP status: gateways flatten many
-causes into one status. A trunk's own rows beat both.
+causes into one status. What is heard before a call fails refines both. An announcement is the network's own
+word of this one call, so it beats any status, and each cause but those that name the line that was called
+themselves (1, 17, 20, 21, 22, 28): 18 and 27, say, are what many an exchange gives for a telephone that is
+switched off. A tone, which comes after many an announcement too, only stands where the release says nothing:
+no known cause, and no status or one that any failure has (408, 480, 487, 5xx). A trunk's own rows beat all.
 """
 
 from __future__ import annotations
@@ -10,9 +14,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callbacks.vocabulary import Disposition
+from ivr.media.progress import Tone
 from ivr.trunk_settings import CauseOverride
 
-__all__ = ["CallFacts", "counts_as_attempt", "disposition_of"]
+__all__ = ["CallFacts", "asks_for_more", "counts_as_attempt", "disposition_of"]
 
 _BY_Q850 = {
     1: Disposition.UNALLOCATED,  # unallocated number
@@ -31,6 +36,8 @@ _BY_Q850 = {
     44: Disposition.NETWORK_FAIL,  # channel not available
 }
 
+_NAME_THE_LINE = frozenset({1, 17, 20, 21, 22, 28})
+
 _BY_STATUS = {
     401: Disposition.TRUNK_REFUSED,
     403: Disposition.TRUNK_REFUSED,
@@ -47,6 +54,14 @@ _BY_STATUS = {
     606: Disposition.TRUNK_REFUSED,
 }
 
+_ANY_FAILURE = frozenset({408, 480, 487})
+
+_BY_TONE = {
+    Tone.BUSY: Disposition.BUSY,
+    Tone.CONGESTION: Disposition.NETWORK_FAIL,
+    Tone.UNOBTAINABLE: Disposition.UNALLOCATED,
+}
+
 _FREE = frozenset({Disposition.NETWORK_FAIL, Disposition.TRUNK_REFUSED, Disposition.CANCELLED})
 
 
@@ -57,6 +72,7 @@ class CallFacts:
     `sip_status` is the final answer to the INVITE, None after a time-out; `rang` that a 18x came;
     `we_cancelled` that our ring time ran out; `withdrawn` that we gave the call up for another reason (it
     was answered by text meanwhile, or the role stops); `media_lost` that RTP stopped after the answer.
+    `announced` is what an announcement that was heard before means, `tone` the network's tone.
     """
 
     sip_status: int | None = None
@@ -67,6 +83,8 @@ class CallFacts:
     withdrawn: bool = False
     media_lost: bool = False
     machine: bool = False
+    announced: Disposition | None = None
+    tone: Tone | None = None
 
 
 def disposition_of(facts: CallFacts, overrides: Iterable[CauseOverride] = ()) -> Disposition:
@@ -78,6 +96,10 @@ def disposition_of(facts: CallFacts, overrides: Iterable[CauseOverride] = ()) ->
             return row.disposition
     if facts.withdrawn:
         return Disposition.CANCELLED
+    if facts.announced is not None and facts.q850 not in _NAME_THE_LINE:
+        return facts.announced
+    if facts.tone is not None and _says_nothing(facts):
+        return _BY_TONE[facts.tone]
     if facts.we_cancelled:
         return Disposition.NO_ANSWER if facts.rang else Disposition.NETWORK_FAIL
     if facts.q850 in _BY_Q850:
@@ -85,6 +107,16 @@ def disposition_of(facts: CallFacts, overrides: Iterable[CauseOverride] = ()) ->
     if facts.rang and facts.sip_status in (408, 487, None):
         return Disposition.NO_ANSWER
     return _BY_STATUS.get(facts.sip_status or 0, Disposition.NETWORK_FAIL)
+
+
+def asks_for_more(facts: CallFacts) -> bool:
+    """Whether an announcement could still change what came of the call."""
+    return not (facts.answered or facts.withdrawn) and facts.q850 not in _NAME_THE_LINE
+
+
+def _says_nothing(facts: CallFacts) -> bool:
+    status = facts.sip_status
+    return facts.q850 not in _BY_Q850 and (status in _ANY_FAILURE or status not in _BY_STATUS)
 
 
 def _after_answer(facts: CallFacts) -> Disposition:

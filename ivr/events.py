@@ -159,8 +159,8 @@ class Ended:
 
     `disposition` is None where a line can't tell, and of a call that came in and that we didn't answer;
     `sip_status` is the final answer to the INVITE and `q850` the release cause, of whichever message carried
-    one; `cause_text` is the raw words. `quality` is how the voice of an answered call went, None where a line
-    can't tell.
+    one; `cause_text` is the raw words, after the name of the announcement or the tone that was heard.
+    `quality` is how the voice of an answered call went, None where a line can't tell.
     """
 
     call: str

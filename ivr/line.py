@@ -26,7 +26,7 @@ class Capabilities:
 
     `recording`: `record` works; `tap` likewise. `transfer`: the line itself puts calls through; a driver
     may, by a bridge. `refer`: a far end may ask for that, and be asked. `machine`: a call's `detect_machine`
-    works.
+    works. `key_tones`: keys are heard in the voice where a far end has no other way.
     """
 
     early_media: bool
@@ -38,6 +38,7 @@ class Capabilities:
     transfer: bool = False
     refer: bool = False
     machine: bool = False
+    key_tones: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from ivr.counters import Counters
 from ivr.events import Codec
 from ivr.media.audio import FRAME_MS
+from ivr.media.inband_dtmf import DtmfEars
 from ivr.media.ports import PortPool, need_descriptors
 from ivr.media.remote import MediaEvent, MediaLost, Remote
 from ivr.media.session import MediaSession
@@ -24,14 +25,26 @@ __all__ = ["RtpLoop"]
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
 _NEVER = 3600.0
+_LISTEN_EVERY = 0.02  # seconds
 
 Handler = Callable[[float], object]
 
 
 class RtpLoop:
-    """Owns the epoll and the media sessions. Everything but `wake` belongs to one thread."""
+    """Owns the epoll and the media sessions. Everything but `wake` belongs to one thread.
 
-    def __init__(self, pool: PortPool, lines: int, lost_after: float, counters: Counters) -> None:
+    With `hears_tones` a far end with which no other way was agreed tells its keys as tones in the voice.
+    """
+
+    def __init__(
+        self,
+        pool: PortPool,
+        lines: int,
+        lost_after: float,
+        counters: Counters,
+        *,
+        hears_tones: bool = False,
+    ) -> None:
         need_descriptors(lines)
         pool.check(lines)
         self._pool, self._lost_after, self._counters = pool, lost_after, counters
@@ -41,6 +54,8 @@ class RtpLoop:
         self._seats: dict[MediaSession, range] = {}  # the phases of each session that sends
         self._sessions: set[MediaSession] = set()
         self._to_follow: dict[MediaSession, MediaSession] = {}
+        self._hears_tones, self._listen_at = hears_tones, 0.0
+        self._tone_ears: DtmfEars[MediaSession] = DtmfEars()
         self._events: list[MediaEvent] = []
         self._began, self._done_ms = time.monotonic(), 0
         self._waking = threading.RLock()
@@ -93,10 +108,25 @@ class RtpLoop:
                 self._events.append(MediaLost(session.call, time.monotonic()))
             else:
                 self.watch(session.rtp.fileno(), session.read)
+        self._mind_tones(session)
+
+    def _mind_tones(self, session: MediaSession) -> None:
+        """Listen for keys in the voice as long as the far end has no other way to tell them."""
+        if self._hears_tones and session.tells_keys_as_tones:
+            session.tone_ear = self._tone_ears.open(session)
+        elif session.tone_ear is not None:
+            session.tone_ear = None
+            self._tone_ears.close(session)
+
+    def _listen(self, now: float) -> None:
+        for session, key in self._tone_ears.look():
+            session.key_by_tones(key, now)
+            self._mind_tones(session)
 
     def start(self, session: MediaSession, now: float) -> None:
         """The call is answered: the session sends from its next phase on."""
         session.start(now)
+        self._mind_tones(session)
         step = session.ptime
         self._seat(session, min(range(step), key=lambda first: sum(map(len, self._phases[first::step]))))
 
@@ -132,6 +162,8 @@ class RtpLoop:
         """Read what the session's socket still holds, and tell what was recorded of it."""
         while session.read(now):
             pass
+        if session.tone_ear is not None:
+            self._listen(now)
         session.stop_recording(now)
         return self._take_events()
 
@@ -141,6 +173,7 @@ class RtpLoop:
             return
         self._sessions.discard(session)
         self._to_follow.pop(session, None)
+        self._tone_ears.close(session)
         self._unseat(session)
         self.unwatch(session.rtp.fileno())
         self.unwatch(session.rtcp.fileno())
@@ -161,6 +194,9 @@ class RtpLoop:
             self._read(self._epoll.poll(0), now)
         if self._to_follow:
             self._follow()
+        if self._tone_ears and now >= self._listen_at:
+            self._listen_at = now + _LISTEN_EVERY
+            self._listen(now)
         self._send_due(now)
         return self._take_events()
 

@@ -15,7 +15,7 @@ from ivr.sip_tls import TlsSettings
 from ivr.trunk_settings import TrunkSettings
 from ivr.twilio_settings import TwilioVoiceSettings
 
-__all__ = ["CitySettings", "VoiceSettings"]
+__all__ = ["CityEarlyMedia", "CitySettings", "VoiceSettings"]
 
 NameServer = Annotated[str, StringConstraints(pattern=r"^[0-9.]{7,15}(:\d{1,5})?$|^[0-9a-f:]{2,39}$")]
 
@@ -67,6 +67,18 @@ class VoiceSettings(Section):
     machine: Literal["advice", "off"] = Field(
         "advice",
         description="whether a machine that takes a call is noted; it changes nothing. off: nobody listens",
+    )
+    inband_dtmf: bool = Field(
+        True,
+        description="whether keys are heard as tones in the voice where telephone-event wasn't agreed",
+    )
+    announcements: Path | None = Field(
+        None,
+        description="folder of what carriers say before a call fails; none is `announcements` beside the "
+        "key file",
+    )
+    give_up_on_tone: bool = Field(
+        True, description="whether a busy tone before an answer ends the call; else the network does"
     )
     messages: bool = Field(
         True,
@@ -129,6 +141,24 @@ class VoiceSettings(Section):
         raise KeyError(f"no trunk is named {name!r}")
 
 
+class CityEarlyMedia(Section):
+    """What is heard of a number of the simulated city in place of an answer, and then its release."""
+
+    ending: str = Field(pattern=r"^[0-9]{1,11}$", description="of the numbers that it's heard of")
+    tone: Literal["busy", "congestion", "unobtainable"] | None = Field(
+        None, description="the network's tone; or file"
+    )
+    file: Path | None = Field(None, description="an announcement: WAV of 8 kHz, mono, 16 bit")
+    status: int = Field(480, ge=400, le=699, description="the final answer after it")
+    q850: int | None = Field(None, ge=1, le=127, description="its release cause")
+
+    @model_validator(mode="after")
+    def _is_heard(self) -> CityEarlyMedia:
+        if (self.tone is None) == (self.file is None):
+            raise ValueError("either tone or file")
+        return self
+
+
 class CitySettings(Section):
     """The simulated city's trunk: where it listens and how quick its citizens are."""
 
@@ -143,8 +173,12 @@ class CitySettings(Section):
     hears_before_hangup: float = Field(0.6, ge=0, le=30, description="seconds of prompt that 6 bears")
     silent_for: float = Field(0, ge=0, le=600, description="seconds until a silent one hangs up; 0: never")
     key_length: float = Field(0.1, ge=0.04, le=5, description="seconds a key is held")
+    telephone_event: bool = Field(True, description="false: its telephones tell keys as tones in the voice")
     message_seconds: float = Field(3.0, ge=0.2, le=120, description="seconds of a message after the beep")
     machines: tuple[str, ...] = Field((), description="endings of the numbers that a machine answers")
+    early_media: tuple[CityEarlyMedia, ...] = Field(
+        (), description="numbers that can't be reached, by endings"
+    )
     t1: float = Field(0.5, ge=0.01, le=4)
     log_file: Path | None = Field(None, description="who was called when, as JSON lines")
     callers: tuple[str, ...] = Field(("127.0.0.1",), description="addresses whose calls it takes")

@@ -57,6 +57,7 @@ class SimulatedLine:
         tap=True,
         refer=True,
         machine=True,
+        key_tones=True,
     )
 
     def __init__(self, city: CitySettings | None = None, codec: Codec = "pcma") -> None:

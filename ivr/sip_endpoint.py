@@ -64,8 +64,10 @@ _PLAIN = Profiles()
 class SipEndpoint:
     """`peers` are the hosts whose messages are taken; another's are dropped and counted.
 
-    `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. `agent` is for
-    the owner's commands; what they send leaves with the next `turn` or `flush`.
+    `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. Without
+    `named_events` keys are tones in the voice, both ways (RFC 4733 isn't offered); with `hears_tones` they
+    are heard where a far end agreed to nothing else. `agent` is for the owner's commands; what they send
+    leaves with the next `turn` or `flush`.
     """
 
     def __init__(
@@ -82,14 +84,16 @@ class SipEndpoint:
         transfers: bool = False,
         session_expires: int = 1800,
         min_se: int = LEAST,
+        named_events: bool = True,
+        hears_tones: bool = False,
         plan: WirePlan = _UDP_ALONE,
         on_failed: Callable[[Hop], None] = lambda _: None,
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
     ) -> None:
         self.counters = Counters()
-        self._on_failed = on_failed
+        self._named_events, self._on_failed = named_events, on_failed
         self._sessions: dict[str, MediaSession] = {}
-        self._loop = RtpLoop(pool, lines, lost_after, self.counters)
+        self._loop = RtpLoop(pool, lines, lost_after, self.counters, hears_tones=hears_tones)
         try:
             self.wires = SipWires(host, port, peers, plan, self.counters, self._loop.wake)
         except OSError:
@@ -124,7 +128,14 @@ class SipEndpoint:
         """Open a port pair for `call`, for voice by these profiles; NoPorts when none is left."""
         session = self._sessions[call] = self._loop.open(call, listener)
         crypto = new_cryptos(secrets.token_bytes) if profiles.secure else ()
-        return LocalMedia(self.host, session.port, codecs, crypto=crypto, plain=profiles.plain)
+        return LocalMedia(
+            self.host,
+            session.port,
+            codecs,
+            dtmf=self._named_events,
+            crypto=crypto,
+            plain=profiles.plain,
+        )
 
     def agree(self, call: str, media: Media, also_from: str) -> None:
         """Send as their SDP says; voice may come from its host or, behind a NAT, from `also_from`."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import heapq
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from callbacks.numbers import mask
 from callbacks.vocabulary import Disposition
-from ivr.disposition import CallFacts, disposition_of
+from ivr.disposition import CallFacts, asks_for_more, disposition_of
 from ivr.events import (
     Answered,
     EarlyMedia,
@@ -26,9 +28,12 @@ from ivr.events import (
     TransferAsked,
 )
 from ivr.line import Capabilities, Dial, LineError
+from ivr.media.announcements import Announcements, Match
 from ivr.media.audio import Audio
+from ivr.media.early import KEPT
 from ivr.media.ports import NoPorts
-from ivr.media.remote import Hear, MediaLost
+from ivr.media.progress import Tone
+from ivr.media.remote import Hear, MediaLost, ToneHeard
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials
 from ivr.sip.events import (
@@ -55,6 +60,7 @@ from ivr.trunk_settings import TrunkSettings
 __all__ = ["SipLine"]
 
 _log = structlog.get_logger(__name__)
+_MINUTE = 60.0
 _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
 
 
@@ -73,6 +79,7 @@ class _Call:
     answered: bool = False
     given_up: str = ""
     sip_call_id: str = ""
+    tone: Tone | None = None
 
 
 class SipLine:
@@ -80,6 +87,8 @@ class SipLine:
 
     With `takes_calls` it tells whom the trunks bring (`Incoming`); they hear nothing of us until the driver
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
+    `announcements` are what the networks say before a call fails; `hear_early` is handed the last minute of
+    what came in place of an answer, by call.
     """
 
     capabilities = Capabilities(
@@ -91,6 +100,7 @@ class SipLine:
         tap=True,
         refer=True,
         machine=True,
+        key_tones=True,
     )
 
     def __init__(
@@ -99,8 +109,11 @@ class SipLine:
         *,
         takes_calls: bool = False,
         on_message: OnMessage | None = None,
+        announcements: Announcements | None = None,
+        hear_early: Callable[[str, NDArray[np.float32]], None] | None = None,
     ) -> None:
         self._settings, self._takes_calls = settings, takes_calls
+        self._announcements, self._hear_early = announcements or Announcements(), hear_early
         self._calls: dict[str, _Call] = {}
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
@@ -137,6 +150,8 @@ class SipLine:
         except NoPorts as error:
             self._not_sent(order.call, now, str(error))
             return
+        if session := self._endpoint.media(order.call):
+            session.listen_early(_MINUTE if self._hear_early else KEPT)
         caller = order.caller or trunk.caller_number
         credentials = None
         if trunk.username is not None and trunk.password is not None:
@@ -302,6 +317,10 @@ class SipLine:
                 self._end(call, 487, q850, cause, "them", now)
             case AckReceived(call, media):
                 self._agreed(call, media, now)
+            case ToneHeard(call, tone=tone):
+                self._calls[call].tone = tone
+                if self._settings.give_up_on_tone and not self._calls[call].answered:
+                    self._give_up(call, "tone", now)
             case MediaLost(call):
                 self._give_up(call, "media_lost", now)
             case ReferReceived(call, uri):
@@ -364,7 +383,6 @@ class SipLine:
         for late in self._endpoint.drain(call, now):
             self._take(late, now)
         known = self._calls.pop(call)
-        quality = self._endpoint.close_media(call)
         facts = CallFacts(
             sip_status=status,
             q850=q850,
@@ -373,7 +391,16 @@ class SipLine:
             we_cancelled=known.given_up == "timeout",
             withdrawn=known.given_up == "withdrawn",
             media_lost=known.given_up == "media_lost",
+            tone=known.tone,
         )
+        if (match := self._announced(call, known, facts)) is not None:
+            facts = replace(facts, announced=match.announcement.meaning)
+            cause = f"announcement {match.announcement.name}; {cause}"
+        elif known.tone is not None and not known.answered:
+            cause = f"{known.tone} tone; {cause}"
+        if self._hear_early and not known.answered and (session := self._endpoint.media(call)):
+            self._hear_early(call, session.heard_early())
+        quality = self._endpoint.close_media(call)
         disposition: Disposition | None = disposition_of(facts, known.trunk.overrides)
         if known.incoming and not known.answered:
             disposition = None  # nobody was called
@@ -381,6 +408,22 @@ class SipLine:
             by = "network"
         self._told.append(Ended(call, now, disposition, status, q850, cause, by, quality))
         _log.info("call_ended", call=call, disposition=disposition, sip_status=status, q850=q850, by=by)
+
+    def _announced(self, call: str, known: _Call, facts: CallFacts) -> Match | None:
+        """What the network said before the call failed, where that could change what came of it."""
+        session = self._endpoint.media(call)
+        if session is None or known.incoming or not self._announcements or not asks_for_more(facts):
+            return None
+        match = self._announcements.match(session.heard_early())
+        if match is not None:
+            _log.info(
+                "announcement_heard",
+                call=call,
+                name=match.announcement.name,
+                seconds=round(match.seconds, 1),
+                differs=round(match.differs, 2),
+            )
+        return match
 
     def wake(self) -> None:
         self._endpoint.wake()

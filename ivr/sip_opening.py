@@ -55,6 +55,7 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
         transfers=takes_calls,
         session_expires=settings.session_expires,
         min_se=settings.min_se,
+        hears_tones=settings.inband_dtmf,
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
         profiles=lambda source: offerable(source, settings.trunks, book),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ivr.events import Codec
 
-__all__ = ["PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode", "mix", "other_law"]
+__all__ = ["LEVELS", "PAYLOAD_TYPES", "SILENCE", "SILENT_FRAMES", "decode", "encode", "mix", "other_law"]
 
 PAYLOAD_TYPES: dict[Codec, int] = {"pcmu": 0, "pcma": 8}  # RFC 3551 §6
 SILENCE: dict[Codec, int] = {"pcmu": 0xFF, "pcma": 0xD5}  # the octet of sample 0
@@ -89,3 +89,6 @@ _FROM_OTHER: dict[Codec, bytes] = {
     "pcma": encode(decode(bytes(range(256)), "pcmu"), "pcma"),
     "pcmu": encode(decode(bytes(range(256)), "pcma"), "pcmu"),
 }
+
+LEVELS = (decode(bytes(range(256)), "pcma") / np.float32(32768)).astype(np.float32)
+"""The sample of each A-law octet, 1.0 at full scale: what listens indexes it by octets."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from callbacks.vocabulary import MachineSign
 from ivr.events import Codec
-from ivr.media import g711
 from ivr.media.beep import BeepEar, Heard, pitches
 from ivr.media.echo import FRAMES_BEFORE, EchoBound, Powers
+from ivr.media.g711 import LEVELS
 from ivr.media.track import SAMPLES_A_SECOND, Track
 
 __all__ = ["LISTENS", "MachineEar"]
@@ -37,8 +37,7 @@ _FLOORS = 3  # batches
 _TONE = 3  # frames of one pitch aren't speech
 _KEPT = 128  # frames of ours: what may echo, and what a network may hold back
 _LEAST = np.float32(1e-12)
-_SAMPLES = (g711.decode(bytes(range(256)), "pcma") / np.float32(32768)).astype(np.float32)
-_POWERS = _SAMPLES**2
+_POWERS = LEVELS**2
 
 
 class MachineEar:
@@ -91,7 +90,7 @@ class MachineEar:
         loud = theirs & (power > noise)
         hertz = purity = level = np.zeros(_FRAMES, np.float32)
         if theirs.any() or self._beep.in_tone:
-            hertz, purity = pitches(_SAMPLES[octets])
+            hertz, purity = pitches(LEVELS[octets])
             level = 10 * np.log10(power + _LEAST)
         for frame in map(Heard, *(each.tolist() for each in (audible, theirs, loud, level, hertz, purity))):
             if self._beep.hear(frame):

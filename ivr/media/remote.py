@@ -15,10 +15,11 @@ from ivr.events import (
     RecordingFinished,
 )
 from ivr.media import g711
+from ivr.media.progress import Tone
 from ivr.media.rtp import RtpPacket
 from ivr.sip.crypto import SrtpKeys
 
-__all__ = ["COMFORT_NOISE", "Address", "Hear", "MediaEvent", "MediaLost", "Remote"]
+__all__ = ["COMFORT_NOISE", "Address", "Hear", "MediaEvent", "MediaLost", "Remote", "ToneHeard"]
 
 # RFC 3389. We offer none and send silence as silence, so that none should come: a far end that detects voice
 # leaves holes in what is recorded. Some send it nevertheless.
@@ -38,6 +39,15 @@ class MediaLost:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class ToneHeard:
+    """The network says by a tone, before an answer, that there will be none. Told once."""
+
+    call: str
+    at: float
+    tone: Tone
+
+
 MediaEvent = (
     EarlyMedia
     | PlaybackStarted
@@ -46,6 +56,7 @@ MediaEvent = (
     | MachineHeard
     | RecordingFinished
     | MediaLost
+    | ToneHeard
 )
 
 

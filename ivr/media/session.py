@@ -13,6 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ivr.counters import Counters
 from ivr.events import (
     Codec,
@@ -25,22 +28,27 @@ from ivr.events import (
 )
 from ivr.media import g711
 from ivr.media.audio import FRAME_MS, FRAME_SAMPLES, Audio
-from ivr.media.dtmf import KEYS, KeyReceiver, send_key
+from ivr.media.dtmf import KEYS, Key, KeyReceiver, send_key
+from ivr.media.early import EarlyEar
+from ivr.media.inband_dtmf import DtmfEar
 from ivr.media.machine import MachineEar
 from ivr.media.ports import mark_of, udp_socket
 from ivr.media.quality import MediaQuality
 from ivr.media.recorder import Recorder
 from ivr.media.relay import Relay
-from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote
+from ivr.media.remote import COMFORT_NOISE, Address, Hear, MediaEvent, MediaLost, Remote, ToneHeard
 from ivr.media.reports import Reports
 from ivr.media.rtp import BadPacket, Receiver, RtpPacket, Sender, parse
 from ivr.media.srtp import Srtp
+from ivr.media.tones import key_tones
 
 __all__ = ["MediaSession"]
 
 _NOWHERE = ("0.0.0.0", "::")  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
+_ECHO = 0.5  # seconds: a key's tones come back from a hybrid within that (`ivr.media.echo`)
+_TONES = 0.1  # seconds of a key that is passed on as tones
 
 
 class MediaSession:
@@ -72,6 +80,10 @@ class MediaSession:
         self._srtp: Srtp | None = None
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
+        self.tone_ear: DtmfEar | None = None  # the loop's, which looks at all calls' at once
+        self._tone: Key | None = None  # the last that was heard so
+        self._tones: deque[tuple[bytes, bytes]] = deque()  # frames of keys that we send so, in both laws
+        self._tones_until = 0.0
         self._keys_out: deque[Iterator[bytes]] = deque()
         self._rest = b""  # of a frame whose beginning has left, where packets aren't whole frames
         self._audio: Audio | None = None
@@ -80,6 +92,7 @@ class MediaSession:
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
+        self._early_ear: EarlyEar | None = None
         self._started = self._early = self._lost = self._nowhere = False
         self._heard_at = self._report_at = 0.0
 
@@ -101,6 +114,13 @@ class MediaSession:
     def quality(self) -> MediaQuality | None:
         """How the voice went until now; None before the answer."""
         return self._reports.quality if self._started else None
+
+    @property
+    def tells_keys_as_tones(self) -> bool:
+        """Whether the far end has no other way that was agreed (RFC 4733), and none that it took anyway."""
+        if self.remote is None or not self._started:
+            return False
+        return self.remote.event_type is None and self._keys_by in (None, "tones")
 
     # -- orders
 
@@ -127,6 +147,15 @@ class MediaSession:
     def start(self, now: float) -> None:
         """The call is answered: send from the next tick on, and expect to hear."""
         self._started, self._heard_at, self._report_at = True, now, now + _REPORT_EVERY
+        self._early_ear = None
+
+    def listen_early(self, seconds: float) -> None:
+        """Listen to what comes before an answer: for the network's tones, and to keep the last of it."""
+        self._early_ear = EarlyEar(seconds)
+
+    def heard_early(self) -> NDArray[np.float32]:
+        """What was kept of before an answer, samples at 8 kHz; none where nobody listened, or answered."""
+        return np.zeros(0, np.float32) if self._early_ear is None else self._early_ear.last()
 
     def detect_machine(self, now: float) -> None:
         """Listen whether a machine took the call, from its answer on; a sign is told once, a key ends it."""
@@ -159,9 +188,16 @@ class MediaSession:
             self._tap = hear
 
     def press(self, key: str, seconds: float) -> None:
-        """Send a key by RFC 4733, after those before it. In vain when the far end takes none, or holds."""
-        if self.remote is not None and self.remote.event_type is not None and self.remote.sends:
-            self._keys_out.append(send_key(self._sender, key, seconds, self.remote.event_type))
+        """Send a key after those before it: by RFC 4733, or as tones to who takes none. In vain on hold."""
+        remote = self.remote
+        if remote is None or not remote.sends:
+            return
+        if remote.event_type is not None:
+            self._keys_out.append(send_key(self._sender, key, seconds, remote.event_type))
+        elif self._started:
+            tones = key_tones(key, seconds)
+            self._tones.extend(zip(tones.pcma, tones.pcmu, strict=True))
+            self._tones_until = max(time.monotonic(), self._tones_until) + tones.seconds
 
     def key_by_info(self, key: str, seconds: float, now: float) -> None:
         """A key that a SIP INFO told; gateways send it when the key comes up."""
@@ -169,6 +205,19 @@ class MediaSession:
             told = self._tell_key(key, now - seconds, now, "info")
             for other in self._bridged if told else ():
                 other.press(key, seconds)
+
+    def key_by_tones(self, key: Key, now: float) -> None:
+        """A key that the voice told, which carries it to whom it is bridged with. Echoes of keys are none."""
+        ours = key.began_at < self._tones_until + _ECHO
+        if ours or any(other.told_by_tones(key) for other in self._bridged):
+            return
+        self._tone = key
+        self._tell_key(key.key, key.began_at, now, "tones")
+
+    def told_by_tones(self, key: Key) -> bool:
+        """Whether `key`, heard of another, may be the echo of one of this far end's."""
+        mine = self._tone
+        return mine is not None and mine.key == key.key and 0 <= key.began_at - mine.began_at < _ECHO
 
     def join(self, *others: MediaSession) -> None:
         """Each hears the others from now on; who was in another bridge leaves it. What plays goes first."""
@@ -239,12 +288,12 @@ class MediaSession:
         """The next 20 ms; `more` frames after it leave in the same packet."""
         # Their voice is taken, said or not: what waited while we said something else is over.
         heard = self._bridged_voice(codec, more) if self._bridged else None
-        audio = self._audio
-        if audio is None:
-            return heard or g711.SILENT_FRAMES[codec]
-        frames, index = audio.frames(codec), self._index
-        self._advance(audio, now)
-        return frames[index] if index < len(frames) else heard or g711.SILENT_FRAMES[codec]
+        audio, voice = self._audio, heard or g711.SILENT_FRAMES[codec]
+        if audio is not None:
+            frames, index = audio.frames(codec), self._index
+            self._advance(audio, now)
+            voice = frames[index] if index < len(frames) else voice
+        return self._tones.popleft()[codec == "pcmu"] if self._tones else voice
 
     def _bridged_voice(self, codec: Codec, more: int) -> bytes | None:
         """The next 20 ms of whom it hears; None where nobody speaks."""
@@ -371,13 +420,14 @@ class MediaSession:
                 self._hear_key(packet, now)
         elif codec := remote.codec_of(packet.payload_type):
             self._heard_at = now
-            if not self._started and not self._early:
-                self._early = True
-                self._emit(EarlyMedia(self.call, now))
+            if not self._started:
+                self._hear_early(packet, codec, now)
             if self._recorder is not None:
                 self._recorder.take(packet, codec)
             if self._ear is not None:
                 self._screen(self._ear, packet, codec, now)
+            if self.tone_ear is not None:
+                self.tone_ear.take(packet.payload, codec, now, packet.timestamp)
             if self._tap is not None:
                 self._tap(packet, codec, now)
             if self._listener is not None:
@@ -388,6 +438,15 @@ class MediaSession:
             self._heard_at = now
         else:
             self._counters["rtp_other_type"] += 1
+
+    def _hear_early(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        if not self._early:
+            self._early = True
+            self._emit(EarlyMedia(self.call, now))
+        if self._early_ear is not None:
+            tone = self._early_ear.hear(packet.payload, codec, now, packet.timestamp)
+            if tone is not None:
+                self._emit(ToneHeard(self.call, now, tone))
 
     def _screen(self, ear: MachineEar, packet: RtpPacket, codec: Codec, now: float) -> None:
         sign = ear.hear(packet.payload, codec, now, packet.timestamp)
@@ -401,15 +460,19 @@ class MediaSession:
         if key is not None:
             self._tell_key(key.key, key.began_at, now, "rtp")
         for other in self._bridged if self._keys_by != "info" else ():
-            other._hold(self, packet, key is not None)
+            other._hold(self, packet, key)
 
-    def _hold(self, by: MediaSession, packet: RtpPacket, is_new: bool) -> None:
-        """Another's key goes to this far end, unless it takes none, or holds: nobody hears it later."""
+    def _hold(self, by: MediaSession, packet: RtpPacket, new: Key | None) -> None:
+        """Another's key goes to this far end, unless it holds: nobody hears it later."""
         remote = self.remote
-        if remote is None or not self._started or remote.event_type is None or not remote.sends:
+        if remote is None or not self._started or not remote.sends:
+            return
+        if remote.event_type is None:
+            if new is not None:
+                self.press(new.key, _TONES)
             return
         relay = self._bridged[by]
-        if held := relay.keys.take(packet, is_new, self._sender, remote.event_type):
+        if held := relay.keys.take(packet, new is not None, self._sender, remote.event_type):
             self._keys_out.append(held)
 
     def _tell_key(self, key: str, began_at: float, now: float, by: str) -> bool:

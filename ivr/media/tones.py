@@ -1,4 +1,4 @@
-"""The tones of the telephone in China: 450 Hz, by their cadences (ITU-T E.180, supplement 2)."""
+"""The tones of the telephone in China: 450 Hz, by their cadences (ITU-T E.180, supplement 2), and of keys."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from functools import cache
 
 import numpy as np
 
-from ivr.media.audio import RATE, Audio
+from ivr.media.audio import RATE, Audio, join
+from ivr.media.inband_dtmf import tones_of
 
-__all__ = ["BEEP_HERTZ", "BEEP_SECONDS", "beep", "busy", "mumble", "ringback"]
+__all__ = [
+    "BEEP_HERTZ",
+    "BEEP_SECONDS",
+    "beep",
+    "busy",
+    "congestion",
+    "key_tones",
+    "mumble",
+    "ringback",
+    "unobtainable",
+]
 
 _HERTZ = 450
 _PEAK = 8000  # about -9 dBm0
+_LOWER_PEAK = 6400  # of a key's lower tone, which lines carry better: 2 dB softer
+_PAUSE = 0.08  # seconds after a key; Q.24 wants 40 ms at least
 BEEP_HERTZ, BEEP_SECONDS = 1000, 0.4
 
 
@@ -25,6 +38,18 @@ def ringback() -> Audio:
 def busy() -> Audio:
     """0.35 s on, 0.35 s off, long enough to be understood: 2.1 s."""
     return _cadence(0.35, 0.35, 3)
+
+
+@cache
+def congestion() -> Audio:
+    """0.7 s on, 0.7 s off: no way through the network; 4.2 s of it."""
+    return _cadence(0.7, 0.7, 3)
+
+
+@cache
+def unobtainable() -> Audio:
+    """Three times 0.1 s on and off, then 0.4 s: no such number; 4.2 s of it."""
+    return join([_cadence(0.1, 0.1, 3), _cadence(0.4, 0.4, 1)] * 3)
 
 
 @cache
@@ -43,6 +68,15 @@ def mumble(seconds: float) -> Audio:
     at = np.arange(round(seconds * RATE))
     swell = 0.6 + 0.4 * np.sin(at * (2 * np.pi * 3 / RATE))
     return Audio.from_samples((np.sin(at * (2 * np.pi * 200 / RATE)) * _PEAK * swell).astype(np.int16))
+
+
+@cache
+def key_tones(key: str, seconds: float) -> Audio:
+    """A key as its two tones (ITU-T Q.23), and the pause after it."""
+    at = np.arange(round(seconds * RATE)) * (2 * np.pi / RATE)
+    low, high = tones_of(key)
+    wave = np.sin(at * low) * _LOWER_PEAK + np.sin(at * high) * _PEAK
+    return Audio.from_samples(np.concatenate([wave, np.zeros(round(_PAUSE * RATE))]).astype(np.int16))
 
 
 def _cadence(on: float, off: float, times: int) -> Audio:

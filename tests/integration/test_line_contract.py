@@ -33,12 +33,17 @@ NO_MACHINE = "tell a machine that took the call"
 MACHINE = "13803791277"
 NO_TAP = "hand on what is said"
 NO_COUNT = "count packets"
+NO_TONES = "hear keys as tones"
+NOTHING_EARLY = "hear what comes before an answer"
 
 
 @pytest.fixture(params=(*LINES, ON_A_BAD_NETWORK))
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Line, FarEnds]]:
     mind_what_it_cant(request)
-    settings = quick_city(silent_for=3.0, message_seconds=0.4, machines=("77",))
+    other = request.node.get_closest_marker("city")
+    settings = quick_city(
+        silent_for=3.0, message_seconds=0.4, machines=("77",), **(other.kwargs if other else {})
+    )
     with line_and_far_ends(request.param, settings) as found:
         yield found
 
@@ -144,6 +149,18 @@ def test_no_answer_is_cancelled_after_the_ring_time(driver: Driver) -> None:
 def test_the_total_time_ends_it_too(driver: Driver) -> None:
     driver.line.dial(order(4, ring=30, total=0.4))
     assert driver.ended().disposition is Disposition.NO_ANSWER
+
+
+@pytest.mark.city(early_media=({"ending": "66", "tone": "busy", "q850": 17},))
+@pytest.mark.cant("simulated", NOTHING_EARLY)
+@pytest.mark.cant("pyvoip", NOTHING_EARLY)
+def test_a_busy_tone_before_an_answer_ends_the_call(driver: Driver) -> None:
+    if not driver.line.capabilities.early_media:
+        raise LineError("it hears nothing before an answer")
+    driver.line.dial(Dial("c1", "13803791266", "city"))
+    end = driver.ended()
+    assert (end.disposition, end.by, end.q850) == (Disposition.BUSY, "us", None)  # before the release
+    assert not driver.of(Answered)
 
 
 def test_they_hang_up_in_the_prompt(driver: Driver) -> None:
@@ -261,6 +278,18 @@ def test_the_times_of_a_call_end_with_it(driver: Driver) -> None:
     second, ringing = driver.of(Ended)[1], driver.of(Ringing)[-1]
     assert second.disposition is Disposition.NO_ANSWER
     assert second.at - ringing.at >= 2.0
+
+
+@pytest.mark.city(telephone_event=False)
+@pytest.mark.cant("pyvoip", NO_TONES)
+def test_keys_are_tones_where_nothing_else_was_agreed(driver: Driver) -> None:
+    if not driver.line.capabilities.key_tones:
+        raise LineError("it takes keys by packets of their own alone")
+    answered(driver, 3)
+    driver.line.play("c1", "rating", PROMPT)
+    key = driver.wait_for(KeyPressed)
+    assert key.key == "3"
+    assert key.began_at > driver.of(PlaybackFinished)[0].at
 
 
 @pytest.mark.cant("pyvoip", ONE_OUT)

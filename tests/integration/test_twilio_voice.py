@@ -75,6 +75,10 @@ pytestmark = [
         "who taps a call hears what is said",
         "taps that cant be are harmless",
     ),
+    pytest.mark.contract_cant(
+        "hear what comes before an answer", "a busy tone before an answer ends the call"
+    ),
+    pytest.mark.contract_cant("say how keys come", "keys are tones where nothing else was agreed"),
     pytest.mark.contract_cant("choose the codec", "codecs are offered in the orders order"),
     pytest.mark.contract_cant("count packets", "how the voice went is told with the end"),
     pytest.mark.contract_cant("be called", "callers"),  # the whole of that suite

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from callbacks.vocabulary import Disposition
-from ivr.disposition import CallFacts, counts_as_attempt, disposition_of
+from ivr.disposition import CallFacts, asks_for_more, counts_as_attempt, disposition_of
+from ivr.media.progress import Tone
 from ivr.trunk_settings import CauseOverride
 
 TABLE = [
@@ -83,6 +86,62 @@ def test_what_came_of_it(facts: CallFacts, word: str, counts: bool) -> None:
     assert counts_as_attempt(Disposition(word), facts.rang) is counts
 
 
+POWERED_OFF, UNALLOCATED = Disposition.POWERED_OFF, Disposition.UNALLOCATED
+BUSY_TONE, CONGESTION, NO_NUMBER = Tone.BUSY, Tone.CONGESTION, Tone.UNOBTAINABLE
+
+HEARD = [
+    # -- an announcement is this call's own word: it beats every status
+    (CallFacts(480, announced=POWERED_OFF), "powered_off"),
+    (CallFacts(404, announced=POWERED_OFF), "powered_off"),
+    (CallFacts(486, announced=UNALLOCATED), "unallocated"),
+    (CallFacts(503, announced=UNALLOCATED), "unallocated"),
+    (CallFacts(487, rang=True, we_cancelled=True, announced=POWERED_OFF), "powered_off"),  # our ring time
+    (CallFacts(None, announced=UNALLOCATED), "unallocated"),
+    (CallFacts(403, announced=Disposition.TRUNK_REFUSED), "trunk_refused"),  # we haven't paid
+    # -- and the causes that say nothing of the line that was called
+    (CallFacts(480, q850=16, announced=UNALLOCATED), "unallocated"),  # normal clearing
+    (CallFacts(480, q850=31, announced=UNALLOCATED), "unallocated"),  # normal, unspecified
+    (CallFacts(500, q850=127, announced=POWERED_OFF), "powered_off"),  # interworking
+    (CallFacts(480, q850=18, announced=POWERED_OFF), "powered_off"),  # no user responding
+    (CallFacts(503, q850=27, announced=POWERED_OFF), "powered_off"),  # out of order
+    (CallFacts(503, q850=38, announced=POWERED_OFF), "powered_off"),
+    # -- but not those that name it
+    (CallFacts(404, q850=1, announced=POWERED_OFF), "unallocated"),
+    (CallFacts(480, q850=17, announced=POWERED_OFF), "busy"),
+    (CallFacts(480, q850=20, announced=UNALLOCATED), "powered_off"),
+    (CallFacts(480, q850=21, announced=UNALLOCATED), "rejected"),
+    (CallFacts(410, q850=22, announced=Disposition.BUSY), "unallocated"),
+    (CallFacts(484, q850=28, announced=Disposition.BUSY), "unallocated"),
+    # -- nor what isn't the network's to say
+    (CallFacts(200, answered=True, announced=UNALLOCATED), "answered"),
+    (CallFacts(487, withdrawn=True, announced=UNALLOCATED), "cancelled"),
+    # -- a tone stands where the release says nothing
+    (CallFacts(487, rang=True, tone=BUSY_TONE), "busy"),  # we gave it up for the tone
+    (CallFacts(480, tone=BUSY_TONE), "busy"),
+    (CallFacts(480, q850=16, tone=BUSY_TONE), "busy"),
+    (CallFacts(503, tone=BUSY_TONE), "busy"),
+    (CallFacts(None, tone=NO_NUMBER), "unallocated"),
+    (CallFacts(480, tone=CONGESTION), "network_fail"),
+    (CallFacts(487, rang=True, we_cancelled=True, tone=BUSY_TONE), "busy"),  # the network never released
+    # -- else the release stands
+    (CallFacts(480, q850=18, tone=BUSY_TONE), "no_answer"),
+    (CallFacts(503, q850=34, tone=BUSY_TONE), "network_fail"),
+    (CallFacts(404, tone=BUSY_TONE), "unallocated"),
+    (CallFacts(603, tone=BUSY_TONE), "rejected"),
+    (CallFacts(200, answered=True, tone=BUSY_TONE), "answered"),
+    (CallFacts(487, withdrawn=True, tone=BUSY_TONE), "cancelled"),
+    # -- the tone often comes after the announcement
+    (CallFacts(480, announced=POWERED_OFF, tone=BUSY_TONE), "powered_off"),
+]
+
+
+@pytest.mark.parametrize(("facts", "word"), HEARD)
+def test_what_was_heard_before_it_failed(facts: CallFacts, word: str) -> None:
+    assert disposition_of(facts) is Disposition(word)
+    nothing = disposition_of(replace(facts, announced=None))
+    assert asks_for_more(facts) or disposition_of(facts) is nothing  # nobody looks in vain
+
+
 OVERRIDES = (
     CauseOverride(sip_status=480, q850=31, disposition=Disposition.POWERED_OFF),
     CauseOverride(sip_status=503, disposition=Disposition.BUSY),
@@ -98,6 +157,7 @@ OVERRIDES = (
         (CallFacts(503), "busy"),  # this trunk says 503 for a busy line
         (CallFacts(503, q850=21), "busy"),  # the first row that's met
         (CallFacts(603, q850=21), "no_answer"),
+        (CallFacts(503, announced=Disposition.UNALLOCATED), "busy"),  # whatever is heard
         (CallFacts(200, q850=21, answered=True), "answered"),  # rows are for calls that weren't answered
     ],
 )
