@@ -28,8 +28,11 @@ from ivr.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    OptionsAnswered,
     ReferAnswered,
     ReferReceived,
+    Registered,
+    RegistrationFailed,
     ReinviteReceived,
 )
 from ivr.sip.headers import ip_of
@@ -40,7 +43,7 @@ from ivr.sip.transaction import Timers
 from ivr.sip_streams import Failed, Lost
 from ivr.sip_wires import SipWires, WirePlan
 
-__all__ = ["EndpointEvent", "SipEndpoint"]
+__all__ = ["EndpointEvent", "OutsideEvent", "SipEndpoint"]
 
 EndpointEvent = (
     InviteProgress
@@ -55,6 +58,8 @@ EndpointEvent = (
     | MediaEvent
 )
 
+OutsideEvent = OptionsAnswered | Registered | RegistrationFailed  # of no call
+
 _LARGEST_DATAGRAM = 1300  # octets of a request (RFC 3261 §18.1.1)
 _UDP_ALONE = WirePlan()
 _PLAIN = Profiles()
@@ -64,7 +69,8 @@ class SipEndpoint:
     """`peers` are the hosts whose messages are taken; another's are dropped and counted.
 
     `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. `agent` is for
-    the owner's commands; what they send leaves with the next `turn` or `flush`.
+    the owner's commands; what they send leaves with the next `turn` or `flush`. `outside` is called with what
+    comes of its requests outside of calls.
     """
 
     def __init__(
@@ -82,9 +88,10 @@ class SipEndpoint:
         plan: WirePlan = _UDP_ALONE,
         on_failed: Callable[[Hop], None] = lambda _: None,
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
+        outside: Callable[[OutsideEvent], None] = lambda _: None,
     ) -> None:
         self.counters = Counters()
-        self._on_failed = on_failed
+        self._on_failed, self._outside = on_failed, outside
         self._sessions: dict[str, MediaSession] = {}
         self._loop = RtpLoop(pool, lines, lost_after, self.counters)
         try:
@@ -264,6 +271,8 @@ class SipEndpoint:
             match event:
                 case Dropped(reason, hop):
                     self.counters.oddity("sip_dropped", hop[:2], reason)
+                case OptionsAnswered() | Registered() | RegistrationFailed():
+                    self._outside(event)
                 case ReinviteReceived(call, media):
                     self.agree(call, media, media.host)
                 case InfoDtmf(call, key, duration_ms):

@@ -23,8 +23,10 @@ from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
+from ivr.sip.options import ask_options
 from ivr.sip.outbound import Order, OutboundCall
 from ivr.sip.reception import Reception
+from ivr.sip.registration import Account, Registration
 from ivr.sip.sdp import LocalMedia, LocalSession, Media
 
 __all__ = ["AgentConfig", "CallInUse", "UserAgent"]
@@ -37,6 +39,7 @@ class UserAgent:
         self.config = config
         self._endpoint = Endpoint(config)
         self._reception = Reception(self._endpoint)
+        self._registrations: dict[str, Registration] = {}
 
     @property
     def deadline(self) -> float | None:
@@ -177,6 +180,26 @@ class UserAgent:
         _refuse_line_ends(*uris)
         if found := self._inbound(call):
             found.reject(302, tuple(("Contact", f"<{uri}>") for uri in uris), now)
+
+    def options(self, key: str, uri: str, hop: Hop, now: float) -> None:
+        """Ask whether somebody is there; one OptionsAnswered with `key` follows (§11)."""
+        _refuse_line_ends(uri)
+        ask_options(self._endpoint, key, uri, hop, now)
+
+    def register(self, key: str, account: Account, now: float) -> None:
+        """Become known to a registrar and stay so until `unregister`; Registered and RegistrationFailed tell.
+
+        CallInUse if `key` is registered already; ValueError where a text holds a line end.
+        """
+        if key in self._registrations:
+            raise CallInUse(key)
+        _refuse_line_ends(account.registrar, account.name)
+        self._registrations[key] = Registration(self._endpoint, key, account, now)
+
+    def unregister(self, key: str, now: float) -> None:
+        """Take our address back; nothing more is told of `key`. Harmless without one."""
+        if registration := self._registrations.pop(key, None):
+            registration.close(now)
 
     def _inbound(self, call: str) -> InboundCall | None:
         found = self._endpoint.calls.get(call)

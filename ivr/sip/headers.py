@@ -26,6 +26,7 @@ __all__ = [
     "parse_name_addr",
     "parse_params",
     "parse_reason",
+    "parse_seconds",
     "parse_uri",
     "parse_via",
     "printable",
@@ -36,6 +37,7 @@ __all__ = [
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _HOST = re.compile(r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_SECONDS = re.compile(r"\s*([0-9]{1,10})\s*(?:$|[;(])", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]/@]+")  # a parameter's value that needs no quotes
 
 Params = Mapping[str, str | None]
@@ -288,3 +290,12 @@ def parse_reason(lines: Iterable[str]) -> Cause:
     except BadMessage:
         pass
     return Cause(q850, printable(words))
+
+
+def parse_seconds(text: str | None) -> int | None:
+    """The seconds of Expires, Min-Expires, Retry-After; what follows them (§20.33) says nothing to us.
+
+    None where there are none that can be read.
+    """
+    found = _SECONDS.match(text or "")
+    return min(int(found[1]), 2**31 - 1) if found else None

@@ -12,7 +12,7 @@ from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
-from ivr.sip.headers import parse_reason, printable
+from ivr.sip.headers import parse_reason, parse_seconds, printable
 from ivr.sip.hop import Hop
 from ivr.sip.incoming import sdp_of
 from ivr.sip.message import Header, Request, Response
@@ -192,7 +192,8 @@ class OutboundCall:
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
-        self._fail(response.status, cause.q850, cause.text or printable(response.reason))
+        after = parse_seconds(response.first("Retry-After"))
+        self._fail(response.status, cause.q850, cause.text or printable(response.reason), after)
 
     def _asks_less(self, status: int) -> bool:
         """Whether the next INVITE leaves something out that may have been the fault: SRTP, or the place."""
@@ -257,8 +258,11 @@ class OutboundCall:
         self._sessions.clear()
         self._early_media.clear()
 
-    def _fail(self, status: int | None, q850: int | None, cause_text: str) -> None:
+    def _fail(
+        self, status: int | None, q850: int | None, cause_text: str, retry_after: int | None = None
+    ) -> None:
         self._state = State.OVER
         self._forget_early()
         self._endpoint.alarms.clear(self)
-        self._endpoint.tell_last(InviteFailed(self._call, status, q850, cause_text), self._call)
+        failed = InviteFailed(self._call, status, q850, cause_text, retry_after)
+        self._endpoint.tell_last(failed, self._call)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.sip import Credentials, Hop, LocalMedia, UserAgent
+from ivr.sip import Account, Credentials, Hop, LocalMedia, UserAgent
 from ivr.sip.crypto import new_cryptos
 from ivr.sip.hop import Transport
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
@@ -73,6 +73,12 @@ def answer(agent: UserAgent, now: float, call: str, codec: str = "") -> None:
     agent.answer(call, LocalMedia("192.0.2.1", 20000, ("pcmu",)) if codec else OUR_MEDIA, now)
 
 
+def register(agent: UserAgent, now: float, key: str, expires: str = "3600", password: str = "secret") -> None:
+    login = Credentials("office", password)
+    account = Account("sip:carrier.example", THEIRS, "sip:office@carrier.example", login, int(expires))
+    agent.register(key, account, now)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "invite": invite,
     "invite_by": invite_by,
@@ -88,6 +94,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "provisional": provisional,
     "answer": answer,
     "reject": reject,
+    "options": lambda agent, now, key: agent.options(key, f"sip:{THEIRS}", THEIRS, now),
+    "register": register,
+    "unregister": lambda agent, now, key: agent.unregister(key, now),
     "refer": lambda agent, now, call, uri: agent.refer(call, uri, now),
     "refer_result": lambda agent, now, call, status: agent.refer_result(call, int(status), now),
 }
