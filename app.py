@@ -516,6 +516,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         settings.voice,
         script,
         plan,
+        trunks=line.trunks,
         owner=owner,
         poll_seconds=settings.serve.poll_seconds,
         spool_folder=settings.database.spool_folder,

@@ -70,7 +70,8 @@ class SipEndpoint:
 
     `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. `agent` is for
     the owner's commands; what they send leaves with the next `turn` or `flush`. `outside` is called with what
-    comes of its requests outside of calls.
+    comes of its requests outside of calls. `address` is ours as peers reach it, where a NAT stands before
+    `host`.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class SipEndpoint:
         on_failed: Callable[[Hop], None] = lambda _: None,
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
         outside: Callable[[OutsideEvent], None] = lambda _: None,
+        address: str | None = None,
     ) -> None:
         self.counters = Counters()
         self._on_failed, self._outside = on_failed, outside
@@ -99,9 +101,9 @@ class SipEndpoint:
         except OSError:
             self._loop.close()
             raise
-        self.host, self.port, self.tls_port = host, self.wires.port, self.wires.tls_port
+        self.host, self.port, self.tls_port = address or host, self.wires.port, self.wires.tls_port
         config = AgentConfig(
-            host,
+            self.host,
             self.port,
             lambda: secrets.token_hex(8),
             timers,
@@ -190,6 +192,7 @@ class SipEndpoint:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
+        display: str = "",
     ) -> str:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
@@ -204,6 +207,7 @@ class SipEndpoint:
             credentials=credentials,
             headers=headers,
             place=place,
+            display=display,
         )
         ((data, hop),) = self.agent.take_outgoing()
         self.wires.send(data, hop)

@@ -18,6 +18,7 @@ __all__ = [
     "NumberRule",
     "identity_header",
     "is_bare_emergency",
+    "number_uri",
     "rewritten",
     "shown",
 ]
@@ -113,6 +114,12 @@ def shown(number: str, form: CallerForm) -> str:
         return national
     international = f"86{national.removeprefix('0')}"
     return f"+{international}" if form.country_code == "plus_86" else international
+
+
+def number_uri(number: str, where: str, form: CallerForm) -> str:
+    """A number at a host as a SIP URI; "#" has no place in one as it stands (RFC 3261 §25.1)."""
+    phone = ";user=phone" if form.user_phone and number.removeprefix("+").isdigit() else ""
+    return f"sip:{number.replace('#', '%23')}@{where}{phone}"
 
 
 def _national(number: str) -> str | None:

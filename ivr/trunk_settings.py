@@ -12,7 +12,7 @@ from callbacks.vocabulary import Disposition
 from ivr.hosts import Host, Place
 from ivr.sip.headers import bracketed
 from ivr.sip.hop import Transport
-from ivr.trunk_numbers import CallerForm, NumberRule, is_bare_emergency
+from ivr.trunk_numbers import CallerForm, NumberRule, is_bare_emergency, number_uri
 
 __all__ = ["CauseOverride", "TrunkSettings"]
 
@@ -95,11 +95,12 @@ class TrunkSettings(Section):
     caller_form: CallerForm = Field(CallerForm(), description="how our number is shown")
     overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
 
-    def uri(self, number: str) -> str:
-        """The SIP URI of a number there."""
+    def uri(self, number: str = "") -> str:
+        """The SIP URI of a number there, or of the trunk itself."""
         port = "" if self.port is None else f":{self.port}"
         transport = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"sip:{number}@{bracketed(self.host)}{port}{transport}"
+        where = f"{bracketed(self.host)}{port}{transport}"
+        return number_uri(number, where, self.caller_form) if number else f"sip:{where}"
 
     @property
     def place(self) -> Place:

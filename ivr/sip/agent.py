@@ -105,19 +105,20 @@ class UserAgent:
         credentials: Credentials | None = None,
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
+        display: str = "",
     ) -> None:
         """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's address.
 
-        `from_uri` names the caller; `headers` are added to the INVITE, `place` (a part with its own headers)
-        to its body. A 401 or 407 is answered once with `credentials`, a 415 and its like once without
-        `place`. CallInUse if `call` lives; ValueError where a text holds a line end.
+        `from_uri` names the caller, `display` in words; `headers` are added to the INVITE, `place` (a part
+        with its own headers) to its body. A 401 or 407 is answered once with `credentials`, a 415 and its
+        like once without `place`. CallInUse if `call` lives; ValueError where a text holds a line end.
         """
         endpoint = self._endpoint
         if call in endpoint.calls:
             raise CallInUse(call)
         extra = tuple((canonical(name), value) for name, value in headers)
-        _refuse_line_ends(uri, from_uri, *(value for _, value in extra))
-        order = Order(uri, destination, from_uri, extra, place)
+        _refuse_line_ends(uri, from_uri, display, *(value for _, value in extra))
+        order = Order(uri, destination, from_uri, extra, place, display)
         local = LocalSession(endpoint.new_token(), offer)
         login = Login(credentials, endpoint.new_token)
         endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)

@@ -12,7 +12,7 @@ from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
-from ivr.sip.headers import parse_reason, parse_seconds, printable
+from ivr.sip.headers import NameAddr, parse_reason, parse_seconds, printable
 from ivr.sip.hop import Hop
 from ivr.sip.incoming import sdp_of
 from ivr.sip.message import Header, Request, Response
@@ -40,6 +40,7 @@ class Order:
     from_uri: str
     headers: tuple[Header, ...]
     place: bytes = b""
+    display: str = ""
 
     def without_place(self) -> Order:
         """What isn't in the body isn't named (RFC 6442 §3.2)."""
@@ -71,7 +72,7 @@ class OutboundCall:
         self._login = login
         self._state = State.CALLING
         self._call_id = f"{endpoint.new_token()}@{endpoint.config.host}"
-        self._from = f"<{order.from_uri}>;tag={endpoint.new_token()}"
+        self._from = str(NameAddr(order.display, order.from_uri, {"tag": endpoint.new_token()}))
         self._cseq = 0
         self._heard = False  # a provisional response to the INVITE that runs now
         self._sessions: dict[str, Session] = {}
