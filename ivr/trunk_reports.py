@@ -23,10 +23,12 @@ Store = Callable[[Sequence[TrunkTold]], object]
 
 
 class TrunkReports:
-    """Of one process. `store` is called in the writer's thread, with all trunks each time."""
+    """Of one process. In the writer's thread `store` is called with all trunks, and `forget` at the end."""
 
-    def __init__(self, trunks: TrunkChoice, writer: Writer, store: Store) -> None:
-        self._trunks, self._writer, self._store = trunks, writer, store
+    def __init__(
+        self, trunks: TrunkChoice, writer: Writer, store: Store, forget: Callable[[], object]
+    ) -> None:
+        self._trunks, self._writer, self._store, self._forget = trunks, writer, store, forget
         began = datetime.now(UTC)
         self._since = {each.trunk: began for each in trunks.standings(0.0)}
         self._news: set[str] = set()  # set aside, and not told yet
@@ -45,6 +47,10 @@ class TrunkReports:
         told = [self._told(each) for each in self._trunks.standings(now)]
         self._news.clear()
         self._writer.submit(lambda: self._store(told), self._stored)
+
+    def close(self) -> None:
+        """Before the writer is closed."""
+        self._writer.submit(self._forget)
 
     def _stored(self, _result: object) -> None:
         self._is_telling = False

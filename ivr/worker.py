@@ -132,7 +132,10 @@ class VoiceWorker:
         self._spool_folder = spool_folder
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
         self._reports = TrunkReports(
-            trunks, self._writer, lambda told: tell_trunks(ctx, owner, told, datetime.now(UTC))
+            trunks,
+            self._writer,
+            lambda told: tell_trunks(ctx, owner, told, datetime.now(UTC)),
+            lambda: forget_trunks(ctx, owner),
         )
         self._look_for_policy = PolicyWatch(ctx)
         self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
@@ -183,7 +186,7 @@ class VoiceWorker:
         while self._up and time.monotonic() < end:
             self._turn()
         self._line.close()
-        self._writer.submit(lambda: forget_trunks(self._ctx, self._owner))
+        self._reports.close()
         if not self._writer.close(max(1.0, now + seconds - time.monotonic())):
             log.error("unwritten", jobs=self._writer.backlog)
 

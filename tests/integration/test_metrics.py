@@ -82,6 +82,7 @@ NAMES = {
     "huifang_spool_bytes",
     "huifang_spool_records",
     "huifang_texts",
+    "huifang_trunk_up",
     "huifang_webhook_deliveries_pending",
 }
 
