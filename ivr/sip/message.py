@@ -30,6 +30,7 @@ _ODD_SPELLINGS = (
     "CSeq",
     "MIME-Version",
     "RAck",
+    "Remote-Party-ID",
     "RSeq",
     "SIP-ETag",
     "SIP-If-Match",
