@@ -144,5 +144,5 @@ def test_other_numbers_of_ours(number: str) -> None:
 def test_an_account_needs_its_password() -> None:
     with pytest.raises(ValidationError, match="register needs username"):
         TrunkSettings.model_validate({**TRUNK, "register": True})
-    account = {"register": True, "username": "office", "password": "secret", "registrar": "192.0.2.7:5080"}
+    account = {"register": True, "username": "office", "password": "secret", "registrar": "192.0.2.7"}
     assert TrunkSettings.model_validate({**TRUNK, **account}).register_account
