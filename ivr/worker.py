@@ -23,7 +23,7 @@ from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.service import calls, late
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome, MachineAdvice
-from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
+from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines, give_back
 from callbacks.service.core import Context
 from callbacks.service.inbound_lines import do_callbacks_wait
 from callbacks.service.leases import Renewal, renew
@@ -395,11 +395,17 @@ class VoiceWorker:
         call = self._calls[name] = _Call(claimed, self._script, self._conversation(claimed, self._script))
         try:
             digits = dialled(self._plan, claimed.number, self._voice.trunk(claimed.trunk))
-        except (NotDialled, LineError) as error:
+        except NotDialled as error:
             del self._calls[name]
-            refused = self._never_dialled(claimed, error)
+            refused = CallOutcome(Disposition.CANCELLED, cause_raw=str(error)[:200], not_dialled=True)
             self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, refused, now))
             log.warning("not_dialled", attempt=claimed.attempt_id, number=claimed.masked)
+            return
+        except LineError as error:  # the trunk's fault, not the number's
+            del self._calls[name]
+            self._trunks.refused(claimed.trunk, None, time.monotonic())
+            self._write(call, give_back)
+            log.error("trunk_misconfigured", trunk=claimed.trunk, why=str(error))
             return
         order = Dial(
             call=name,
@@ -414,14 +420,6 @@ class VoiceWorker:
             lambda: begin_invite(self._ctx, claimed.attempt_id, claimed.token, name, datetime.now(UTC)),
             lambda asked: self._dial(order, asked),
         )
-
-    def _never_dialled(self, claimed: ClaimedCall, error: NotDialled | LineError) -> CallOutcome:
-        """Where the number isn't a citizen's it's never called; a trunk's rules are the trunk's own fault."""
-        if isinstance(error, NotDialled):
-            return CallOutcome(Disposition.CANCELLED, cause_raw=str(error)[:200], not_dialled=True)
-        log.error("trunk_misconfigured", trunk=claimed.trunk, why=str(error))
-        self._trunks.refused(claimed.trunk, None, time.monotonic())
-        return CallOutcome(Disposition.TRUNK_REFUSED, cause_raw=str(error)[:200])
 
     def _conversation(self, claimed: ClaimedCall, script: Script) -> Conversation:
         there = self._in_hours(datetime.now(UTC))

@@ -376,6 +376,22 @@ _INVITE = (
 )
 
 
+def give_back(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
+    """The trunk can't dial it: released before anybody was invited, to be called again after the pause that
+    follows a trunk's refusal. False when the token is stale.
+    """
+
+    def work(session: Session) -> bool:
+        attempt = lock_attempt(session, attempt_id)
+        if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
+            return False
+        callbacks = [link.callback for link in attempt.links]
+        release(ctx, session, attempt, callbacks, now, now + ctx.policy.retries.trunk_refused.delay)
+        return True
+
+    return ctx.run(work)
+
+
 def release(
     ctx: Context,
     session: Session,
