@@ -91,7 +91,7 @@ def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None)
         trunk = _trunk_at(hop, by_tls, book)
         if trunk is None:
             raise ValueError(f"no trunk over TLS is at {hop.host}")
-        return contexts[trunk.name], trunk.tls_name or trunk.host
+        return contexts[trunk.name], trunk.tls_name or book.name_of(hop)
 
     return WirePlan(
         tcp=settings.tcp or settings.tls is not None or any(t.transport != "udp" for t in settings.trunks),
