@@ -92,11 +92,11 @@ class TrunkChoice:
         return max(0, room if most is None else min(room, most))
 
     def _ordered(self, now: float, names: list[str]) -> list[str]:
-        """Who is up before who is suspect; then by priority; equals by their weights."""
+        """Who is suspect last; then by priority, one that a call is to try among them; equals by weight."""
         classes: dict[tuple[bool, int], list[str]] = {}
         for name in names:
             health = self._healths[name]
-            is_late = health.standing(now, self._patience) is not TrunkStanding.UP
+            is_late = health.standing(now, self._patience) is TrunkStanding.SUSPECT
             classes.setdefault((is_late, self._trunks[name].priority), []).append(name)
         return [name for _, equals in sorted(classes.items()) for name in self._weighted(equals)]
 

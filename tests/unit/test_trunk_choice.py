@@ -293,6 +293,15 @@ def test_pauses_grow_to_ten_minutes_and_a_call_that_is_taken_ends_them() -> None
     assert made.rooms(now + 30) == {"t": 1}
 
 
+def test_the_first_trunk_is_tried_again_while_the_second_is_up() -> None:
+    made = filled(choice(trunk("a", priority=1), trunk("b", priority=2)))
+    made.unavailable("a", None, 0.0)
+    assert made.rooms(29.0) == {"b": 100}
+    assert list(made.rooms(30.0).items()) == [("a", 1), ("b", 100)]  # one call, then b again until it's told
+    made.spend("a", 1, 30.0)
+    assert made.rooms(31.0) == {"b": 100}
+
+
 def test_suspects_come_after_all_others() -> None:
     made = filled(choice(trunk("a", priority=1, keepalive=5), trunk("b", priority=9)))
     made.asked("a", 0.0)
