@@ -517,6 +517,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         settings.voice,
         script,
         plan,
+        trunks=line.trunks,
         owner=owner,
         poll_seconds=settings.serve.poll_seconds,
         spool_folder=settings.database.spool_folder,
@@ -541,6 +542,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
     from ivr.inbound.role import InboundRole
     from ivr.recording_files import RecordingFiles
     from ivr.sip_line import SipLine
+    from ivr.trunk_reports import TrunkReports
 
     structlog.contextvars.bind_contextvars(role="inbound")
     if not settings.inbound.enabled:
@@ -578,6 +580,8 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         files=None if folder is None else RecordingFiles(folder),
         look=prompts.look,
         owner=owner,
+        best_trunk=line.trunks.best,
+        reports=TrunkReports(line.trunks, writer, keeper.tell_trunks, keeper.forget_trunks),
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
     gc.freeze()

@@ -32,6 +32,7 @@ class AlarmKind(StrEnum):
     GATEWAY_DOWN = "gateway_down"
     AUDIT_BROKEN = "audit_broken"
     RECORDING_FAILED = "recording_failed"
+    TRUNK_ASIDE = "trunk_aside"
 
 
 def raise_alarm(session: Session, kind: AlarmKind, subject: str, now: datetime, **detail: Any) -> None:

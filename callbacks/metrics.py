@@ -25,10 +25,11 @@ from callbacks.ledger import COLUMNS, Ledger, read_ledger
 from callbacks.models import Attempt, Callback, Line, Reply, TextMessage, TextState
 from callbacks.models_office import Alarm, IntakeGap, LedgerProof
 from callbacks.models_systems import DeliveryState, WebhookDelivery
+from callbacks.models_voice import TrunkState
 from callbacks.service.core import LIVE
 from callbacks.spool import waiting_in
 from callbacks.states import DONE, OPEN, State
-from callbacks.vocabulary import Channel, MachineSign
+from callbacks.vocabulary import Channel, MachineSign, TrunkStanding
 
 log = structlog.get_logger(__name__)
 
@@ -146,6 +147,14 @@ def _ways(session: Session) -> Iterator[Metric]:
     used = {trunk: float(number or 0) for trunk, _, number in found}
     yield _family("huifang_lines", "Lines of a trunk", "trunk", total)
     yield _family("huifang_lines_in_use", "Lines of a trunk that carry a call", "trunk", used)
+    up = func.min(case((TrunkState.standing == TrunkStanding.ASIDE, 0), else_=1))
+    found_up = select(TrunkState.trunk, up).where(TrunkState.until >= dbnow()).group_by(TrunkState.trunk)
+    yield _family(
+        "huifang_trunk_up",
+        "0 while a living process has set the trunk aside",
+        "trunk",
+        {trunk: float(number) for trunk, number in session.execute(found_up)},
+    )
     states = select(TextMessage.state, func.count()).where(TextMessage.state.in_(_UNDER_WAY))
     texts = {state.value: 0.0 for state in _UNDER_WAY}
     texts |= {s.value: float(n) for s, n in session.execute(states.group_by(TextMessage.state))}

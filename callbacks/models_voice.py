@@ -1,4 +1,4 @@
-"""What citizens said after the beep: the one thing of a call that is recorded, with their knowledge."""
+"""What citizens said after the beep, the one thing of a call that is recorded; and how trunks are found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from callbacks.models import Base
+from callbacks.models import Base, stored
+from callbacks.vocabulary import TrunkReason, TrunkStanding
 
 
 class VoiceMessage(Base):
@@ -32,3 +33,16 @@ class VoiceMessage(Base):
     seconds: Mapped[float]
     sha256: Mapped[str] = mapped_column(String(64))
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class TrunkState(Base):
+    """How one process finds a trunk: since when, because of what. After `until` it's nobody's word."""
+
+    __tablename__ = "trunk_state"
+    owner: Mapped[str] = mapped_column(String(80), primary_key=True)
+    trunk: Mapped[str] = mapped_column(String(40), primary_key=True)
+    standing: Mapped[TrunkStanding] = mapped_column(stored(TrunkStanding))
+    reason: Mapped[TrunkReason | None] = mapped_column(stored(TrunkReason))
+    sip_status: Mapped[int | None]
+    since: Mapped[datetime]
+    until: Mapped[datetime]

@@ -90,6 +90,24 @@ class LegKind(StrEnum):
     REFER = "refer"  # likewise, and the caller's trunk was asked to do it
 
 
+class TrunkStanding(StrEnum):
+    """Whether calls go out by a trunk."""
+
+    UP = "up"
+    SUSPECT = "suspect"  # where no other is up: it's slow to say that it lives
+    ASIDE = "aside"
+
+
+class TrunkReason(StrEnum):
+    """Why a trunk is set aside."""
+
+    SILENT = "silent"  # an INVITE or OPTIONS met nobody
+    UNAVAILABLE = "unavailable"  # it answered 503
+    REFUSED = "refused"  # trunk_refused: by the account, or what we offer
+    REGISTERING = "registering"  # we aren't known there yet
+    UNREGISTERED = "unregistered"  # its registrar doesn't take us
+
+
 class MachineSign(StrEnum):
     """What was heard of a machine that took a call: advice, which a key disproves."""
 

@@ -20,6 +20,7 @@ from callbacks.service.leases import Renewal, renew
 from callbacks.target_settings import Targets
 from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
+from ivr.dialled import dialled
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Codec, EarlyMedia, Ended, LineEvent, PlaybackFinished, Ringing
 from ivr.line import Dial, Line, LineError, with_first
@@ -131,12 +132,13 @@ class AgentCalls:
             log.info("agent_rung", attempt=claimed.attempt_id, target=claimed.target)
 
     def _dial(self, leg: str, number: str, trunk: str, codecs: tuple[Codec, ...] | None = None) -> None:
+        """`codecs` are a citizen's, who hears what the agent's telephone does."""
         ring, total = self._voice.ring_timeout, self._voice.total_timeout
-        self._line.dial(Dial(leg, number, trunk, ring, total, codecs=codecs))
+        self._line.dial(Dial(leg, number, trunk, ring, total, codecs=codecs, is_public=codecs is not None))
 
     def _digits(self, call: _Call) -> str:
-        """The citizen's number as the trunk wants it; NotDialled where it isn't a citizen's."""
-        return self._plan.citizen(call.claimed.number, self._voice.trunk(call.trunk).out_of_area_zero)
+        """The citizen's number as the trunk wants it; NotDialled where it isn't one, else LineError."""
+        return dialled(self._plan, call.claimed.number, self._voice.trunk(call.trunk))
 
     # -- what the line tells
 

@@ -49,7 +49,8 @@ class Dial:
     `caller` is the number to show; None takes the trunk's own. `codecs` are offered in their order; None
     takes the line's own. `headers` go into the INVITE beside ours (name, value), where a line has any; so
     does `place` into its body (`Incoming`), unless the far end takes but one. With `detect_machine` a machine
-    that takes the call is told (`MachineHeard`), where a line can.
+    that takes the call is told (`MachineHeard`), where a line can. `is_public`: a 503 or a refusal is the
+    trunk's own word; of a telephone of ours it may be that telephone's.
     """
 
     call: str
@@ -62,6 +63,7 @@ class Dial:
     headers: tuple[tuple[str, str], ...] = ()
     detect_machine: bool = False
     place: bytes = b""
+    is_public: bool = False
 
 
 def with_first(codec: Codec, codecs: Sequence[Codec]) -> tuple[Codec, ...]:

@@ -6,6 +6,7 @@ decided in `run_once`. What it can't do stands in the README's table of lines.
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from ivr.pyvoip_rtp import Rtp
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Login
 from ivr.sip.headers import parse_reason
+from ivr.trunk_choice import TrunkChoice
 
 __all__ = ["PyvoipLine"]
 
@@ -46,6 +48,7 @@ class PyvoipLine(MediaOrders):
         self._sip, self._ports = open_client(settings, self._heard.put)
         self.port = int(self._sip.myPort)
         (self._trunk,) = settings.trunks
+        self.trunks = TrunkChoice(settings.trunks, random.random)
         self.registration = Registration(self._sip, wanted=self._trunk.username is not None)
 
     def sip_call_id(self, call: str) -> str | None:

@@ -48,6 +48,9 @@ class VoiceSettings(Section):
     )
     sip_dscp: int = Field(24, ge=0, le=63, description="how SIP is marked for the network: 24 is CS3; 0: not")
     rtp_dscp: int = Field(46, ge=0, le=63, description="how voice is marked: 46 is EF (RFC 3246); 0: not")
+    external_address: Address | None = Field(
+        None, description="what trunks are told instead of local_host, where a NAT maps it one to one"
+    )
     rtp_port_min: int = Field(20000, ge=1024, le=65534, description="first media port, even (RFC 3550 §11)")
     rtp_port_max: int = Field(23999, ge=1025, le=65535, description="last media port, RTCP among them")
     lines: int = Field(30, ge=1, le=2000, description="calls at once, over all trunks")

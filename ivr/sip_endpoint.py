@@ -28,8 +28,11 @@ from ivr.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    OptionsAnswered,
     ReferAnswered,
     ReferReceived,
+    Registered,
+    RegistrationFailed,
     ReinviteReceived,
 )
 from ivr.sip.headers import ip_of
@@ -41,7 +44,7 @@ from ivr.sip.transaction import Timers
 from ivr.sip_streams import Failed, Lost
 from ivr.sip_wires import SipWires, WirePlan
 
-__all__ = ["EndpointEvent", "SipEndpoint"]
+__all__ = ["EndpointEvent", "OutsideEvent", "SipEndpoint"]
 
 EndpointEvent = (
     InviteProgress
@@ -56,6 +59,8 @@ EndpointEvent = (
     | MediaEvent
 )
 
+OutsideEvent = OptionsAnswered | Registered | RegistrationFailed  # of no call
+
 _LARGEST_DATAGRAM = 1300  # octets of a request (RFC 3261 §18.1.1)
 _UDP_ALONE = WirePlan()
 _PLAIN = Profiles()
@@ -67,7 +72,8 @@ class SipEndpoint:
     `plan` tells of TCP, TLS and limits; `on_failed` hears of a hop that couldn't be reached. Without
     `named_events` keys are tones in the voice, both ways (RFC 4733 isn't offered); with `hears_tones` they
     are heard where a far end agreed to nothing else. `agent` is for the owner's commands; what they send
-    leaves with the next `turn` or `flush`.
+    leaves with the next `turn` or `flush`. `outside` is called with what comes of its requests outside of
+    calls. `address` is ours as peers reach it, where a NAT stands before `host`.
     """
 
     def __init__(
@@ -89,9 +95,12 @@ class SipEndpoint:
         plan: WirePlan = _UDP_ALONE,
         on_failed: Callable[[Hop], None] = lambda _: None,
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
+        outside: Callable[[OutsideEvent], None] = lambda _: None,
+        address: str | None = None,
     ) -> None:
         self.counters = Counters()
         self._named_events, self._on_failed = named_events, on_failed
+        self._outside = outside
         self._sessions: dict[str, MediaSession] = {}
         self._loop = RtpLoop(pool, lines, lost_after, self.counters, hears_tones=hears_tones)
         try:
@@ -99,9 +108,9 @@ class SipEndpoint:
         except OSError:
             self._loop.close()
             raise
-        self.host, self.port, self.tls_port = host, self.wires.port, self.wires.tls_port
+        self.host, self.port, self.tls_port = address or host, self.wires.port, self.wires.tls_port
         config = AgentConfig(
-            host,
+            self.host,
             self.port,
             lambda: secrets.token_hex(8),
             timers,
@@ -200,6 +209,7 @@ class SipEndpoint:
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
         redirects: Mapping[str, Hop] | None = None,
+        display: str = "",
     ) -> str:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
@@ -215,6 +225,7 @@ class SipEndpoint:
             headers=headers,
             place=place,
             redirects=redirects,
+            display=display,
         )
         ((data, hop),) = self.agent.take_outgoing()
         self.wires.send(data, hop)
@@ -282,6 +293,8 @@ class SipEndpoint:
             match event:
                 case Dropped(reason, hop):
                     self.counters.oddity("sip_dropped", hop[:2], reason)
+                case OptionsAnswered() | Registered() | RegistrationFailed():
+                    self._outside(event)
                 case ReinviteReceived(call, media):
                     self.agree(call, media, media.host)
                 case InfoDtmf(call, key, duration_ms):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import random
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +36,6 @@ from ivr.media.ports import NoPorts
 from ivr.media.progress import Tone
 from ivr.media.remote import Hear, MediaLost, ToneHeard
 from ivr.settings import VoiceSettings
-from ivr.sip.digest import Credentials
 from ivr.sip.events import (
     AckReceived,
     CancelReceived,
@@ -50,12 +50,15 @@ from ivr.sip.events import (
 from ivr.sip.headers import bracketed
 from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
-from ivr.sip_endpoint import EndpointEvent
+from ivr.sip_endpoint import EndpointEvent, OutsideEvent
 from ivr.sip_opening import open_endpoint
 from ivr.sip_trunks import profiles_of, trunk_of
 from ivr.sip_wires import OnMessage
+from ivr.trunk_choice import TrunkChoice
+from ivr.trunk_numbers import identity_header, number_uri, shown
 from ivr.trunk_redirects import redirects_of
 from ivr.trunk_settings import TrunkSettings
+from ivr.trunk_watch import TrunkWatch, credentials_of
 
 __all__ = ["SipLine"]
 
@@ -84,6 +87,8 @@ class _Call:
 
 class SipLine:
     """Calls out by the trunks of the settings. LineError at the start says what to change.
+
+    `trunks` knows how each of them is, and by which to call.
 
     With `takes_calls` it tells whom the trunks bring (`Incoming`); they hear nothing of us until the driver
     rings, which it does at once: no 100 comes before, so that an edge can tell a dead worker from a live one.
@@ -118,7 +123,12 @@ class SipLine:
         self._deadlines: list[tuple[float, int, _Call]] = []
         self._order = count()
         self._told: list[LineEvent] = []
-        self._endpoint, self._book = open_endpoint(settings, takes_calls=takes_calls, on_message=on_message)
+        self.trunks = TrunkChoice(settings.trunks, random.random, patience=4 * settings.t1)
+        self._endpoint, self._book = open_endpoint(
+            settings, takes_calls=takes_calls, on_message=on_message, outside=self._of_trunk
+        )
+        agent, now = self._endpoint.agent, time.monotonic()
+        self._watch = TrunkWatch(settings.trunks, self.trunks, agent, self._book, now)
 
     @property
     def port(self) -> int:
@@ -143,6 +153,7 @@ class SipLine:
         now = time.monotonic()
         if (hop := self._book.hop(trunk.place, now)) is None:
             self._not_sent(order.call, now, f"no address is known of {trunk.host}")
+            self._watch.met_silence(trunk.name, now)
             return
         codecs, profiles = order.codecs or self._settings.codecs, profiles_of(trunk, hop.transport)
         try:
@@ -152,22 +163,22 @@ class SipLine:
             return
         if session := self._endpoint.media(order.call):
             session.listen_early(_MINUTE if self._hear_early else KEPT)
-        caller = order.caller or trunk.caller_number
-        credentials = None
-        if trunk.username is not None and trunk.password is not None:
-            credentials = Credentials(trunk.username, trunk.password.get_secret_value())
         known = self._calls[order.call] = _Call(order, trunk, hop)
         self._give_up_at(now + order.total_timeout, known)
+        form, is_us = trunk.caller_form, order.caller is None
+        caller = shown(order.caller or trunk.caller_number, form)
+        caller_uri = number_uri(caller, trunk.from_domain or bracketed(self._endpoint.host), form)
         known.sip_call_id = self._endpoint.invite(
             order.call,
             trunk.uri(order.number),
             hop,
             local,
-            f"sip:{caller}@{trunk.from_domain or bracketed(self._settings.local_host)}",
-            credentials,
-            order.headers,
+            caller_uri,
+            credentials_of(trunk),
+            (*order.headers, *(identity_header(caller_uri, form) if is_us else ())),
             order.place,
             redirects=redirects_of(trunk, self._settings.trunks, self._book, now),
+            display=form.display_name if is_us else "",
         )
         _log.info(
             "call_dialled",
@@ -287,6 +298,8 @@ class SipLine:
 
     def run_once(self, timeout: float) -> list[LineEvent]:
         now = time.monotonic()
+        self._watch.turn(now)
+        timeout = min(timeout, self._watch.due - now)
         if self._deadlines:
             timeout = min(timeout, self._deadlines[0][0] - now)
         for event in self._endpoint.turn(0.0 if self._told else max(0.0, timeout)):
@@ -331,8 +344,11 @@ class SipLine:
                 self._progress(event, now)
             case InviteAccepted():
                 self._accepted(event, now)
-            case InviteFailed(call, status, q850, cause):
+            case InviteFailed(call, status, q850, cause, retry_after):
+                known = self._calls[call]
                 self._end(call, status, q850, cause, self._failed_by(call, status), now)
+                facts = _facts(known, status, q850)
+                self._watch.call_failed(known.order, known.trunk, known.hop, facts, retry_after, now)
             case DialogEnded(call, by, q850, cause):
                 self._end(call, 200, q850, cause, by, now)
             case _:
@@ -344,10 +360,12 @@ class SipLine:
             self._endpoint.agree(event.call, event.media, known.hop.host)
         if 180 <= event.status <= 189 and not known.rang:
             known.rang = True
+            self.trunks.lives(known.trunk.name, now)
             self._give_up_at(now + known.order.ring_timeout, known)
             self._told.append(Ringing(event.call, now))
 
     def _accepted(self, event: InviteAccepted, now: float) -> None:
+        self.trunks.lives(self._calls[event.call].trunk.name, now)
         self._agreed(event.call, event.media, now)
 
     def _agreed(self, call: str, media: Media, now: float) -> None:
@@ -372,6 +390,9 @@ class SipLine:
         )
         _log.info("call_came", call=event.call, number=mask(event.caller), trunk=trunk.name)
 
+    def _of_trunk(self, event: OutsideEvent) -> None:
+        self._watch.take(event, time.monotonic())
+
     def _failed_by(self, call: str, status: int | None) -> EndedBy:
         if self._calls[call].given_up:
             return "us"
@@ -383,16 +404,7 @@ class SipLine:
         for late in self._endpoint.drain(call, now):
             self._take(late, now)
         known = self._calls.pop(call)
-        facts = CallFacts(
-            sip_status=status,
-            q850=q850,
-            rang=known.rang,
-            answered=known.answered,
-            we_cancelled=known.given_up == "timeout",
-            withdrawn=known.given_up == "withdrawn",
-            media_lost=known.given_up == "media_lost",
-            tone=known.tone,
-        )
+        facts = _facts(known, status, q850)
         if (match := self._announced(call, known, facts)) is not None:
             facts = replace(facts, announced=match.announcement.meaning)
             cause = f"announcement {match.announcement.name}; {cause}"
@@ -432,6 +444,20 @@ class SipLine:
         """Hang up what is up, let the last BYEs be answered for a moment, and close every descriptor."""
         for call in list(self._calls):
             self.hangup(call)
+        self._watch.close(time.monotonic())
         self._endpoint.settle(min(2.0, 4 * self._settings.t1))
         self._book.close()
         self._endpoint.close()
+
+
+def _facts(known: _Call, status: int | None, q850: int | None) -> CallFacts:
+    return CallFacts(
+        sip_status=status,
+        q850=q850,
+        rang=known.rang,
+        answered=known.answered,
+        we_cancelled=known.given_up == "timeout",
+        withdrawn=known.given_up == "withdrawn",
+        media_lost=known.given_up == "media_lost",
+        tone=known.tone,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 
+from ivr.hosts import Place
 from ivr.line import LineError
 from ivr.media.ports import NoPorts, PortPool
 from ivr.name_book import NameBook
@@ -12,7 +14,7 @@ from ivr.name_lookup import lookup_by
 from ivr.settings import VoiceSettings
 from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import SipEndpoint
+from ivr.sip_endpoint import OutsideEvent, SipEndpoint
 from ivr.sip_tls import TlsError, client_context, server_context
 from ivr.sip_trunks import offerable
 from ivr.sip_wires import OnMessage, WirePlan
@@ -22,15 +24,22 @@ __all__ = ["open_endpoint"]
 
 
 def open_endpoint(
-    settings: VoiceSettings, *, takes_calls: bool, on_message: OnMessage | None = None
+    settings: VoiceSettings,
+    *,
+    takes_calls: bool,
+    on_message: OnMessage | None = None,
+    outside: Callable[[OutsideEvent], None] = lambda _: None,
 ) -> tuple[SipEndpoint, NameBook]:
-    """The endpoint, and where its trunks are. LineError says what to change."""
+    """The endpoint, and where its trunks and their registrars are. LineError says what to change."""
     ipv6 = ":" in settings.local_host
-    book = NameBook((trunk.place for trunk in settings.trunks), lookup_by(settings.nameservers, ipv6=ipv6))
+    book = NameBook(
+        (place for trunk in settings.trunks for place in _places(trunk)),
+        lookup_by(settings.nameservers, ipv6=ipv6),
+    )
     try:
         plan = _plan(settings, book, on_message)
         book.start()
-        endpoint = _open(settings, takes_calls, plan, book)
+        endpoint = _open(settings, takes_calls, plan, book, outside)
     except (NoPorts, TlsError) as error:
         book.close()
         raise LineError(str(error)) from error
@@ -42,7 +51,17 @@ def open_endpoint(
     return endpoint, book
 
 
-def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: NameBook) -> SipEndpoint:
+def _places(trunk: TrunkSettings) -> tuple[Place, ...]:
+    return (trunk.place, trunk.registrar_place) if trunk.register_account else (trunk.place,)
+
+
+def _open(
+    settings: VoiceSettings,
+    takes_calls: bool,
+    plan: WirePlan,
+    book: NameBook,
+    outside: Callable[[OutsideEvent], None],
+) -> SipEndpoint:
     return SipEndpoint(
         settings.local_host,
         settings.sip_port,
@@ -59,6 +78,8 @@ def _open(settings: VoiceSettings, takes_calls: bool, plan: WirePlan, book: Name
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
         profiles=lambda source: offerable(source, settings.trunks, book),
+        outside=outside,
+        address=settings.external_address,
     )
 
 
@@ -73,7 +94,7 @@ def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None)
         trunk = _trunk_at(hop, by_tls, book)
         if trunk is None:
             raise ValueError(f"no trunk over TLS is at {hop.host}")
-        return contexts[trunk.name], trunk.tls_name or trunk.host
+        return contexts[trunk.name], trunk.tls_name or book.name_of(hop)
 
     return WirePlan(
         tcp=settings.tcp or settings.tls is not None or any(t.transport != "udp" for t in settings.trunks),
@@ -89,5 +110,7 @@ def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None)
 
 def _trunk_at(hop: Hop, trunks: list[TrunkSettings], book: NameBook) -> TrunkSettings | None:
     """That of the hop, or one of its host: a dialog may go on at another port."""
-    at_host = [trunk for trunk in trunks if any(each.host == hop.host for each in book.hops(trunk.place))]
-    return next((trunk for trunk in at_host if hop in book.hops(trunk.place)), next(iter(at_host), None))
+    hops = [(trunk, {each for place in _places(trunk) for each in book.hops(place)}) for trunk in trunks]
+    at_host = [(trunk, its) for trunk, its in hops if any(each.host == hop.host for each in its)]
+    exact = next((trunk for trunk, its in at_host if hop in its), None)
+    return exact or next((trunk for trunk, _ in at_host), None)

@@ -12,6 +12,7 @@ from callbacks.vocabulary import Disposition
 from ivr.hosts import Host, Place
 from ivr.sip.headers import bracketed
 from ivr.sip.hop import Transport
+from ivr.trunk_numbers import CallerForm, NumberRule, is_bare_emergency, number_uri
 
 __all__ = ["CauseOverride", "TrunkSettings"]
 
@@ -61,8 +62,23 @@ class TrunkSettings(Section):
         0, ge=0, le=2000, description="lines that callbacks leave free for who calls us by this trunk"
     )
     calls_per_second: float = Field(5.0, gt=0, le=200, description="new calls a second at most")
+    priority: int = Field(0, ge=0, le=65535, description="the lowest that is up is taken (RFC 2782)")
+    weight: int = Field(
+        0, ge=0, le=65535, description="share within a priority; without any, in the order of the settings"
+    )
+    keepalive: float = Field(
+        0.0, ge=0, le=3600, description="seconds between OPTIONS that ask whether it lives; 0: none"
+    )
     username: str | None = Field(None, max_length=64, description="for digest; without it a 401 is refused")
     password: SecretStr | None = Field(None, description="for digest")
+    register_account: bool = Field(
+        False, alias="register", description="whether we tell its registrar where we are, by username"
+    )
+    registrar: Host | None = Field(
+        None, description="where its registrar is, an address or a name; none is the trunk itself"
+    )
+    registrar_port: int | None = Field(None, ge=1, le=65535, description="as port is for host")
+    expires: int = Field(3600, ge=10, le=86400, description="seconds for which we ask to be registered")
     caller_number: str = Field(
         pattern=r"^\+?\d{3,20}$", description="the full local number that citizens see"
     )
@@ -75,17 +91,29 @@ class TrunkSettings(Section):
     redirects: tuple[str, ...] = Field(
         (), description="names of trunks, itself among them, to which its 3xx may lead a call; none: it fails"
     )
+    number_rules: tuple[NumberRule, ...] = Field(
+        (),
+        description="how citizens' numbers are rewritten for it, after out_of_area_zero: the first that fits",
+    )
+    caller_form: CallerForm = Field(CallerForm(), description="how our number is shown")
     overrides: tuple[CauseOverride, ...] = Field((), description="causes that mean something else here")
 
-    def uri(self, number: str) -> str:
-        """The SIP URI of a number there."""
+    def uri(self, number: str = "") -> str:
+        """The SIP URI of a number there, or of the trunk itself."""
         port = "" if self.port is None else f":{self.port}"
         transport = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"sip:{number}@{bracketed(self.host)}{port}{transport}"
+        where = f"{bracketed(self.host)}{port}{transport}"
+        return number_uri(number, where, self.caller_form) if number else f"sip:{where}"
 
     @property
     def place(self) -> Place:
         return Place(self.host, self.port, self.transport)
+
+    @property
+    def registrar_place(self) -> Place:
+        if self.registrar is None:
+            return self.place
+        return Place(self.registrar, self.registrar_port, self.transport)
 
     @model_validator(mode="after")
     def _leaves_a_line(self) -> TrunkSettings:
@@ -97,6 +125,18 @@ class TrunkSettings(Section):
     def _keys_are_hidden(self) -> TrunkSettings:
         if self.srtp != "off" and self.transport != "tls":
             raise ValueError(f"srtp = {self.srtp} needs transport = tls: its keys stand in SIP's messages")
+        return self
+
+    @model_validator(mode="after")
+    def _caller_isn_t_110(self) -> TrunkSettings:
+        if is_bare_emergency(self.caller_number):
+            raise ValueError(f"caller_number {self.caller_number}: never 110 itself, a full local number")
+        return self
+
+    @model_validator(mode="after")
+    def _account_is_known(self) -> TrunkSettings:
+        if self.register_account and self.username is None:
+            raise ValueError("register needs username and password")
         return self
 
     @model_validator(mode="after")

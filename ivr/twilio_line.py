@@ -99,7 +99,7 @@ class TwilioWorker:
         flow = (self._script.flow.name, self._script.flow.version, self._script.prompt_version)
         if room > 0:
             now = datetime.now(UTC)
-            for claimed in claim_calls(self._ctx, self._owner, TRUNK, room, now, flow):
+            for claimed in claim_calls(self._ctx, self._owner, {TRUNK: room}, now, flow):
                 self._dial(claimed)
         self.look(time.monotonic())
 

@@ -7,8 +7,9 @@ dialled before its `invited_at` is committed, and nothing is written with a stal
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -22,12 +23,13 @@ from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.service import calls, late
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome, MachineAdvice
-from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
+from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines, give_back
 from callbacks.service.core import Context
 from callbacks.service.inbound_lines import do_callbacks_wait
 from callbacks.service.leases import Renewal, renew
 from callbacks.service.messages import Message, message_left, message_record
 from callbacks.service.policy_versions import PolicyWatch
+from callbacks.service.trunk_states import forget_trunks, tell_trunks
 from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
@@ -35,6 +37,7 @@ from callbacks.vocabulary import Channel, Disposition
 from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
 from ivr.conversation import Conversation, Prompts, Result, StoreMessage
+from ivr.dialled import dialled
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Codec, Ended, LineEvent, MachineHeard, Ringing
 from ivr.flow import Flow
@@ -49,11 +52,12 @@ from ivr.flow_events import (
     Transfer,
     WrongPerson,
 )
-from ivr.line import Dial, Line
+from ivr.line import Dial, Line, LineError
 from ivr.put_through import NOBODY, People, Told
 from ivr.settings import VoiceSettings
 from ivr.survey_transfers import SurveyTransfers
-from ivr.trunk_settings import TrunkSettings
+from ivr.trunk_choice import TrunkChoice
+from ivr.trunk_reports import TrunkReports
 
 log = structlog.get_logger(__name__)
 
@@ -87,30 +91,13 @@ class _Call:
     claimed: ClaimedCall
     script: Script
     conversation: Conversation
+    rang: bool = False
     answered: bool = False
     codec: Codec | None = None  # once it's answered
     handed_over: bool = False
     wrong_person: bool = False
     machine_at: datetime | None = None
     lost: bool = False  # another owner, or nobody, has the attempt: write nothing
-
-
-@dataclass
-class _Trunk:
-    """A trunk and its bucket of calls per second."""
-
-    settings: TrunkSettings
-    allowance: float = 1.0
-    filled_at: float = field(default_factory=time.monotonic)
-
-    def room(self, now: float) -> int:
-        rate = self.settings.calls_per_second
-        self.allowance = min(max(1.0, rate), self.allowance + (now - self.filled_at) * rate)
-        self.filled_at = now
-        return int(self.allowance)
-
-    def spend(self, calls: int) -> None:
-        self.allowance -= calls
 
 
 class VoiceWorker:
@@ -124,6 +111,7 @@ class VoiceWorker:
         script: Script,
         plan: DialPlan,
         *,
+        trunks: TrunkChoice,
         owner: str,
         poll_seconds: float,
         spool_folder: Path,
@@ -134,15 +122,21 @@ class VoiceWorker:
     ) -> None:
         """`look_for_script` gives the script that holds now; it is asked before each claim, in the writer.
 
-        `people` are put through to, and there while `in_hours` says so.
+        `people` are put through to, and there while `in_hours` says so. `trunks` are the line's.
         """
         self._ctx, self._line, self._voice, self._script, self._plan = ctx, line, voice, script, plan
         self._look_for_script = look_for_script
         self._owner, self._poll = owner, poll_seconds
-        self._trunks = [_Trunk(trunk) for trunk in voice.trunks]
+        self._trunks = trunks
         self._calls: dict[str, _Call] = {}
         self._spool_folder = spool_folder
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
+        self._reports = TrunkReports(
+            trunks,
+            self._writer,
+            lambda told: tell_trunks(ctx, owner, told, datetime.now(UTC)),
+            lambda: forget_trunks(ctx, owner),
+        )
         self._look_for_policy = PolicyWatch(ctx)
         self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
         self._in_hours = in_hours
@@ -151,8 +145,7 @@ class VoiceWorker:
         self._claim_at = self._people_at = self._renew_at = self._look_at = 0.0
 
     def run(self, stop: Stop, drain_seconds: float) -> None:
-        for trunk in self._trunks:
-            wanted = trunk.settings
+        for wanted in self._voice.trunks:
             ensure_lines(self._ctx, wanted.name, wanted.lines, wanted.inbound_reserve)
         self._writer.submit(self._play_orphans)
         stop.on_set(self._line.wake)
@@ -193,6 +186,7 @@ class VoiceWorker:
         while self._up and time.monotonic() < end:
             self._turn()
         self._line.close()
+        self._reports.close()
         if not self._writer.close(max(1.0, now + seconds - time.monotonic())):
             log.error("unwritten", jobs=self._writer.backlog)
 
@@ -211,6 +205,7 @@ class VoiceWorker:
         self._people.renew(now)
         self._transfers.keep(now)
         self._look_for_callers(now)
+        self._reports.turn(now)
 
     @property
     def _up(self) -> int:
@@ -225,6 +220,7 @@ class VoiceWorker:
             return
         match event:
             case Ringing():
+                call.rang = True
                 self._write(call, calls.ringing)
             case Answered(codec=codec):
                 call.answered, call.codec = True, codec
@@ -236,9 +232,14 @@ class VoiceWorker:
         if isinstance(event, Ended):
             del self._calls[event.call]
             self._transfers.call_off(event.call)
-            outcome = _outcome(event, call, self._advice(call))
+            outcome = _outcome(event, call, self._advice(call), self._elsewhere(event, call))
             self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now), _left(call))
             log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
+
+    def _elsewhere(self, event: Ended, call: _Call) -> frozenset[str]:
+        """The trunks to which a 503 sends it on at once: nobody's telephone rang (RFC 3261 §21.5.4)."""
+        is_free = event.disposition is Disposition.NETWORK_FAIL and event.sip_status == 503 and not call.rang
+        return self._trunks.others(call.claimed.trunk, event.at) if is_free else frozenset()
 
     def _advice(self, call: _Call) -> MachineAdvice | None:
         """Whether a machine took it, where the settings and the call tell."""
@@ -354,59 +355,66 @@ class VoiceWorker:
         if now < self._people_at or self._writer.backlog > _MOST_UNWRITTEN:
             return
         self._people_at = now + self._poll
-        if (trunk := self._free_trunk(now)) is not None:
+        if (trunk := next(iter(self._rooms(now)), None)) is not None:
             room = self._voice.lines - self._up
-            self._people.claim(trunk.settings.name, room, trunk.spend)
+            self._people.claim(trunk, room, lambda calls: self._trunks.spend(trunk, calls, now))
 
-    def _free_trunk(self, now: float) -> _Trunk | None:
-        return next((trunk for trunk in self._trunks if trunk.room(now) > 0), None)
+    def _rooms(self, now: float) -> dict[str, int]:
+        """Trunks in the order in which they're taken, and how many calls each may begin."""
+        return self._trunks.rooms(now, Counter(call.claimed.trunk for call in self._calls.values()))
 
     def _claim(self, now: float) -> None:
         if self._claiming or now < self._claim_at or self._writer.backlog > _MOST_UNWRITTEN:
             return
         self._claim_at = now + self._poll
-        room = self._voice.lines - self._up
-        trunk = self._free_trunk(now)
-        if room <= 0 or trunk is None or self._people.waiting:
+        most, rooms = self._voice.lines - self._up, self._rooms(now)
+        if most <= 0 or not rooms or self._people.waiting:
             return
         self._claiming = True
-        name, limit = trunk.settings.name, min(room, trunk.room(now))
 
         def claim() -> tuple[Script, list[ClaimedCall]]:
             self._look_for_policy()
             self._script.look()
             script = self._look_for_script(self._script)
             words = (script.flow.name, script.flow.version, script.prompt_version)
-            return script, claim_calls(self._ctx, self._owner, name, limit, datetime.now(UTC), words)
+            return script, claim_calls(self._ctx, self._owner, rooms, datetime.now(UTC), words, most)
 
-        self._writer.submit(claim, lambda found: self._claimed(trunk, *found))
+        self._writer.submit(claim, lambda found: self._claimed(*found))
 
-    def _claimed(self, trunk: _Trunk, script: Script, claimed: Sequence[ClaimedCall]) -> None:
+    def _claimed(self, script: Script, claimed: Sequence[ClaimedCall]) -> None:
         self._claiming, self._script = False, script
-        trunk.spend(len(claimed))
+        for trunk, begun in Counter(each.trunk for each in claimed).items():
+            self._trunks.spend(trunk, begun, time.monotonic())
         if claimed:
             self._claim_at = 0.0  # there may be more: ask again at once
         for each in claimed:
-            self._invite(trunk.settings, each)
+            self._invite(each)
 
-    def _invite(self, trunk: TrunkSettings, claimed: ClaimedCall) -> None:
+    def _invite(self, claimed: ClaimedCall) -> None:
         name = claimed.key
         call = self._calls[name] = _Call(claimed, self._script, self._conversation(claimed, self._script))
         try:
-            digits = self._plan.citizen(claimed.number, trunk.out_of_area_zero)
+            digits = dialled(self._plan, claimed.number, self._voice.trunk(claimed.trunk))
         except NotDialled as error:
             del self._calls[name]
             refused = CallOutcome(Disposition.CANCELLED, cause_raw=str(error)[:200], not_dialled=True)
             self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, refused, now))
             log.warning("not_dialled", attempt=claimed.attempt_id, number=claimed.masked)
             return
+        except LineError as error:  # the trunk's fault, not the number's
+            del self._calls[name]
+            self._trunks.refused(claimed.trunk, None, time.monotonic())
+            self._write(call, give_back)
+            log.error("trunk_misconfigured", trunk=claimed.trunk, why=str(error))
+            return
         order = Dial(
             call=name,
             number=digits,
-            trunk=trunk.name,
+            trunk=claimed.trunk,
             ring_timeout=self._voice.ring_timeout,
             total_timeout=self._voice.total_timeout,
             detect_machine=self._voice.machine == "advice",
+            is_public=True,
         )
         self._writer.submit(
             lambda: begin_invite(self._ctx, claimed.attempt_id, claimed.token, name, datetime.now(UTC)),
@@ -468,7 +476,9 @@ def _left(call: _Call) -> _Keep | None:
     return lambda attempt, now: late.left_record(attempt, "0" if call.handed_over else "9", now)
 
 
-def _outcome(event: Ended, call: _Call, machine: MachineAdvice | None) -> CallOutcome:
+def _outcome(
+    event: Ended, call: _Call, machine: MachineAdvice | None, elsewhere: frozenset[str]
+) -> CallOutcome:
     return CallOutcome(
         disposition=event.disposition or Disposition.UNKNOWN,
         sip_status=event.sip_status,
@@ -477,6 +487,7 @@ def _outcome(event: Ended, call: _Call, machine: MachineAdvice | None) -> CallOu
         handed_over=call.handed_over,
         wrong_person=call.wrong_person,
         machine=machine,
+        elsewhere=elsewhere,
     )
 
 

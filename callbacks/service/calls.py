@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
-from callbacks.models import Attempt, AttemptState, Callback, CasePhone
+from callbacks.models import Attempt, AttemptCallback, AttemptState, Callback, CasePhone
 from callbacks.policy import COUNTS, PastCall, attempts_left, number_to_try, retry_at
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
 from callbacks.states import ON_THE_LINE, State, Trigger
-from callbacks.vocabulary import SYSTEM, Disposition, MachineSign
+from callbacks.vocabulary import SYSTEM, Channel, Disposition, MachineSign
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,8 @@ class MachineAdvice:
 class CallOutcome:
     """How a call ended. `handed_over`: key 0; `wrong_person`: key 9; `not_dialled`: by the dial plan.
 
-    `machine` is None where nothing tells; it's kept, and changes nothing.
+    `machine` is None where nothing tells; it's kept, and changes nothing. `elsewhere` are other trunks that
+    may take it at once: this one refused it before anybody's telephone rang.
     """
 
     disposition: Disposition
@@ -45,6 +47,7 @@ class CallOutcome:
     wrong_person: bool = False
     not_dialled: bool = False
     machine: MachineAdvice | None = None
+    elsewhere: frozenset[str] = frozenset()
 
 
 def on_live(
@@ -177,7 +180,10 @@ def _after_call(
         _bar_number(ctx, session, attempt, callback, Trigger.INVALID, "unallocated", now)
     elif not attempt.counts:
         _count_network_fail(session, callback, attempt, ctx.policy.network_fail_alarm, now)
-        _retry(ctx, session, callback, now, calls_of(session, callback))
+        if outcome.elsewhere - _tried_lately(ctx, session, callback, now):
+            move(ctx, session, callback, Trigger.RETRY, now, next_at=now)
+        else:
+            _retry(ctx, session, callback, now, calls_of(session, callback))
     elif attempts_left(calls := calls_of(session, callback), ctx.policy) > 0:
         _retry(ctx, session, callback, now, calls)
     elif ctx.policy.exhausted == "agent":
@@ -191,6 +197,14 @@ def _retry(
 ) -> None:
     at = retry_at(calls, now, ctx.policy, luck_of(callback, len(calls)))
     move(ctx, session, callback, Trigger.RETRY, now, next_at=at)
+
+
+def _tried_lately(ctx: Context, session: Session, callback: Callback, now: datetime) -> set[str | None]:
+    """The trunks by which it was called within the pause after a network's fault: each once in it."""
+    since = now - ctx.policy.retries.network_fail.delay
+    query = select(Attempt.trunk).join(AttemptCallback, AttemptCallback.attempt_id == Attempt.id)
+    query = query.where(Attempt.channel == Channel.VOICE, Attempt.invited_at > since)
+    return set(session.scalars(query.where(AttemptCallback.callback_id == callback.id)))
 
 
 def _unallocated_before(session: Session, attempt: Attempt, callback: Callback) -> bool:

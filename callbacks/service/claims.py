@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -69,6 +69,7 @@ class ClaimedCall:
     number: str
     masked: str
     cases: tuple[CallCase, ...]
+    trunk: str
 
     @property
     def key(self) -> str:
@@ -97,14 +98,23 @@ def ensure_lines(ctx: Context, trunk: str, lines: int, reserve: int = 0) -> None
 
 
 def claim_calls(
-    ctx: Context, owner: str, trunk: str, limit: int, now: datetime, flow: tuple[str, str, str]
+    ctx: Context,
+    owner: str,
+    rooms: Mapping[str, int],
+    now: datetime,
+    flow: tuple[str, str, str],
+    most: int = 2**31,
 ) -> list[ClaimedCall]:
-    """Up to `limit` calls for free lines of `trunk`. `flow` is name, version and prompt version."""
+    """Up to `most` calls for free lines of the trunks of `rooms`, of each as many as stand there; what the
+    first has no lines for goes to the next. `flow` is name, version and prompt version.
+    """
 
     def work(session: Session) -> list[ClaimedCall]:
         if somebody_waits(session):
             return []
-        lines = free_lines(session, trunk, limit)
+        lines: list[Line] = []
+        for trunk, room in rooms.items():
+            lines += free_lines(session, trunk, min(room, most - len(lines)))
         claimed: list[ClaimedCall] = []
         pauses: list[PauseRule] | None = None
         for callback in _due(session, now, len(lines)):
@@ -123,6 +133,8 @@ def claim_calls(
 
 def free_lines(session: Session, trunk: str, limit: int) -> list[Line]:
     """Up to `limit` lines of the trunk that carry nothing and aren't kept for who calls us, locked."""
+    if limit <= 0:
+        return []
     return list(session.scalars(_FREE_LINES, {"trunk": trunk, "limit": limit}))
 
 
@@ -234,7 +246,7 @@ def _claim_number(
         move(ctx, session, each, Trigger.DIAL, claim.now, detail=f"attempt {attempt.id}")
     number = ctx.privacy.decrypt(phone.number_encrypted)
     cases = tuple(_call_case(ctx, each, phone) for each in callbacks)
-    return ClaimedCall(attempt.id, attempt.token, number, phone.number_masked, cases)
+    return ClaimedCall(attempt.id, attempt.token, number, phone.number_masked, cases, claim.line.trunk)
 
 
 def _gate(
@@ -362,6 +374,22 @@ _INVITE = (
     .values(state=AttemptState.SUBMITTING, invited_at=bindparam("at"), provider_call_id=bindparam("call"))
     .execution_options(synchronize_session=False)
 )
+
+
+def give_back(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
+    """The trunk can't dial it: released before anybody was invited, to be called again after the pause that
+    follows a trunk's refusal. False when the token is stale.
+    """
+
+    def work(session: Session) -> bool:
+        attempt = lock_attempt(session, attempt_id)
+        if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
+            return False
+        callbacks = [link.callback for link in attempt.links]
+        release(ctx, session, attempt, callbacks, now, now + ctx.policy.retries.trunk_refused.delay)
+        return True
+
+    return ctx.run(work)
 
 
 def release(

@@ -69,7 +69,7 @@ class VirtualVoice:
         room = self.lines - len(self._calls)
         if self.dead or room <= 0:
             return
-        calls = claim_calls(self._ctx, self.owner, TRUNK, room, self._world.now, _FLOW)
+        calls = claim_calls(self._ctx, self.owner, {TRUNK: room}, self._world.now, _FLOW)
         self._more_wait = len(calls) == room
         for call in calls:
             self._calls[call.attempt_id] = call

@@ -17,6 +17,7 @@ from callbacks.service.inbound import end_orphaned, keep_inbound
 from callbacks.service.inbound_lines import hold_lines
 from callbacks.service.leases import is_gone
 from callbacks.service.ring_back import CallerCase, cases_of_caller, keep_ring_back
+from callbacks.service.trunk_states import TrunkTold, forget_trunks, tell_trunks
 from callbacks.spool import play_orphans
 
 __all__ = ["Keeper"]
@@ -51,6 +52,12 @@ class Keeper:
 
     def hold(self, callers: Mapping[str, int], waiting: int) -> None:
         hold_lines(self.ctx, self._owner, callers, waiting)
+
+    def tell_trunks(self, told: Sequence[TrunkTold]) -> None:
+        tell_trunks(self.ctx, self._owner, told, datetime.now(UTC))
+
+    def forget_trunks(self) -> None:
+        forget_trunks(self.ctx, self._owner)
 
     def play_orphans(self) -> None:
         """What dead processes couldn't write any more."""

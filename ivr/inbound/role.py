@@ -59,6 +59,7 @@ from ivr.media import tones
 from ivr.media.audio import Audio
 from ivr.put_through import Telephone
 from ivr.recording_files import RecordingFiles
+from ivr.trunk_reports import TrunkReports
 
 __all__ = ["InboundRole", "QueuePrompts"]
 
@@ -107,7 +108,8 @@ class InboundRole:
     `store` is called in the writer's thread with a snapshot (`ivr.inbound.journal`), and again where the
     database was away; `hold` with the calls by trunk and how many callers wait; `look` takes up newer
     prompts. `clock` is the line's.
-    With `files` each leg of a call to a person is recorded.
+    With `files` each leg of a call to a person is recorded. `best_trunk` says by which trunk a telephone is
+    rung for which the settings name none; without it, by the first.
     """
 
     def __init__(
@@ -125,6 +127,8 @@ class InboundRole:
         files: RecordingFiles | None = None,
         look: Callable[[], object] = lambda: None,
         owner: str = "",
+        best_trunk: Callable[[float], str] | None = None,
+        reports: TrunkReports | None = None,
     ) -> None:
         self._line, self._settings, self._targets, self._ring_backs = line, settings, targets, ring_backs
         self._area_code, self._prompts = area_code, prompts
@@ -133,7 +137,8 @@ class InboundRole:
         if ring_backs is not None:
             ring_backs.on_dialled(self._rung_for_ring_back)
         self._holding, self._hold_at = False, 0.0
-        self._owner = owner
+        self._owner, self._reports = owner, reports
+        self._best_trunk = best_trunk or (lambda _now: settings.trunks[0].name)
         self._look, self._looking, self._look_at = look, False, 0.0
         self.board = Switchboard(rules_of(settings))
         refer = frozenset(trunk.name for trunk in settings.trunks if trunk.accepts_refer)
@@ -161,6 +166,8 @@ class InboundRole:
         self._line.close()
         self._recordings.close(self._clock(), _wall(), _UNWRITTEN)
         self._writer.submit(lambda: self._hold(*_NOTHING))
+        if self._reports:
+            self._reports.close()
         if not self._writer.close(5.0):
             log.error("unwritten", jobs=self._writer.backlog)
 
@@ -175,6 +182,8 @@ class InboundRole:
         self._tell_load(now)
         self._recordings.tick(now, _wall)
         self._look_for_prompts(now)
+        if self._reports:
+            self._reports.turn(now)
         self._writer.deliver()
 
     def _go_on_with_ring_backs(self, now: float) -> None:
@@ -381,7 +390,7 @@ class InboundRole:
 
     def _dial(self, order: DialLeg, now: float) -> None:
         caller, target = self._callers[order.caller], self._targets[order.target]
-        record, codec, trunk = caller.record, caller.codec, target.trunk or self._settings.trunks[0].name
+        record, codec, trunk = caller.record, caller.codec, target.trunk or self._best_trunk(now)
         record.leg_began(order.leg, order.target, _wall(), order.kind)
         self._legs[order.leg] = _Leg(record, trunk)
         codecs = self._settings.codecs

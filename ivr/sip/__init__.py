@@ -14,14 +14,19 @@ from ivr.sip.events import (
     InviteFailed,
     InviteProgress,
     InviteReceived,
+    OptionsAnswered,
+    Registered,
+    RegistrationFailed,
     ReinviteReceived,
     SipEvent,
 )
 from ivr.sip.hop import Hop
+from ivr.sip.registration import Account
 from ivr.sip.sdp import Codec, LocalMedia, Media
 from ivr.sip.transaction import Timers
 
 __all__ = [
+    "Account",
     "AckReceived",
     "AgentConfig",
     "CallInUse",
@@ -38,6 +43,9 @@ __all__ = [
     "InviteReceived",
     "LocalMedia",
     "Media",
+    "OptionsAnswered",
+    "Registered",
+    "RegistrationFailed",
     "ReinviteReceived",
     "SipEvent",
     "Timers",

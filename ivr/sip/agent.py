@@ -23,9 +23,11 @@ from ivr.sip.hop import Hop
 from ivr.sip.inbound import InboundCall
 from ivr.sip.incoming import reply_malformed
 from ivr.sip.message import Response, canonical, parse, serialise
+from ivr.sip.options import ask_options
 from ivr.sip.order import Order
 from ivr.sip.outbound import OutboundCall
 from ivr.sip.reception import Reception
+from ivr.sip.registration import Account, Registration
 from ivr.sip.sdp import LocalMedia, LocalSession, Media
 
 __all__ = ["AgentConfig", "CallInUse", "UserAgent"]
@@ -38,6 +40,7 @@ class UserAgent:
         self.config = config
         self._endpoint = Endpoint(config)
         self._reception = Reception(self._endpoint)
+        self._registrations: dict[str, Registration] = {}
 
     @property
     def deadline(self) -> float | None:
@@ -104,21 +107,22 @@ class UserAgent:
         headers: Sequence[tuple[str, str]] = (),
         place: bytes = b"",
         redirects: Mapping[str, Hop] | None = None,
+        display: str = "",
     ) -> None:
         """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's address.
 
-        `from_uri` names the caller; `headers` are added to the INVITE, `place` (a part with its own headers)
-        to its body. A 401 or 407 is answered once with `credentials`, a 415 and its like once without
-        `place`, a 422 once with the longer interval; a 3xx is followed once, where it leads to a host of
-        `redirects` ("192.0.2.9", "192.0.2.9:5070"), by the way that is told there. CallInUse if `call`
-        lives; ValueError where a text holds a line end.
+        `from_uri` names the caller, `display` in words; `headers` are added to the INVITE, `place` (a part
+        with its own headers) to its body. A 401 or 407 is answered once with `credentials`, a 415 and its
+        like once without `place`, a 422 once with the longer interval; a 3xx is followed once, where it leads
+        to a host of `redirects` ("192.0.2.9", "192.0.2.9:5070"), by the way that is told there. CallInUse if
+        `call` lives; ValueError where a text holds a line end.
         """
         endpoint = self._endpoint
         if call in endpoint.calls:
             raise CallInUse(call)
         extra = tuple((canonical(name), value) for name, value in headers)
-        _refuse_line_ends(uri, from_uri, *(value for _, value in extra))
-        order = Order(uri, destination, from_uri, extra, place, redirects=redirects or {})
+        _refuse_line_ends(uri, from_uri, display, *(value for _, value in extra))
+        order = Order(uri, destination, from_uri, extra, place, redirects or {}, display=display)
         local = LocalSession(endpoint.new_token(), offer)
         login = Login(credentials, endpoint.new_token)
         endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)
@@ -181,6 +185,26 @@ class UserAgent:
         _refuse_line_ends(*uris)
         if found := self._inbound(call):
             found.reject(302, tuple(("Contact", f"<{uri}>") for uri in uris), now)
+
+    def options(self, key: str, uri: str, hop: Hop, now: float) -> None:
+        """Ask whether somebody is there; one OptionsAnswered with `key` follows (§11)."""
+        _refuse_line_ends(uri)
+        ask_options(self._endpoint, key, uri, hop, now)
+
+    def register(self, key: str, account: Account, now: float) -> None:
+        """Become known to a registrar and stay so until `unregister`; Registered and RegistrationFailed tell.
+
+        CallInUse if `key` is registered already; ValueError where a text holds a line end.
+        """
+        if key in self._registrations:
+            raise CallInUse(key)
+        _refuse_line_ends(account.registrar, account.name)
+        self._registrations[key] = Registration(self._endpoint, key, account, now)
+
+    def unregister(self, key: str, now: float) -> None:
+        """Take our address back; nothing more is told of `key`. Harmless without one."""
+        if registration := self._registrations.pop(key, None):
+            registration.close(now)
 
     def _inbound(self, call: str) -> InboundCall | None:
         found = self._endpoint.calls.get(call)

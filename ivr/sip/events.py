@@ -24,8 +24,11 @@ __all__ = [
     "InviteFailed",
     "InviteProgress",
     "InviteReceived",
+    "OptionsAnswered",
     "ReferAnswered",
     "ReferReceived",
+    "Registered",
+    "RegistrationFailed",
     "ReinviteReceived",
     "SipEvent",
 ]
@@ -58,13 +61,15 @@ class InviteFailed:
     `status` is the final response; None when none came in time (timer B, or 64*T1 after our CANCEL); 487
     when a 200 crossed our CANCEL (it was acknowledged and ended by BYE); 488 when the answer in the 200 was
     of no use (acknowledged and ended likewise). `q850` and `cause_text` come from the Reason header (RFC
-    3326); without one `cause_text` is the reason phrase or our own words.
+    3326); without one `cause_text` is the reason phrase or our own words. `retry_after` are the seconds for
+    which it asks to be left alone (RFC 3261 §20.33).
     """
 
     call: str
     status: int | None
     q850: int | None
     cause_text: str
+    retry_after: int | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,36 @@ class InfoDtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionsAnswered:
+    """What our OPTIONS met: the final status, None where nobody answered in 64*T1.
+
+    `retry_after` are the seconds for which they ask to be left alone.
+    """
+
+    key: str
+    hop: Hop
+    status: int | None
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """We are known to the registrar for `expires` seconds more; told again at each refresh."""
+
+    key: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationFailed:
+    """The registrar refused, or didn't answer (`status` None). It is tried again by itself."""
+
+    key: str
+    status: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """A datagram that nothing came of (malformed, or belonging to nothing); for counting and one log line."""
 
@@ -177,5 +212,8 @@ SipEvent = (
     | ReferReceived
     | ReferAnswered
     | InfoDtmf
+    | OptionsAnswered
+    | Registered
+    | RegistrationFailed
     | Dropped
 )

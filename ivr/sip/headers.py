@@ -37,6 +37,7 @@ __all__ = [
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _HOST = re.compile(r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_SECONDS = re.compile(r"\s*([0-9]{1,10})\s*(?:$|[;(])", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]/@]+")  # a parameter's value that needs no quotes
 
 Params = Mapping[str, str | None]
@@ -265,8 +266,8 @@ def parse_cseq(text: str) -> tuple[int, str]:
 def seconds_of(text: str | None) -> int | None:
     """The seconds of Expires, Session-Expires, Retry-After, without what follows them (§20.33); None where
     there are none that can be read."""
-    digits = re.match(r"\s*([0-9]{1,9})\s*(?:$|[;(])", text or "", re.ASCII)
-    return int(digits[1]) if digits else None
+    digits = _SECONDS.match(text or "")
+    return min(int(digits[1]), 2**31 - 1) if digits else None
 
 
 @dataclass(frozen=True, slots=True)

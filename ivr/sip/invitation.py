@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint
+from ivr.sip.headers import NameAddr
 from ivr.sip.message import Request, Response
 from ivr.sip.order import Order
 from ivr.sip.redirection import redirected
@@ -30,7 +31,7 @@ class Invitation:
         self.login = login
         self.proposal = Proposal(endpoint.config.session_expires, endpoint.config.min_se)
         self._call_id = f"{endpoint.new_token()}@{endpoint.config.host}"
-        self._from = f"<{order.from_uri}>;tag={endpoint.new_token()}"
+        self._from = str(NameAddr(order.display, order.from_uri, {"tag": endpoint.new_token()}))
 
     def request(self, branch: str, cseq: int) -> Request:
         endpoint, order = self._endpoint, self.order

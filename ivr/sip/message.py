@@ -31,6 +31,7 @@ _ODD_SPELLINGS = (
     "MIME-Version",
     "Min-SE",
     "RAck",
+    "Remote-Party-ID",
     "RSeq",
     "SIP-ETag",
     "SIP-If-Match",

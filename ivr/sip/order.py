@@ -17,7 +17,9 @@ _IN_BODY = re.compile(r"<cid:[^>]*>[^,]*,?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What `UserAgent.invite` was told. `called` is whom we meant at first, where a 3xx has changed `uri`."""
+    """What `UserAgent.invite` was told. `called` is whom we meant at first, where a 3xx has changed `uri`;
+    `display` is our name in words.
+    """
 
     uri: str
     destination: Hop
@@ -26,6 +28,7 @@ class Order:
     place: bytes = b""
     redirects: Mapping[str, Hop] = field(default_factory=dict)
     called: str = ""
+    display: str = ""
 
     @property
     def to(self) -> str:

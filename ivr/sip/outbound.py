@@ -12,7 +12,7 @@ from ivr.sip.endpoint import Endpoint
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.events import InviteAccepted, InviteFailed, InviteProgress
-from ivr.sip.headers import parse_reason, printable
+from ivr.sip.headers import parse_reason, printable, seconds_of
 from ivr.sip.hop import Hop
 from ivr.sip.invitation import Invitation
 from ivr.sip.message import Request, Response
@@ -155,7 +155,8 @@ class OutboundCall:
             self._transaction = self._invite(now)
             return
         cause = parse_reason(response.every("Reason"))
-        self._fail(response.status, cause.q850, cause.text or printable(response.reason))
+        after = seconds_of(response.first("Retry-After"))
+        self._fail(response.status, cause.q850, cause.text or printable(response.reason), after)
 
     def _accepted(self, response: Response, envelope: Envelope, now: float) -> None:
         """Each 2xx is acknowledged; all but the first of a call still wanted are ended (§13.2.2.4)."""
@@ -211,11 +212,14 @@ class OutboundCall:
             session.discard()
         self._sessions.clear()
 
-    def _fail(self, status: int | None, q850: int | None, cause_text: str) -> None:
+    def _fail(
+        self, status: int | None, q850: int | None, cause_text: str, retry_after: int | None = None
+    ) -> None:
         self._state = State.OVER
         self._forget_early()
         self._endpoint.alarms.clear(self)
-        self._endpoint.tell_last(InviteFailed(self._call, status, q850, cause_text), self._call)
+        failed = InviteFailed(self._call, status, q850, cause_text, retry_after)
+        self._endpoint.tell_last(failed, self._call)
 
 
 def _agreed_by(response: Response, local: LocalSession | None) -> Media | None:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from callbacks.alarms import acknowledge_alarm
 from scoring.queries_alarms import OpenAlarms, count_open, read_open, read_seen
+from scoring.queries_trunks import read_trunks
 from scoring.web.context import deps, may, scope
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
@@ -22,7 +23,8 @@ def show() -> str:
     with deps().read_sessions() as session:
         bounds = scope(session)
         waiting, seen = read_open(session, bounds), read_seen(session, bounds)
-    return render_template("alarms.html", waiting=waiting, seen=seen, at=deps().now())
+        trunks = read_trunks(session)
+    return render_template("alarms.html", waiting=waiting, seen=seen, trunks=trunks, at=deps().now())
 
 
 @pages.post("/alarms/<int:alarm_id>/acknowledge")

@@ -102,6 +102,8 @@ def _parts(row: AlarmRow) -> tuple[str, ...]:
             return row.name, _("%(n)s行没有导入", n=bad) if bad else "", str(detail.get("fault") or "")
         case "recording_failed":
             return _("110来电"), str(detail.get("reason") or "")
+        case "trunk_aside":
+            return row.name, words.trunk_fault(detail)
         case "attempt_unknown":
             return ()
         case "spool":

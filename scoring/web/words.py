@@ -21,6 +21,8 @@ from callbacks.vocabulary import (
     NodeKind,
     Role,
     SourceChannel,
+    TrunkReason,
+    TrunkStanding,
     UnitGroup,
 )
 from scoring.decisions import AdjustmentKind, Decision, Measure, ObjectionKind
@@ -80,6 +82,18 @@ DISPOSITIONS: Mapping[StrEnum, object] = {
     Disposition.CANCELLED: _l("已撤销"),
 }
 
+TRUNK_STANDINGS: Mapping[StrEnum, object] = {
+    TrunkStanding.UP: _l("中继正常"),
+    TrunkStanding.SUSPECT: _l("应答迟缓"),
+    TrunkStanding.ASIDE: _l("暂停使用"),
+}
+TRUNK_REASONS: Mapping[StrEnum, object] = {
+    TrunkReason.SILENT: _l("中继没有应答"),
+    TrunkReason.UNAVAILABLE: _l("中继称暂不可用"),
+    TrunkReason.REFUSED: _l("中继拒绝我方"),
+    TrunkReason.REGISTERING: _l("正在注册"),
+    TrunkReason.UNREGISTERED: _l("注册失败"),
+}
 MACHINE_SIGNS: Mapping[StrEnum, object] = {
     MachineSign.SPEECH: _l("持续讲话"),
     MachineSign.BEEP: _l("嘀声"),
@@ -318,6 +332,7 @@ ALARMS: dict[str, object] = {
     "gateway_down": _l("短信通道中断"),
     "audit_broken": _l("审计链断开"),
     "recording_failed": _l("通话录音失败"),
+    "trunk_aside": _l("中继暂停使用"),
 }
 ALARM_HELP: dict[str, object] = {
     "emergency_reply": _l("请立即电话核实，必要时转110。"),
@@ -330,6 +345,7 @@ ALARM_HELP: dict[str, object] = {
     "webhook_given_up": _l("对方系统拒收或长期无应答，请联系对方后补取。"),
     "gateway_down": _l("短信发不出去，请联系运营商。"),
     "audit_broken": _l("审计记录被改动。请保全数据库和备份，用 huifang audit verify 核对。"),
+    "trunk_aside": _l("电话改走其他中继；没有其他中继时等它恢复。恢复后自动启用。"),
     "recording_failed": _l("110通话照常进行，但没有录全。请检查录音文件夹所在的磁盘。"),
 }
 BREACHES: dict[str, object] = {
@@ -431,6 +447,8 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Trigger: TRIGGERS,
     Disposition: DISPOSITIONS,
     MachineSign: MACHINE_SIGNS,
+    TrunkStanding: TRUNK_STANDINGS,
+    TrunkReason: TRUNK_REASONS,
     Channel: CHANNELS,
     SourceChannel: SOURCES,
     NodeKind: NODES,
@@ -464,6 +482,13 @@ def word(value: StrEnum) -> str:
 def among(table: Mapping[str, object], value: str) -> str:
     """The text of a free word, the word itself where the table has none."""
     return str(table.get(value, value))
+
+
+def trunk_fault(detail: Mapping[str, object]) -> str:
+    """Why a trunk is set aside, and the SIP status that said so, of an alarm's detail."""
+    why, status = str(detail.get("why") or ""), detail.get("sip_status")
+    known = next((str(words) for reason, words in TRUNK_REASONS.items() if reason == why), why)
+    return f"{known} (SIP {status})" if status else known
 
 
 def template_fault(fault: TemplateFault) -> str:

@@ -130,7 +130,7 @@ class Desk:
 
     def claim(self, limit: int = 5, owner: str = "voice:test:1") -> list[ClaimedCall]:
         ensure_lines(self.ctx, "city", 5)
-        return claim_calls(self.ctx, owner, "city", limit, self.now, FLOW)
+        return claim_calls(self.ctx, owner, {"city": limit}, self.now, FLOW)
 
     def call(self, *numbers: str, **case: Any) -> tuple[int, ClaimedCall]:
         """A closed case whose call is invited."""

@@ -18,10 +18,13 @@ from callbacks.models import Audit, Callback, Case, Closing
 from callbacks.models_office import Alarm, GapKind, IntakeGap, LedgerProof
 from callbacks.privacy import Privacy
 from callbacks.service.proofs import take_proof
+from callbacks.service.trunk_states import TrunkTold, tell_trunks
+from callbacks.vocabulary import TrunkReason, TrunkStanding
 from scoring.web import words
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import NOW, USERS, Town, add_users, build, desk_deps
 from tests.integration.desk_pages import SignIn, token
+from tests.integration.office import make_desk
 
 DAY = date(2026, 11, 22)
 
@@ -63,6 +66,24 @@ def open_alarms(sessions: sessionmaker[Session]) -> list[Alarm]:
 
 
 # -- alarms
+
+
+def test_trunks_stand_on_the_alarms_page_as_living_processes_find_them(
+    head: FlaskClient, sessions: sessionmaker[Session], privacy: Privacy
+) -> None:
+    assert "中继状态" not in head.get("/alarms").text  # nobody has said anything
+    ctx = make_desk(sessions, privacy).ctx
+    since = NOW - timedelta(minutes=7)
+    told = [
+        TrunkTold("carrier", TrunkStanding.ASIDE, TrunkReason.UNAVAILABLE, 503, since, is_news=True),
+        TrunkTold("second", TrunkStanding.UP, None, None, since),
+    ]
+    tell_trunks(ctx, "voice:here:1", told, NOW)
+    html = head.get("/alarms").text
+    assert re.search(r"carrier</th><td[^>]*><strong[^>]*>暂停使用</strong> 中继称暂不可用 \(SIP 503\)", html)
+    assert re.search(r"second</th><td[^>]*>中继正常<", html) and "voice:here:1" in html
+    assert "<b>carrier</b> 中继称暂不可用 (SIP 503)" in html  # the alarm itself
+    assert "中继称暂不可用 (SIP 503)" in head.get("/alarms.csv").text
 
 
 def test_every_kind_of_alarm_has_its_words() -> None:

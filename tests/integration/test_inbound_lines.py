@@ -28,7 +28,7 @@ def held(desk: Desk, owner: str = US) -> list[int]:
 
 
 def claimed(desk: Desk, limit: int = 10) -> int:
-    return len(claim_calls(desk.ctx, "voice:test:1", "city", limit, desk.now, FLOW))
+    return len(claim_calls(desk.ctx, "voice:test:1", {"city": limit}, desk.now, FLOW))
 
 
 def cases(desk: Desk, number: int) -> None:

@@ -256,6 +256,20 @@ def test_a_callers_place_goes_on_where_the_trunk_is_to_carry_it(stages, passes: 
     assert [order.place for order in orders] == [place if passes else b""]
 
 
+def test_a_telephone_without_a_trunk_of_its_own_is_rung_by_the_best_there_is(stages) -> None:
+    stage = stages(trunks=(TRUNK, {**TRUNK, "name": "second"}))
+    orders: list[Dial] = []
+    dial = stage.line.dial
+    stage.line.dial = lambda order: (orders.append(order), dial(order))[1]
+    stage.line.comes("a", "13812340001", "sip:110@127.0.0.1")
+    stage.turns(1.0)
+    stage.role._best_trunk = lambda now: "second"  # the first is set aside
+    stage.line.comes("b", "13812340002", "sip:110@127.0.0.1")
+    stage.turns(1.0)
+    assert [(order.trunk, order.is_public) for order in orders] == [("city", False), ("second", False)]
+    assert stage.load == ({"city": 3, "second": 1}, 0)  # who called came by the first
+
+
 def test_without_a_database_a_person_answers_and_what_happened_is_kept_when_its_back(stages) -> None:
     stage = stages()
     stage.away = True

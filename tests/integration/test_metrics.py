@@ -22,7 +22,9 @@ from callbacks.models import Callback
 from callbacks.models_inbound import InboundCall
 from callbacks.models_office import GapKind, IntakeGap
 from callbacks.privacy import Privacy
+from callbacks.service.trunk_states import TrunkTold, tell_trunks
 from callbacks.spool import Spool
+from callbacks.vocabulary import TrunkReason, TrunkStanding
 from tests.integration.office import LANDLINE, MOBILE, Desk, make_desk
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -82,6 +84,7 @@ NAMES = {
     "huifang_spool_bytes",
     "huifang_spool_records",
     "huifang_texts",
+    "huifang_trunk_up",
     "huifang_webhook_deliveries_pending",
 }
 
@@ -91,6 +94,16 @@ def test_an_empty_office_has_its_figures(web: Client) -> None:
     assert set(found) == NAMES
     assert found["huifang_ledger_balanced"] == {(): 1.0}
     assert set(found["huifang_alarms_open"]) == {(kind.value,) for kind in AlarmKind}
+
+
+def test_a_trunk_is_down_when_any_process_says_so(desk: Desk, web: Client) -> None:
+    up = TrunkTold("a", TrunkStanding.UP, None, None, desk.now)
+    slow = TrunkTold("b", TrunkStanding.SUSPECT, None, None, desk.now)
+    aside = TrunkTold("a", TrunkStanding.ASIDE, TrunkReason.SILENT, None, desk.now)
+    tell_trunks(desk.ctx, "voice:here:1", [up, slow], desk.now)
+    assert read(web)["huifang_trunk_up"] == {("a",): 1.0, ("b",): 1.0}
+    tell_trunks(desk.ctx, "voice:there:1", [aside], desk.now)
+    assert read(web)["huifang_trunk_up"] == {("a",): 0.0, ("b",): 1.0}
 
 
 def test_the_figures_are_those_of_the_tables(

@@ -36,12 +36,14 @@ def voice_role(
     """It says the city's `prompts`, or a tone; `wait` turns whoever is called until the role is over."""
     said = prompts or SimpleNamespace(audio=lambda _prompts: PROMPT, look=lambda: None)
     flow = load_flow(FLOWS / "satisfaction_survey.toml", load_catalogue())
+    line = SipLine(voice)
     worker = VoiceWorker(
         desk.ctx,
-        SipLine(voice),
+        line,
         voice,
         Script(flow, said, "p1", said.look),
         plan,
+        trunks=line.trunks,
         owner="voice:test:1",
         poll_seconds=0.05,
         spool_folder=spool,

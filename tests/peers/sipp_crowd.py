@@ -153,13 +153,21 @@ class Crowd:
     """A SIPp process. `calls` and `rate` make callers, who ring `number` at `to`; without, it takes calls."""
 
     def __init__(
-        self, folder: Path, steps: str, *, number: str = "110", to: int = 0, calls: int = 0, rate: int = 10
+        self,
+        folder: Path,
+        steps: str,
+        *,
+        number: str = "110",
+        to: int = 0,
+        calls: int = 0,
+        rate: int = 10,
+        port: int = 0,
     ) -> None:
         program = shutil.which("sipp")
         need("SIPp", program is not None)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "scenario.xml").write_text(steps)
-        self.port = sip_port()
+        self.port = port or sip_port()
         self.media, _ = media_ports(60)  # of the first call; SIPp takes four ports for each
         # No `timeout` before it: one that is ended as it forks leaves a SIPp behind that takes calls.
         command = [str(program), "-timeout", "90s", "-sf", "scenario.xml", "-i", "127.0.0.1", "-nostdin"]
@@ -185,18 +193,18 @@ class Crowd:
     @property
     def calls(self) -> int:
         """How many it was called, or has begun: the Call-IDs of INVITEs in its own short trace."""
-        return len(self._call_ids)
+        return len(self.call_ids("INVITE"))
 
-    @property
-    def _call_ids(self) -> set[str]:
+    def call_ids(self, method: str) -> set[str]:
+        """Of its requests of that method, by its own short trace."""
         log = self.folder / "short.log"
         lines = log.read_text().splitlines() if log.exists() else []
-        return {found[0] for line in lines if (found := re.findall(r"\t(\S+)\tCSeq: ?\d+ INVITE", line))}
+        return {found[0] for line in lines if (found := re.findall(rf"\t(\S+)\tCSeq: ?\d+ {method}", line))}
 
     def go_on(self) -> None:
         """Each of its calls leaves the step `UNTIL_TOLD`."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as told:
-            for call_id in self._call_ids:
+            for call_id in self.call_ids("INVITE"):
                 word = (
                     "INFO sip:go-on@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKgo\r\n"
                     "From: <sip:test@127.0.0.1>\r\nTo: <sip:go-on@127.0.0.1>\r\n"

@@ -12,9 +12,15 @@ import pytest
 import app
 import scoring.models  # noqa: F401 (its tables)
 from callbacks.models import Base
+from ivr.settings import VoiceSettings
+from ivr.trunk_numbers import CallerForm, rewritten
+from ivr.trunk_settings import TrunkSettings
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/architecture.md", "docs/sip.md")]
+PAGES = [
+    ROOT / name
+    for name in ("README.md", "README.zh-CN.md", "docs/architecture.md", "docs/sip.md", "docs/trunks.md")
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -58,6 +64,34 @@ def test_the_tables_that_the_plan_names_exist() -> None:
     tables = set(Base.metadata.tables)
     for name in ("callback_move", "text_message", "attempt_callback"):
         assert name in named and name in tables
+
+
+TRUNKS = (ROOT / "docs/trunks.md").read_text()
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", TRUNKS, re.DOTALL))
+def test_the_settings_of_the_page_of_trunks_are_right(text: str) -> None:
+    voice = VoiceSettings.model_validate(tomllib.loads(text)["voice"])
+    for trunk in voice.trunks:
+        assert rewritten("13803790001", trunk.number_rules).endswith("13803790001")
+
+
+def test_what_the_page_of_trunks_names_is_there() -> None:
+    settings = {
+        *TrunkSettings.model_fields,
+        *VoiceSettings.model_fields,
+        *CallerForm.model_fields,
+        "register",
+    }
+    named = re.findall(r"^#? ?([a-z_]+) = ", TRUNKS, re.MULTILINE)
+    assert set(named) <= settings
+    assert (
+        TRUNKS.count("huifang_trunk_up") and "huifang_trunk_up" in (ROOT / "callbacks/metrics.py").read_text()
+    )
+    for event in ("trunk_set_aside", "trunk_up", "trunk_registered", "trunk_not_registered"):
+        assert f"`{event}`" in TRUNKS
+        assert any(f'"{event}"' in path.read_text() for path in (ROOT / "ivr").glob("trunk_*.py")), event
+    assert "trunk_state" in Base.metadata.tables
 
 
 def test_the_example_settings_are_right() -> None:

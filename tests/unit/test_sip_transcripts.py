@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.sip import Credentials, Hop, LocalMedia, UserAgent
+from ivr.sip import Account, Credentials, Hop, LocalMedia, UserAgent
 from ivr.sip.crypto import new_cryptos
 from ivr.sip.hop import Transport
 from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
@@ -78,6 +78,12 @@ def redirectable(agent: UserAgent, now: float, call: str) -> None:
     agent.invite(call, URI, THEIRS, OUR_MEDIA, CALLER, now, redirects=redirects)
 
 
+def register(agent: UserAgent, now: float, key: str, expires: str = "3600", password: str = "secret") -> None:
+    login = Credentials("office", password)
+    account = Account("sip:carrier.example", THEIRS, "sip:office@carrier.example", login, int(expires))
+    agent.register(key, account, now)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "invite": invite,
     "invite_by": invite_by,
@@ -94,6 +100,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "provisional": provisional,
     "answer": answer,
     "reject": reject,
+    "options": lambda agent, now, key: agent.options(key, f"sip:{THEIRS}", THEIRS, now),
+    "register": register,
+    "unregister": lambda agent, now, key: agent.unregister(key, now),
     "refer": lambda agent, now, call, uri: agent.refer(call, uri, now),
     "refer_result": lambda agent, now, call, status: agent.refer_result(call, int(status), now),
 }
