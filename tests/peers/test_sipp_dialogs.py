@@ -32,8 +32,8 @@ RELIABLY = "Require: 100rel\nRSeq: {}\n"
 NOTHING = "Content-Length: 0\n\n"
 TAKEN = '<recv response="200"/>'
 OURS_BY_UPDATE = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\n"
-FOUR_SECONDS = "Require: timer\nSession-Expires: 4;refresher={}\n"
-QUICK = {"session_expires": 4, "min_se": 1}
+SIX_SECONDS = "Require: timer\nSession-Expires: 6;refresher={}\n"
+QUICK = {"session_expires": 6, "min_se": 1}
 heard: list[bytes] = []  # what the line that runs has sent and received
 
 
@@ -137,8 +137,8 @@ def test_update_before_the_answer_and_in_the_call(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("allows", [True, False], ids=["by update", "by re-invite"])
 def test_we_refresh(tmp_path: Path, allows: bool) -> None:
-    """RFC 4028: at half of four seconds; a re-INVITE says what they know, version and all."""
-    timer = FOUR_SECONDS.format("uac")
+    """RFC 4028: at half of six seconds; a re-INVITE says what they know, version and all."""
+    timer = SIX_SECONDS.format("uac")
     if allows:
         answered = (OK_PLAIN.replace("Content-Length", f"{timer}Content-Length"),)
         refreshed = ('<recv request="UPDATE"/>', *answered)
@@ -160,12 +160,12 @@ def test_we_refresh(tmp_path: Path, allows: bool) -> None:
 
 
 def test_they_refresh_and_then_they_are_gone(tmp_path: Path) -> None:
-    """One UPDATE of theirs keeps the call; a third before the end of the next four seconds we hang up."""
-    refresh = "Supported: timer\nSession-Expires: 4;refresher=uac\n" + NOTHING
+    """One UPDATE of theirs keeps the call; a third before the end of the next six seconds we hang up."""
+    refresh = "Supported: timer\nSession-Expires: 6;refresher=uac\n" + NOTHING
     far = Sipp(
         tmp_path,
         RECV_CALL,
-        reply_to_call("200 OK", FOUR_SECONDS.format("uas") + with_sdp(sdp())),
+        reply_to_call("200 OK", SIX_SECONDS.format("uas") + with_sdp(sdp())),
         RECV_ACK,
         pause(700),
         THE_OPERATOR.request("UPDATE", 1, refresh) + TAKEN,
@@ -218,7 +218,7 @@ def test_reinvites_meet(tmp_path: Path) -> None:
     far = Sipp(
         tmp_path,
         RECV_CALL,
-        reply_to_call("200 OK", FOUR_SECONDS.format("uac") + with_sdp(sdp())),
+        reply_to_call("200 OK", SIX_SECONDS.format("uac") + with_sdp(sdp())),
         RECV_ACK,
         RECV_CALL.replace('assign_to="2"', 'assign_to="12"').replace('assign_to="3"', 'assign_to="13"')
         .replace('assign_to="4"', 'assign_to="14"').replace('"2,3,4,5,6"', '"12,13,14"'),
