@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ivr.sip import Account, CallInUse, Credentials, InviteFailed, Registered, RegistrationFailed, UserAgent
 from ivr.sip.envelope import envelope_of
-from ivr.sip.headers import parse_seconds
+from ivr.sip.headers import seconds_of
 from ivr.sip.incoming import reply
 from ivr.sip.message import Request, parse, serialise
 from ivr.sip.registration import FIRST_PAUSE, LONGEST_PAUSE, refresh_after
@@ -139,7 +139,7 @@ def test_a_key_is_registered_once() -> None:
     ],
 )
 def test_seconds_of_a_header(text: str | None, seconds: int | None) -> None:
-    assert parse_seconds(text) == seconds
+    assert seconds_of(text) == seconds
 
 
 def test_a_503_says_for_how_long_it_wants_no_calls() -> None:
