@@ -346,8 +346,7 @@ class SipLine:
                 self._accepted(event, now)
             case InviteFailed(call, status, q850, cause, retry_after):
                 known = self._calls[call]
-                self._end(call, status, q850, cause, self._failed_by(call, status), now)
-                facts = _facts(known, status, q850)
+                facts = self._end(call, status, q850, cause, self._failed_by(call, status), now)
                 self._watch.call_failed(known.order, known.trunk, known.hop, facts, retry_after, now)
             case DialogEnded(call, by, q850, cause):
                 self._end(call, 200, q850, cause, by, now)
@@ -400,11 +399,20 @@ class SipLine:
 
     def _end(
         self, call: str, status: int | None, q850: int | None, cause: str, by: EndedBy, now: float
-    ) -> None:
+    ) -> CallFacts:
         for late in self._endpoint.drain(call, now):
             self._take(late, now)
         known = self._calls.pop(call)
-        facts = _facts(known, status, q850)
+        facts = CallFacts(
+            sip_status=status,
+            q850=q850,
+            rang=known.rang,
+            answered=known.answered,
+            we_cancelled=known.given_up == "timeout",
+            withdrawn=known.given_up == "withdrawn",
+            media_lost=known.given_up == "media_lost",
+            tone=known.tone,
+        )
         if (match := self._announced(call, known, facts)) is not None:
             facts = replace(facts, announced=match.announcement.meaning)
             cause = f"announcement {match.announcement.name}; {cause}"
@@ -420,6 +428,7 @@ class SipLine:
             by = "network"
         self._told.append(Ended(call, now, disposition, status, q850, cause, by, quality))
         _log.info("call_ended", call=call, disposition=disposition, sip_status=status, q850=q850, by=by)
+        return facts
 
     def _announced(self, call: str, known: _Call, facts: CallFacts) -> Match | None:
         """What the network said before the call failed, where that could change what came of it."""
@@ -448,16 +457,3 @@ class SipLine:
         self._endpoint.settle(min(2.0, 4 * self._settings.t1))
         self._book.close()
         self._endpoint.close()
-
-
-def _facts(known: _Call, status: int | None, q850: int | None) -> CallFacts:
-    return CallFacts(
-        sip_status=status,
-        q850=q850,
-        rang=known.rang,
-        answered=known.answered,
-        we_cancelled=known.given_up == "timeout",
-        withdrawn=known.given_up == "withdrawn",
-        media_lost=known.given_up == "media_lost",
-        tone=known.tone,
-    )
