@@ -36,7 +36,7 @@ class AgentConfig:
     randomness; branches, tags and Call-IDs are made of it. `user` is the user part of our Contact. `trying`
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
     an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
-    `profiles` are those by which a caller from there may offer voice; what is offered by others alone is 488.
+    `profiles` are those by which voice may go there and come from there: an offer by others alone is 488.
     `session_expires` is how many seconds a call may go unrefreshed, 0 for ever; `min_se` is the least that we
     agree to (RFC 4028).
     """

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ivr.sip.digest import Login
 from ivr.sip.endpoint import Endpoint
 from ivr.sip.headers import NameAddr
+from ivr.sip.hop import Hop
 from ivr.sip.message import Request, Response
 from ivr.sip.order import Order
 from ivr.sip.redirection import redirected
@@ -65,9 +66,18 @@ class Invitation:
             before, self.proposal = self.proposal, self.proposal.after(refusal)
             return before is not self.proposal
         if status in _MOVED and (target := redirected(refusal, self.order.redirects)):
-            self.order, self.login = self.order.redirected(*target), self.login.anew()
-            return True
+            return self._moves(*target)
         return self._asks_less(status)
+
+    def _moves(self, uri: str, hop: Hop) -> bool:
+        """Call there, by what voice may go by both here and there; False where that is nothing."""
+        local, there = self.local.local, self._endpoint.config.profiles(hop)
+        crypto, plain = local.crypto if there.secure else (), local.plain and there.plain
+        if not (crypto or plain):
+            return False
+        self.local.local = replace(local, crypto=crypto, plain=plain)
+        self.order, self.login = self.order.redirected(uri, hop), self.login.anew()
+        return True
 
     def _asks_less(self, status: int) -> bool:
         """Whether the next INVITE leaves something out that may have been the fault: SRTP, or the place."""

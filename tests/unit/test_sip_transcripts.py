@@ -84,6 +84,12 @@ def register(agent: UserAgent, now: float, key: str, expires: str = "3600", pass
     agent.register(key, account, now)
 
 
+def redirectable_srtp(agent: UserAgent, now: float, call: str, policy: str) -> None:
+    redirects = {"192.0.2.9": Hop("192.0.2.9", 5060), "192.0.2.9:5061": Hop("192.0.2.9", 5061, "tls")}
+    local = replace(SRTP_MEDIA, plain=policy == "preferred")
+    agent.invite(call, URI, THEIRS._replace(transport="tls"), local, CALLER, now, redirects=redirects)
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "invite": invite,
     "invite_by": invite_by,
@@ -92,6 +98,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "invite_srtp": invite_srtp,
     "answer_srtp": lambda agent, now, call: agent.answer(call, SRTP_MEDIA, now),
     "redirectable": redirectable,
+    "redirectable_srtp": redirectable_srtp,
     "connection_failed": lambda agent, now, where: agent.connection_failed(hop(where), now),
     "connection_lost": lambda agent, now, where: agent.connection_lost(hop(where), now),
     "cancel": lambda agent, now, call: agent.cancel(call, now),
