@@ -26,7 +26,7 @@ from ivr.line import Dial, LineError
 from ivr.settings import VoiceSettings
 from ivr.sip.hop import Hop
 from ivr.sip_line import SipLine
-from ivr.sip_trace import Traced, ladder, pcap
+from ivr.sip_trace import Traced, ladder, pcap, without_keys
 from ivr.speech import SpokenPrompts
 from prompts.catalogue import load_catalogue
 from prompts.sound import RATE, write_wav
@@ -130,7 +130,7 @@ def _written(file: Path) -> Callable[[str, NDArray[np.float32]], None]:
 
 
 def _into(messages: list[Traced]) -> Callable[[bool, bytes, Hop], None]:
-    return lambda sent, data, hop: messages.append(Traced(time.time(), sent, data, hop))
+    return lambda sent, data, hop: messages.append(Traced(time.time(), sent, without_keys(data), hop))
 
 
 def _write(name: Path, messages: list[Traced], ours: Hop) -> None:

@@ -1,11 +1,12 @@
 """A call's SIP messages as people look at them: a ladder, and a capture for Wireshark. Pure.
 
-Over TLS, too: the messages are taken where they're plain. The capture shows each as a datagram of UDP,
-whatever carried it, since that's how one message is one packet.
+Over TLS, too: the messages are taken where they're plain, without the keys of SRTP (RFC 4568). The capture
+shows each as a datagram of UDP, whatever carried it, since that's how one message is one packet.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from ivr.sip.headers import printable
 from ivr.sip.hop import Hop
 from ivr.sip.message import Request, parse
 
-__all__ = ["Traced", "ladder", "pcap"]
+__all__ = ["Traced", "ladder", "pcap", "without_keys"]
 
 _RAW_IP = 101  # LINKTYPE_RAW: IPv4 or IPv6 without a link's header
 _LARGEST = 65000  # octets of a message in the capture
 _WIDTH = 46
+_KEY = re.compile(rb"(?<=inline:)[A-Za-z0-9+/=]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class Traced:
     sent: bool
     data: bytes
     hop: Hop
+
+
+def without_keys(data: bytes) -> bytes:
+    """A message whose keys can't be read, as long as it was: whoever has a trace shouldn't hear the call."""
+    return _KEY.sub(lambda key: b"x" * len(key[0]), data) if b"inline:" in data else data
 
 
 def ladder(messages: Sequence[Traced], ours: str) -> str:

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from ivr.sip.hop import Hop
-from ivr.sip_trace import Traced, ladder, pcap
+from ivr.sip_trace import Traced, ladder, pcap, without_keys
 
 OURS = Hop("192.0.2.1", 5070)
 THEIRS = Hop("192.0.2.2", 5061, "tls")
@@ -30,6 +30,11 @@ def test_the_ladder_tells_who_said_what_when() -> None:
     assert "--- 0.500 s from 192.0.2.2:5061;transport=tls" in lines
     assert "SIP/2.0 180 Ringing" in lines  # each whole, below
     assert all(line.isprintable() for line in lines)
+
+
+def test_keys_are_not_in_it() -> None:
+    line = b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n"
+    assert without_keys(line) == line.replace(b"WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz", b"x" * 40)
 
 
 def test_without_messages_it_says_so() -> None:
