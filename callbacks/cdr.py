@@ -83,7 +83,7 @@ def cost_of(seconds: int, price: int, increment: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a trunk carried in a time. `talks` are the answered legs whose length is known, `seconds` theirs."""
+    """What a trunk carried in a time. `talks` are the answered legs of a known length, `seconds` theirs."""
 
     seizures: int = 0
     answered: int = 0

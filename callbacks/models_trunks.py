@@ -1,4 +1,4 @@
-"""What trunks carry beside citizens' calls: legs to people's telephones, and each hour's sums of calls out."""
+"""What trunks carry beside citizens' calls: legs to people's telephones; each hour's sums of calls out."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from callbacks.policy import COUNTS, PastCall, attempts_left, number_to_try, ret
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
+from callbacks.service.toll import count_talk
 from callbacks.states import ON_THE_LINE, State, Trigger
 from callbacks.vocabulary import SYSTEM, Channel, Disposition, MachineSign
 
@@ -163,6 +164,7 @@ def finish(
     if (advice := outcome.machine) is not None:
         attempt.machine, attempt.machine_sign, attempt.machine_at = advice.is_machine, advice.sign, advice.at
     _keep_carried(attempt, outcome, now)
+    count_talk(ctx, session, attempt, now)
     end_attempt(session, attempt, now)
     session.flush()
     if disposition is Disposition.UNKNOWN:

@@ -65,9 +65,7 @@ def _person_legs() -> None:
         sa.Column("sip_status", sa.Integer()),
         sa.Column("q850", sa.Integer()),
         *(_column(name) for name in _CARRIED),
-        sa.ForeignKeyConstraint(
-            ["attempt_id"], ["attempt.id"], name=op.f("fk_person_leg_attempt_id_attempt")
-        ),
+        sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], op.f("fk_person_leg_attempt_id_attempt")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person_leg")),
         sa.UniqueConstraint("token", name=op.f("uq_person_leg_token")),
     )
