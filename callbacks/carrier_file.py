@@ -13,7 +13,6 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeVar
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
 
@@ -162,8 +161,7 @@ def _number(text: str, reading: Reading) -> str:
 def _time(text: str, reading: Reading) -> datetime:
     timezone = reading.form.timezone or reading.timezone
     if compact := _COMPACT.fullmatch(text):
-        year, month, day, hour, minute, second = map(int, compact.groups())
-        return datetime(year, month, day, hour, minute, second, tzinfo=ZoneInfo(timezone))
+        text = "{}-{}-{} {}:{}:{}".format(*compact.groups())
     return read_time(text, timezone)
 
 

@@ -36,7 +36,7 @@ class VoiceQuality:
     """Of the voice that came to us: packets lost, in percent, and their jitter (RFC 3550 §6.4.1)."""
 
     lost_percent: float
-    jitter_ms: float
+    jitter_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)

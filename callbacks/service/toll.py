@@ -33,7 +33,7 @@ def toll_of(ctx: Context, session: Session, now: datetime) -> Toll:
         return Toll(settings, timezone, Spent(now))
     hour = hour_of(now, ZoneInfo(timezone))
     day = {"first": f"{hour[:10]}T00", "last": f"{hour[:10]}T23", "hour": hour}
-    calls, seconds, cost = session.execute(_READ, day).one()
+    calls, seconds, cost = map(int, session.execute(_READ, day).one())
     if counts_talk:
         for answered_at, price in session.execute(_TALKING):
             so_far = talk_seconds(answered_at, now)
