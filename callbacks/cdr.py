@@ -33,9 +33,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VoiceQuality:
-    """Of the voice that came to us: packets lost, in percent, and their jitter (RFC 3550 §6.4.1)."""
+    """Of the voice that came to us: packets lost, in percent, and the worst jitter (RFC 3550 §6.4.1)."""
 
-    lost_percent: float
+    lost_percent: float | None
     jitter_ms: float | None
 
 

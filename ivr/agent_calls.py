@@ -311,4 +311,5 @@ def _outcome(event: Ended, sip_call_id: str | None) -> CallOutcome:
         event.q850,
         event.cause_text,
         sip_call_id=sip_call_id,
+        quality=event.heard,
     )

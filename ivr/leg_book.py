@@ -50,5 +50,5 @@ class LegBook:
                 self._legs[event.call] = replace(known, answered=now)
             case Ended(disposition=disposition, sip_status=status, q850=q850):
                 del self._legs[event.call]
-                end = LegEnd(known.rang, known.answered, now, disposition, status, q850)
+                end = LegEnd(known.rang, known.answered, now, disposition, status, q850, event.heard)
                 self._writer.submit(lambda: leg_ended(self._ctx, event.call, end))

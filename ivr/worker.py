@@ -502,6 +502,7 @@ def _outcome(
         machine=machine,
         elsewhere=elsewhere,
         sip_call_id=call.sip_call_id,
+        quality=event.heard,
     )
 
 

@@ -108,6 +108,7 @@ def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]
 def _keep_carried(row: InboundCall | InboundLeg, told: Mapping[str, Any]) -> None:
     call_id = told.get("sip_call_id")
     row.sip_call_id = None if call_id is None else call_id[:LONGEST_CALL_ID]
+    row.lost_percent, row.jitter_ms = told.get("lost_percent"), told.get("jitter_ms")
     if row.ended_at is not None:
         row.talk_seconds = talk_seconds(row.answered_at, row.ended_at)
 

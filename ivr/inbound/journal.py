@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from callbacks.cdr import VoiceQuality
 from callbacks.vocabulary import LegKind
 from ivr.events import Ended
 from ivr.inbound.facts import InboundFacts
@@ -32,6 +33,8 @@ class _LegRecord:
     disposition: str | None = None
     sip_status: int | None = None
     q850: int | None = None
+    lost_percent: float | None = None
+    jitter_ms: float | None = None
 
 
 @dataclass
@@ -62,6 +65,7 @@ class CallRecord:
     ended_by: str | None = None
     sip_status: int | None = None
     q850: int | None = None
+    heard: VoiceQuality | None = None
     seq: int = 0
 
     def note(self, what: str, at: datetime) -> None:
@@ -70,7 +74,7 @@ class CallRecord:
 
     def ended(self, event: Ended, at: datetime) -> None:
         """The caller's own call is over."""
-        self.sip_status, self.q850 = event.sip_status, event.q850
+        self.sip_status, self.q850, self.heard = event.sip_status, event.q850, event.heard
         self.note("ended_at", at)
 
     def leg_began(
@@ -116,6 +120,8 @@ class CallRecord:
             known.ended_at = at.isoformat()
             known.disposition = None if event.disposition is None else event.disposition.value
             known.sip_status, known.q850 = event.sip_status, event.q850
+            if (heard := event.heard) is not None:
+                known.lost_percent, known.jitter_ms = heard.lost_percent, heard.jitter_ms
 
     def refer_began(self, target: str, at: datetime) -> None:
         """The caller's trunk is asked to bring them to a target."""
@@ -175,6 +181,8 @@ class CallRecord:
             "sip_call_id": self.sip_call_id,
             "sip_status": self.sip_status,
             "q850": self.q850,
+            "lost_percent": self.heard and self.heard.lost_percent,
+            "jitter_ms": self.heard and self.heard.jitter_ms,
             "came_at": self.came_at.isoformat(),
             **{name: self._times.get(name) for name in _TIMES},
             "recording": self._recording(self.token),
