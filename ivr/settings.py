@@ -116,6 +116,14 @@ class VoiceSettings(Section):
         return trunks
 
     @model_validator(mode="after")
+    def _prices_are_of_trunks(self) -> VoiceSettings:
+        known = {"twilio"} if self.line == "twilio" else {trunk.name for trunk in self.trunks}
+        for price in self.toll.prices:
+            if price.trunk is not None and price.trunk not in known:
+                raise ValueError(f"toll.prices: no trunk is named {price.trunk!r}; there is {sorted(known)}")
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> VoiceSettings:
         if self.rtp_port_min % 2:
             raise ValueError(f"rtp_port_min {self.rtp_port_min} must be even")
