@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,14 +119,11 @@ def _rules(ctx: Context, form: CarrierFormat, since: datetime, until: datetime, 
 
 def _ours(ctx: Context, trunk: str, reading: Reading, rules: Rules) -> list[Record]:
     """Ours, a little beyond both ends; with whole numbers in the form that theirs are brought to."""
-
-    def whole(encrypted: str) -> str:
-        return normalise(ctx.privacy.decrypt(encrypted), reading.area_code)
-
     start, end = rules.since - _AROUND, rules.until + _AROUND
-    wanted = Wanted(start, end, trunk, reading.direction, whole, rules.increment)
+    wanted = Wanted(start, end, trunk, reading.direction, ctx.privacy.decrypt, rules.increment)
     with make_read_sessions(ctx.sessions.kw["bind"])() as session:
-        return list(read_cdr(session, wanted))
+        records = list(read_cdr(session, wanted))
+    return [replace(each, number=normalise(each.number, reading.area_code)) for each in records]
 
 
 # -- as text

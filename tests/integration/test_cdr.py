@@ -98,7 +98,7 @@ def day(desk: Desk) -> Desk:
     call(desk, NUMBERS[0], 60.2)
     call(desk, NUMBERS[1], None, D.BUSY)
     attempt = call(desk, NUMBERS[2], 30.0)
-    start = LegStart("x-p1", attempt, PersonLegKind.TRANSFER, "desk-1", "8001", "city", "leg@x", desk.now)
+    start = LegStart("x-p1", attempt, PersonLegKind.TRANSFER, "desk-1", "63118001", "city", "leg@x", desk.now)
     leg_began(desk.ctx, start)
     end = LegEnd(desk.now, desk.now, desk.later(seconds=9), D.ANSWERED, 200, 16)
     leg_ended(desk.ctx, "x-p1", end)
@@ -118,7 +118,7 @@ def test_each_leg_by_a_trunk_has_a_record(day: Desk) -> None:
         (Kind.CALLBACK, Direction.OUT, "city", "****0001", 61),
         (Kind.CALLBACK, Direction.OUT, "city", "****0002", 0),
         (Kind.CALLBACK, Direction.OUT, "city", "****0003", 30),
-        (Kind.TRANSFER, Direction.OUT, "city", "****01", 9),
+        (Kind.TRANSFER, Direction.OUT, "city", "****8001", 9),
         (Kind.DESK, Direction.OUT, "edge", "****12", 0),
         (Kind.DESK, Direction.OUT, "edge", "****11", 60),
         (Kind.CALLER, Direction.IN, "edge", "138****0009", 60),
@@ -129,7 +129,7 @@ def test_each_leg_by_a_trunk_has_a_record(day: Desk) -> None:
     assert first.cost == 1200 and found[1].cost == 0  # two minutes that were begun
     assert [each.id for each in records(day, trunk="edge", direction=Direction.IN)] == ["inbound_call:1"]
     whole = records(day, whole=day.ctx.privacy.decrypt)
-    assert [each.number for each in whole] == [*NUMBERS[:3], "8001", "8012", "8011", "13803790009"]
+    assert [each.number for each in whole] == [*NUMBERS[:3], "63118001", "8012", "8011", "13803790009"]
 
 
 def test_a_call_whose_process_died_has_no_length(desk: Desk) -> None:
@@ -204,7 +204,7 @@ def test_export(run: Run, day: Desk) -> None:
     assert run("export", "--from", "2026-11-24", "--to", "2026-11-25").stdout.count("\n") == 1
     assert audited(day) == []
     whole = csv.DictReader(io.StringIO(run("export", *DAY, "--full-numbers", "--trunk", "city").stdout))
-    assert [row["number"] for row in whole] == [*NUMBERS[:3], "8001"]
+    assert [row["number"] for row in whole] == [*NUMBERS[:3], "63118001"]
     assert audited(day) == ["export_cdr"]
 
 
@@ -235,7 +235,7 @@ HEAD = "主叫,被叫,开始时间,结束时间,通话时长,费用\n"
 CITY_FILE = HEAD + (
     "037963110110,0379-63110001,2026-11-23 14:00:01,2026-11-23 14:01:05,61,0.12\n"
     "037963110110,037963110003,2026/11/23 14:01:16,,0:00:30,0.06元\n"
-    "037963110110,8001,20261123140149,,9,0.00\n"
+    "037963110110,0379-63118001,20261123140149,,9,0.00\n"
 )
 
 
