@@ -264,6 +264,7 @@ def open_office(settings: Settings) -> Office:
         reminders=settings.reminders,
         policy_version=version,
         urgent=_tells_of_danger,
+        toll=settings.voice.toll,
     )
     return Office(settings, engine, privacy, context)
 
@@ -1040,7 +1041,7 @@ def _add_user(
 def add_commands() -> None:
     """The commands that have modules of their own."""
     from callbacks.api.commands import command as token_command
-    from callbacks.commands import audit, ledger, policy, simulate, source_count
+    from callbacks.commands import audit, cdr, ledger, policy, simulate, source_count
     from ivr import announcement_commands, flow_commands
     from ivr.call_command import call
     from prompts.commands import command as prompts_command
@@ -1050,6 +1051,7 @@ def add_commands() -> None:
 
     main.add_command(token_command())
     main.add_command(audit.command(published_heads))
+    main.add_command(cdr.command())
     main.add_command(ledger.command())
     main.add_command(source_count.command())
     main.add_command(policy.command())

@@ -33,6 +33,7 @@ class AlarmKind(StrEnum):
     AUDIT_BROKEN = "audit_broken"
     RECORDING_FAILED = "recording_failed"
     TRUNK_ASIDE = "trunk_aside"
+    TOLL = "toll"
 
 
 def raise_alarm(session: Session, kind: AlarmKind, subject: str, now: datetime, **detail: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -18,7 +19,9 @@ from callbacks.models import ASKING, Callback, CallbackMove, Case, TextMessage, 
 from callbacks.policy import Call
 from callbacks.service.claims import asked_with
 from callbacks.service.core import Context, facts_of, is_suppressed, pause_rules, view_of
+from callbacks.service.toll import toll_of
 from callbacks.states import OPEN, State, Trigger
+from callbacks.toll import Toll
 from callbacks.vocabulary import Channel
 
 
@@ -55,6 +58,13 @@ class CaseExplained:
     callbacks: tuple[CallbackExplained, ...]
 
 
+class General(NamedTuple):
+    """What holds for all calls now."""
+
+    pauses: Sequence[PauseRule]
+    toll: Toll
+
+
 def explain_case(ctx: Context, session: Session, number: str, now: datetime) -> CaseExplained | None:
     """Every callback of the case with this number; None where there's no such case."""
     case = session.scalar(select(Case).where(Case.number == number))
@@ -62,39 +72,39 @@ def explain_case(ctx: Context, session: Session, number: str, now: datetime) -> 
         return None
     query = select(Callback).where(Callback.case_id == case.id)
     rows = session.scalars(query.order_by(Callback.closing_no, Callback.round)).all()
-    pauses = pause_rules(session, now)
+    general = General(pause_rules(session, now), toll_of(ctx, session, now))
     masked = {phone.number_index: phone.number_masked for phone in case.phones}
-    return CaseExplained(number, masked, tuple(_explained(ctx, session, row, now, pauses) for row in rows))
+    return CaseExplained(number, masked, tuple(_explained(ctx, session, row, now, general) for row in rows))
 
 
 def _explained(
-    ctx: Context, session: Session, callback: Callback, now: datetime, pauses: Sequence[PauseRule]
+    ctx: Context, session: Session, callback: Callback, now: datetime, general: General
 ) -> CallbackExplained:
-    found = _open(ctx, session, callback, now, pauses) if callback.state in OPEN else None
+    found = _open(ctx, session, callback, now, general) if callback.state in OPEN else None
     return CallbackExplained(
         closing_no=callback.closing_no,
         round=callback.round,
         state=callback.state,
         state_since=callback.state_since,
         now=found,
-        together=_together(ctx, session, callback, found, pauses),
+        together=_together(ctx, session, callback, found, general),
         past=_past(session, callback),
     )
 
 
-def _open(
-    ctx: Context, session: Session, callback: Callback, now: datetime, pauses: Sequence[PauseRule]
-) -> Explanation:
+def _open(ctx: Context, session: Session, callback: Callback, now: datetime, general: General) -> Explanation:
     view = view_of(ctx, session, callback)
     facts: dict[tuple[Channel, str], Facts] = {}
     for phone in callback.case.phones:
         index = phone.number_index
-        facts[Channel.VOICE, index] = facts_of(ctx, session, callback, index, now, pauses=pauses)
+        facts[Channel.VOICE, index] = facts_of(
+            ctx, session, callback, index, now, pauses=general.pauses, toll=general.toll
+        )
         facts[Channel.SMS, index] = Facts(
             number_index=index,
             unit_id=callback.unit_id,
             category=callback.case.category,
-            pauses=pauses,
+            pauses=general.pauses,
             suppressed=is_suppressed(session, index, Channel.SMS),
             deadline=callback.deadline,
         )
@@ -116,13 +126,13 @@ def _together(
     session: Session,
     callback: Callback,
     found: Explanation | None,
-    pauses: Sequence[PauseRule],
+    general: General,
 ) -> tuple[str, ...]:
     """The citizen's other cases that a call would ask for too, at the time when it may begin."""
     if found is None or found.gate is None or not isinstance(found.step, Call):
         return ()
     at = found.gate.earliest or found.gate.at
-    others = asked_with(ctx, session, callback, found.gate.number_index, at, pauses)
+    others = asked_with(ctx, session, callback, found.gate.number_index, at, *general)
     return tuple(other.case.number for other in others)
 
 

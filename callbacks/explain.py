@@ -40,6 +40,7 @@ from callbacks.policy import (
 )
 from callbacks.settings import PolicySettings
 from callbacks.states import State
+from callbacks.toll import Toll
 from callbacks.vocabulary import Channel
 from callbacks.windows import DayKind, Slot, half_day, kind_of_day, local_day, next_open, slots_of
 
@@ -76,7 +77,7 @@ class WindowNote:
 
 @dataclass(frozen=True, slots=True)
 class GateNote:
-    """What the gate says of a beginning at `at`, check by check.
+    """What the gate says of a beginning at `at`, check by check; `toll` is what its limits count.
 
     `earliest`: when it may begin by what is known now; None: never by this way, or not before somebody lifts
     a pause.
@@ -89,6 +90,7 @@ class GateNote:
     window: WindowNote
     pauses: tuple[PauseRule, ...]
     usage: Usage | None
+    toll: Toll | None
     earliest: datetime | None
 
     @property
@@ -190,6 +192,7 @@ def explain_gate(channel: Channel, facts: Facts, at: datetime, policy: PolicySet
         window=_window(channel, at, policy),
         pauses=tuple(pauses_over(facts, at)),
         usage=usage(facts, at, policy) if channel is Channel.VOICE else None,
+        toll=facts.toll,
         earliest=earliest(channel, facts, at, policy),
     )
 

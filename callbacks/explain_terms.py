@@ -92,6 +92,19 @@ _CHINESE: dict[str, str] = {
     "opt_out": "短信退订",
     "opted_out": "已退订短信",
     "texts_off": "短信已关闭",
+    "suppressed": "短信退订",
+    "budget": "次数用完",
+    "pause": "暂停",
+    "window": "不在呼叫时段",
+    "apart": "距上次呼叫太近",
+    "per_30_days": "30天次数已满",
+    "per_day": "当天次数已满",
+    "per_half_day": "半天次数已满",
+    "toll_night": "夜间不外呼",
+    "toll_number": "话务限额：每号每日",
+    "toll_hour": "话务限额：每小时次数",
+    "toll_seconds": "话务限额：每日时长",
+    "toll_spend": "话务限额：每日费用",
 }
 
 

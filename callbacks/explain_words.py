@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from callbacks.cdr import MONEY
 from callbacks.explain import Explanation, GateNote, NumberNote, why_by_call
 from callbacks.explain_terms import Words
 from callbacks.gates import Check, Gate, Go, Hold, Never
 from callbacks.numbers import mask_text
 from callbacks.policy import AwaitWeb, Call, Exclude, GiveUp, HandOver, Question, Step, Text, Wait
+from callbacks.toll import Limit, Toll
 from callbacks.vocabulary import Channel
 
 
@@ -213,6 +215,11 @@ _CHECK_NAMES: dict[str, tuple[str, str]] = {
     Check.PER_30_DAYS: ("30天上限", "per 30 days"),
     Check.PER_DAY: ("每日上限", "per day"),
     Check.PER_HALF_DAY: ("半日上限", "per half-day"),
+    Check.TOLL_NIGHT: ("夜间不外呼", "night"),
+    Check.TOLL_NUMBER: ("话务限额：每号每日", "toll limit per number and day"),
+    Check.TOLL_HOUR: ("话务限额：每小时次数", "toll limit per hour"),
+    Check.TOLL_SECONDS: ("话务限额：每日时长", "toll limit of seconds per day"),
+    Check.TOLL_SPEND: ("话务限额：每日费用", "toll limit of spend per day"),
 }
 
 
@@ -249,6 +256,8 @@ def _figures(found: Explanation, note: GateNote, check: Check, say: Words) -> st
     if check is Check.UNKNOWN:
         rest = say.length(found.policy.unknown_rest)
         return say.of(f"之后休息{rest}", f"{rest} of rest after it")
+    if note.toll is not None and check.value in set(Limit):
+        return _toll_words(note.toll, Limit(check.value), used.in_day if used else 0, say)
     if used is None or used.last is None:
         return ""
     if check is Check.APART:
@@ -261,6 +270,26 @@ def _figures(found: Explanation, note: GateNote, check: Check, say: Words) -> st
     }
     made, most = counts.get(check, (0, 0))
     return say.of(f"已{made}次，上限{most}次", f"{made} of {most}") if most else ""
+
+
+def _toll_words(toll: Toll, limit: Limit, called: int, say: Words) -> str:
+    """How much of it is used, as it was read."""
+    settings, spent = toll.settings, toll.spent
+    match limit:
+        case Limit.NIGHT:
+            assert settings.night != "off"
+            night = f"{settings.night.start:%H:%M}–{settings.night.end:%H:%M}"
+            return say.of(f"{night}不拨打", f"no calls {night}")
+        case Limit.PER_NUMBER:
+            made, most, zh, en = called, settings.calls_per_number_per_day, "次", "calls"
+        case Limit.PER_HOUR:
+            made, most, zh, en = spent.calls_in_hour, settings.calls_per_hour, "次", "calls"
+        case Limit.SECONDS:
+            made, most, zh, en = spent.seconds_in_day, settings.seconds_per_day, "秒", "seconds"
+        case Limit.SPEND:
+            cost, limit_of = f"{spent.cost_in_day / MONEY:.2f}", f"{settings.spend_per_day:.2f}"
+            return say.of(f"已用{cost}，上限{limit_of}", f"{cost} of {limit_of}")
+    return say.of(f"已{made}{zh}，上限{most}{zh}", f"{made} of {most} {en}")
 
 
 def _pause_words(note: GateNote, say: Words) -> str:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from callbacks.policy import PastCall
 from callbacks.settings import PolicySettings, WindowSettings
+from callbacks.toll import Limit, Toll, limits
 from callbacks.vocabulary import Channel, Disposition
 from callbacks.windows import half_day, local_day, next_open
 
@@ -49,6 +50,7 @@ class Facts:
     suppressed: bool = False  # the number takes no texts
     deadline: datetime | None = None
     attempts_left: int = 1
+    toll: Toll | None = None  # of calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class Check(StrEnum):
     PER_30_DAYS = "per_30_days"
     PER_DAY = "per_day"
     PER_HALF_DAY = "per_half_day"
+    TOLL_NIGHT = Limit.NIGHT.value
+    TOLL_NUMBER = Limit.PER_NUMBER.value
+    TOLL_HOUR = Limit.PER_HOUR.value
+    TOLL_SECONDS = Limit.SECONDS.value
+    TOLL_SPEND = Limit.SPEND.value
 
 
 CAPS = (Check.APART, Check.PER_30_DAYS, Check.PER_DAY, Check.PER_HALF_DAY)
@@ -128,6 +135,15 @@ def checks(
         yield Check.WINDOW, Hold(opens, Check.WINDOW.value) if opens > now else None
     if channel is Channel.VOICE:
         yield from _caps(facts.history, now, policy)
+        if facts.toll is not None:
+            yield from _toll(facts.toll, facts.history, now, policy)
+
+
+def _toll(toll: Toll, history: Sequence[PastCall], now: datetime, policy: PolicySettings) -> Verdicts:
+    """Last: where one of these holds a call back, nothing else did."""
+    called = calls_in(calls_of_30_days(history, now), now, policy.windows, local_day)
+    for limit, until in limits(toll, called, now):
+        yield Check(limit.value), None if until is None else Hold(until, limit.value)
 
 
 def pauses_over(facts: Facts, now: datetime) -> list[PauseRule]:

@@ -10,7 +10,7 @@ import csv
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -69,19 +69,24 @@ class RawRow:
     fault: str | None = None
 
 
-def read_rows(path: Path) -> Iterator[RawRow]:
-    """The rows of `path`, streamed; UnreadableFile where its kind or its encoding isn't known."""
+def read_rows(
+    path: Path, headings: Mapping[str, str] = HEADINGS, what: str = "a case file"
+) -> Iterator[RawRow]:
+    """The rows of `path`, streamed; UnreadableFile where its kind or its encoding isn't known.
+
+    `headings` are what stands over columns, and the names that they have here; `what` the file is.
+    """
     match path.suffix.lower():
         case ".csv":
-            return _csv_rows(path)
+            return _csv_rows(path, headings)
         case ".xlsx":
-            return _xlsx_rows(path)
+            return _xlsx_rows(path, headings)
         case ".jsonl" | ".ndjson":
-            return _json_rows(path)
-    raise UnreadableFile(f"{path}: a case file is .csv, .xlsx or .jsonl")
+            return _json_rows(path, headings)
+    raise UnreadableFile(f"{path}: {what} is .csv, .xlsx or .jsonl")
 
 
-def _csv_rows(path: Path) -> Iterator[RawRow]:
+def _csv_rows(path: Path, headings: Mapping[str, str]) -> Iterator[RawRow]:
     encoding = encoding_of(path)
     if encoding is None:
         raise UnreadableFile(f"{path}: neither UTF-8 nor GB18030")
@@ -89,7 +94,7 @@ def _csv_rows(path: Path) -> Iterator[RawRow]:
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         lines = Lines(file)
         reader = csv.reader(lines, strict=True)
-        names = _csv_heading(path, reader)
+        names = _csv_heading(path, reader, headings)
         while True:
             line = lines.begin()
             try:
@@ -105,14 +110,14 @@ def _csv_rows(path: Path) -> Iterator[RawRow]:
                 yield _row(line, names, cells)
 
 
-def _csv_heading(path: Path, reader: Iterator[list[str]]) -> list[str]:
+def _csv_heading(path: Path, reader: Iterator[list[str]], headings: Mapping[str, str]) -> list[str]:
     try:
-        return _names(path, next(reader, []))
+        return _names(path, next(reader, []), headings)
     except csv.Error as error:
         raise UnreadableFile(f"{path}: the first line isn't CSV: {error}") from None
 
 
-def _xlsx_rows(path: Path) -> Iterator[RawRow]:
+def _xlsx_rows(path: Path, headings: Mapping[str, str]) -> Iterator[RawRow]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions, which are none of ours
@@ -121,7 +126,7 @@ def _xlsx_rows(path: Path) -> Iterator[RawRow]:
         raise UnreadableFile(f"{path}: not an xlsx workbook ({type(error).__name__})") from error
     try:
         rows = _sheet(path, book.worksheets[0].iter_rows(values_only=True))
-        names = _names(path, [_cell(heading) for heading in next(rows, ())])
+        names = _names(path, [_cell(heading) for heading in next(rows, ())], headings)
         for line, cells in enumerate(rows, start=2):
             texts = [_cell(cell) for cell in cells]
             if any(texts):
@@ -138,14 +143,14 @@ def _sheet(path: Path, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, .
         raise UnreadableFile(f"{path}: its first sheet is broken ({type(error).__name__})") from error
 
 
-def _json_rows(path: Path) -> Iterator[RawRow]:
+def _json_rows(path: Path, headings: Mapping[str, str]) -> Iterator[RawRow]:
     with path.open("rb") as file:
         for line, raw in enumerate(file, start=1):
             if raw.strip():
-                yield _json_row(line, raw)
+                yield _json_row(line, raw, headings)
 
 
-def _json_row(line: int, raw: bytes) -> RawRow:
+def _json_row(line: int, raw: bytes, headings: Mapping[str, str]) -> RawRow:
     try:
         data = json.loads(raw.decode("utf-8-sig"))
     except ValueError as error:
@@ -154,7 +159,7 @@ def _json_row(line: int, raw: bytes) -> RawRow:
         return RawRow(line, fault="not JSON: nested too deeply")
     if not isinstance(data, dict):
         return RawRow(line, fault="a line must be one JSON object")
-    names = [_name(str(key)) for key in data]
+    names = [_name(str(key), headings) for key in data]
     if twice := _twice(names):
         return RawRow(line, fault=f"{twice} is given twice")
     for name, value in zip(names, data.values(), strict=True):
@@ -164,13 +169,13 @@ def _json_row(line: int, raw: bytes) -> RawRow:
     return _row(line, names, [_cell(value) for value in data.values()])
 
 
-def _names(path: Path, headings: Sequence[str]) -> list[str]:
+def _names(path: Path, cells: Sequence[str], headings: Mapping[str, str]) -> list[str]:
     """The columns' names; UnreadableFile where there are none, or one stands twice."""
-    names = [_name(heading) for heading in headings]
+    names = [_name(cell, headings) for cell in cells]
     if not any(names):
         raise UnreadableFile(f"{path}: empty; the first line names the columns")
     if twice := _twice(names):
-        which = ", ".join(h.strip() for h in headings if _name(h) == twice)
+        which = ", ".join(cell.strip() for cell in cells if _name(cell, headings) == twice)
         raise UnreadableFile(f"{path}: {twice} has two columns: {which}; leave one")
     return names
 
@@ -179,9 +184,9 @@ def _twice(names: Sequence[str]) -> str | None:
     return next((name for name, times in Counter(names).items() if name and times > 1), None)
 
 
-def _name(heading: str) -> str:
-    heading = heading.strip().strip("\ufeff")
-    return HEADINGS.get(heading, heading.lower())
+def _name(cell: str, headings: Mapping[str, str]) -> str:
+    heading = cell.strip().strip("\ufeff")
+    return headings.get(heading, heading.lower())
 
 
 def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> RawRow:

@@ -10,14 +10,21 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def encoding_of(path: Path) -> str | None:
-    """The encoding in which at least half of the lines that aren't ASCII are right; None where neither is.
+    """The encoding of the heading, where that isn't ASCII and is right in one; else the one in which at least
+    half of the lines that aren't ASCII are right; None where neither is.
 
     UTF-8, with or without BOM, is asked first, then GB18030, which old office software writes. Chinese in the
-    one is hardly ever right in the other, so one broken line doesn't turn all the rest to other words.
+    one is hardly ever right in the other, so one broken line doesn't turn all the rest to other words. A
+    single character may be: 元 of GB18030 is a letter of UTF-8, and stands in each line of a bill.
     """
     broken: Counter[str] = Counter()
     telling = 0
     with path.open("rb") as file:
+        heading = file.readline()
+        for encoding in _ENCODINGS:
+            if not heading.isascii() and _is_right(heading, encoding):
+                return encoding
+        file.seek(0)
         for line in file:
             if line.isascii():
                 continue

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.alarms import AlarmKind
+from callbacks.cdr_store import read_traffic
 from callbacks.database import dbnow
 from callbacks.inbound_figures import Outcome, read_figures
 from callbacks.ledger import COLUMNS, Ledger, read_ledger
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 _UNDER_WAY = (TextState.QUEUED, TextState.SUBMITTING, TextState.SUBMITTED, TextState.UNKNOWN)
 _RECENT = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 
 
 class OfficeCollector(Collector):
@@ -101,6 +103,7 @@ def office_registry(collector: OfficeCollector) -> CollectorRegistry:
 def _of_tables(session: Session, now: datetime) -> Iterator[Metric]:
     yield from _callbacks(session, now)
     yield from _ways(session)
+    yield from _trunks(session, now)
     yield from _machines(session)
     yield from _inbound(session, now)
     yield from _watch(session, now)
@@ -159,6 +162,21 @@ def _ways(session: Session) -> Iterator[Metric]:
     texts = {state.value: 0.0 for state in _UNDER_WAY}
     texts |= {s.value: float(n) for s, n in session.execute(states.group_by(TextMessage.state))}
     yield _family("huifang_texts", "Texts that have no receipt yet, by state", "state", texts)
+
+
+def _trunks(session: Session, now: datetime) -> Iterator[Metric]:
+    """Of the last hour: ASR is answered/seizures, ACD is talk_seconds/talks."""
+    traffic = read_traffic(session, now - _HOUR, now)
+    for name, told, count in (
+        ("seizures", "Calls of the last hour that were begun by a trunk, or came by it", "seizures"),
+        ("answered", "Those of them that were answered", "answered"),
+        ("talks", "Answered ones whose talk is over", "talks"),
+        ("talk_seconds", "Seconds of these talks", "seconds"),
+    ):
+        family = GaugeMetricFamily(f"huifang_trunk_{name}", told, labels=["trunk", "direction"])
+        for (trunk, direction), of in traffic.items():
+            family.add_metric([trunk, direction.value], float(getattr(of, count)))
+        yield family
 
 
 def _machines(session: Session) -> Iterator[Metric]:

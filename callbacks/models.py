@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from callbacks.database import UtcDateTime
+from callbacks.models_carried import Carried
 from callbacks.numbers import NumberKind
 from callbacks.states import State, Trigger
 from callbacks.vocabulary import (
@@ -291,11 +292,12 @@ class CallbackMove(Base):
     detail: Mapped[str] = mapped_column(String(80), default="")
 
 
-class Attempt(Base):
+class Attempt(Carried, Base):
     """One call or one evaluation text; a call covers up to three callbacks.
 
     `machine` is advice: true where `machine_sign` was heard at `machine_at` and no key came, false where a
-    key came, null where nothing tells. No rule asks for it.
+    key came, null where nothing tells. No rule asks for it. `price` is what a minute of the call costs, in
+    ten-thousandths, as it was set when the call began.
     """
 
     __tablename__ = "attempt"
@@ -303,6 +305,7 @@ class Attempt(Base):
         _once("uq_attempt_live_number", "number_index", where=str(LIVE_ATTEMPT)),
         Index("ix_attempt_lease", "state", "lease_expires_at"),
         Index("ix_attempt_number", "number_index", "invited_at"),
+        Index("ix_attempt_invited", "invited_at"),
         Index(
             "ix_attempt_machine_at",
             "machine_at",
@@ -335,6 +338,7 @@ class Attempt(Base):
     machine_sign: Mapped[MachineSign | None]
     machine_at: Mapped[datetime | None]
     provider_call_id: Mapped[str | None] = mapped_column(String(120), unique=True)
+    price: Mapped[int | None]
     flow: Mapped[str | None] = mapped_column(String(40))
     flow_version: Mapped[str | None] = mapped_column(String(24))
     prompt_version: Mapped[str | None] = mapped_column(String(24))

@@ -9,6 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callbacks.models import Base, stored
+from callbacks.models_carried import Carried
 from callbacks.vocabulary import Disposition, LegKind
 
 
@@ -25,7 +26,7 @@ class Recorded:
     recording_failed: Mapped[str | None] = mapped_column(String(200))
 
 
-class InboundCall(Recorded, Base):
+class InboundCall(Recorded, Carried, Base):
     """A caller. Without `talked_at` and `redirected_at` when it's over, they gave up: somebody rings back.
 
     Written from snapshots of the process that carries the call, each newer than the last (`seq`): a snapshot
@@ -53,6 +54,9 @@ class InboundCall(Recorded, Base):
     talked_at: Mapped[datetime | None]  # heard a person
     target: Mapped[str | None] = mapped_column(String(40))  # who that was
     redirected_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]  # our 200 came up: from then on it's paid for
+    sip_status: Mapped[int | None]
+    q850: Mapped[int | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str | None] = mapped_column(String(16))  # caller, person, us, network
     rung_back_at: Mapped[datetime | None]
@@ -70,16 +74,20 @@ class InboundPressure(Base):
     until: Mapped[datetime]
 
 
-class InboundLeg(Recorded, Base):
-    """A telephone that was rung for a caller."""
+class InboundLeg(Recorded, Carried, Base):
+    """A telephone that was rung for a caller. A `REFER` is no leg of ours: the trunk was asked for it."""
 
     __tablename__ = "inbound_leg"
+    __table_args__ = (Index("ix_inbound_leg_began", "began_at", "id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     call_id: Mapped[int] = mapped_column(ForeignKey("inbound_call.id"), index=True)
     token: Mapped[str] = mapped_column(String(80), unique=True)
     target: Mapped[str] = mapped_column(String(40))
     kind: Mapped[LegKind] = mapped_column(stored(LegKind), default=LegKind.RUNG, server_default="rung")
+    trunk: Mapped[str | None] = mapped_column(String(40))
+    dialled: Mapped[str | None] = mapped_column(String(40))  # the target's number, as its trunk was told
     began_at: Mapped[datetime]
+    rang_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     disposition: Mapped[Disposition | None] = mapped_column(stored(Disposition))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, MetaData, text
 import callbacks.models_inbound
 import callbacks.models_office
 import callbacks.models_systems
+import callbacks.models_trunks
 import callbacks.models_voice  # noqa: F401 (their tables, too)
 from callbacks.models import Base
 

@@ -19,6 +19,8 @@ _POLL = 0.1
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _STEADY = 30.0  # a child that lived this long starts again at once
+# numpy's linear algebra wakes a thread for each core even for a product of a millisecond, which waits for them.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Supervisor:
         self._on_death(child.role, pid)
 
     def _start(self, child: _Child, now: float) -> None:
-        environment = {**self._environment, PARENT_FD: str(self._read_end)}
+        environment = {**_ONE_THREAD, **self._environment, PARENT_FD: str(self._read_end)}
         # A session of its own: Ctrl-C reaches us alone, and we tell the children in order.
         child.process = subprocess.Popen(
             child.command, env=environment, pass_fds=[self._read_end], start_new_session=True

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from callbacks.models_trunks import PersonLegKind
 from callbacks.service import agent_calls, calls
 from callbacks.service.agent_calls import ClaimedAgentCall, NoCall, Taken
 from callbacks.service.calls import CallOutcome
@@ -23,6 +24,7 @@ from callbacks.writer import Writer
 from ivr.dialled import dialled
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.events import Answered, Codec, EarlyMedia, Ended, LineEvent, PlaybackFinished, Ringing
+from ivr.leg_book import LegBook
 from ivr.line import Dial, Line, LineError, with_first
 from ivr.media import tones
 from ivr.settings import VoiceSettings
@@ -52,6 +54,7 @@ class _Call:
     citizen_up: bool = False
     codec: Codec | None = None  # of the agent's leg, once it's answered
     asking: bool = False  # whether the citizen may be dialled
+    sip_call_id: str | None = None  # of the citizen's leg
     joined: bool = False
     talking: bool = False
     outcome: CallOutcome | None = None  # of the citizen's leg
@@ -75,9 +78,10 @@ class AgentCalls:
         targets: Targets,
         writer: Writer,
         owner: str,
+        legs: LegBook,
     ) -> None:
         self._ctx, self._line, self._voice, self._plan = ctx, line, voice, plan
-        self._targets, self._writer, self._owner = targets, writer, owner
+        self._targets, self._writer, self._owner, self._book = targets, writer, owner, legs
         self._calls: list[_Call] = []
         self._legs: dict[str, _Call] = {}
         self._claiming = self._renewing = False
@@ -121,7 +125,8 @@ class AgentCalls:
         try:
             self._digits(call)  # what can't be dialled needn't have an agent's telephone rung
             number = self._plan.target(claimed.target)
-            self._dial(call.agent, number, self._targets[claimed.target].trunk or trunk)
+            agents = self._targets[claimed.target].trunk or trunk
+            self._dial(call.agent, number, agents)
         except (NotDialled, LineError) as error:
             log.warning("agent_not_rung", attempt=claimed.attempt_id, target=claimed.target, why=str(error))
             refused = isinstance(error, NotDialled)
@@ -129,6 +134,8 @@ class AgentCalls:
             self._settle(call)
         else:
             call.agent_up, self._legs[call.agent] = True, call
+            kind = PersonLegKind.AGENT
+            self._book.dialled(call.agent, claimed.attempt_id, kind, claimed.target, number, agents)
             log.info("agent_rung", attempt=claimed.attempt_id, target=claimed.target)
 
     def _dial(self, leg: str, number: str, trunk: str, codecs: tuple[Codec, ...] | None = None) -> None:
@@ -190,12 +197,15 @@ class AgentCalls:
             codecs = with_first(call.codec, self._voice.codecs)
             self._dial(call.citizen, self._digits(call), call.trunk, codecs)
             call.citizen_up, self._legs[call.citizen] = True, call
+            call.sip_call_id = self._line.sip_call_id(call.citizen)
         self._settle(call)
 
     def _of_citizen(self, call: _Call, event: LineEvent) -> None:
         match event:
             case Ringing():
-                self._write(call, calls.ringing)
+                call.sip_call_id = self._line.sip_call_id(call.citizen)
+                call_id = call.sip_call_id
+                self._write(call, lambda ctx, a, t, now: calls.ringing(ctx, a, t, now, call_id))
             case EarlyMedia():
                 self._join(call)  # the network's own tone or announcement says more than ours
             case Answered():
@@ -205,7 +215,8 @@ class AgentCalls:
             case Ended():
                 call.citizen_up = False
                 del self._legs[call.citizen]
-                call.outcome, call.ended_at = _outcome(event), call.ended_at or datetime.now(UTC)
+                call.outcome = _outcome(event, call.sip_call_id)
+                call.ended_at = call.ended_at or datetime.now(UTC)
                 if call.talking:
                     self._line.hangup(call.agent)
                 else:
@@ -293,7 +304,12 @@ class AgentCalls:
                 self._hang_up(call, None if call.talking else NoCall.CANCELLED)
 
 
-def _outcome(event: Ended) -> CallOutcome:
+def _outcome(event: Ended, sip_call_id: str | None) -> CallOutcome:
     return CallOutcome(
-        event.disposition or Disposition.UNKNOWN, event.sip_status, event.q850, event.cause_text
+        event.disposition or Disposition.UNKNOWN,
+        event.sip_status,
+        event.q850,
+        event.cause_text,
+        sip_call_id=sip_call_id,
+        quality=event.heard,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from callbacks.cdr import VoiceQuality
 from callbacks.vocabulary import Disposition, MachineSign
 from ivr.media.quality import MediaQuality
 
@@ -171,6 +172,12 @@ class Ended:
     cause_text: str
     by: EndedBy
     quality: MediaQuality | None = None
+
+    @property
+    def heard(self) -> VoiceQuality | None:
+        """What is kept of it."""
+        quality = self.quality
+        return None if quality is None else VoiceQuality(quality.lost_percent, quality.jitter_ms)
 
 
 LineEvent = (

@@ -79,6 +79,10 @@ class KeypadLine:
     def stop(self, call: str) -> None:
         self._plan.clear()
 
+    def sip_call_id(self, call: str) -> str | None:
+        """Nothing of it is SIP."""
+        return None
+
     def ring(self, call: str) -> None:
         """Nobody calls a terminal: like the next three."""
 

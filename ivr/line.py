@@ -80,6 +80,9 @@ class Line(Protocol):
     def dial(self, order: Dial) -> None:
         """Begin a call. LineError if the trunk has no such name or the call's id is in use."""
 
+    def sip_call_id(self, call: str) -> str | None:
+        """The Call-ID of a call's INVITE, by which its trunk knows it; None once it's over."""
+
     def ring(self, call: str) -> None:
         """Tell a caller (`Incoming`) that it rings. Like the next three: nothing once answered or over."""
 

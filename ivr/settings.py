@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from callbacks.settings import Section
+from callbacks.toll_settings import TollSettings
 from ivr.events import Codec
 from ivr.hosts import Address
 from ivr.sip_tls import TlsSettings
@@ -90,6 +91,7 @@ class VoiceSettings(Section):
     media_lost_after: float = Field(
         20.0, ge=0.2, le=120, description="seconds without a packet of an answered call"
     )
+    toll: TollSettings = Field(TollSettings(), description="[voice.toll]: how much may be called")
     trunks: tuple[TrunkSettings, ...] = Field((), description="[[voice.trunks]], the first is preferred")
     flows: Path | None = Field(None, description="folder of own flows; none is `flows` beside the key file")
 
@@ -112,6 +114,14 @@ class VoiceSettings(Section):
                 if trunk.transport == "tls" and known[name].transport != "tls":  # RFC 3261 §26.2.2
                     raise ValueError(f"trunk {trunk.name} is over TLS: redirects names {name}, which isn't")
         return trunks
+
+    @model_validator(mode="after")
+    def _prices_are_of_trunks(self) -> VoiceSettings:
+        known = {"twilio"} if self.line == "twilio" else {trunk.name for trunk in self.trunks}
+        for price in self.toll.prices:
+            if price.trunk is not None and price.trunk not in known:
+                raise ValueError(f"toll.prices: no trunk is named {price.trunk!r}; there is {sorted(known)}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> VoiceSettings:

@@ -103,6 +103,9 @@ class SimulatedLine:
             case _:
                 self._later(_NETWORK, call, lambda: self._ring(call))
 
+    def sip_call_id(self, call: str) -> str | None:
+        return f"{call}@city" if call in self._calls else None
+
     # -- who calls us
 
     def comes(

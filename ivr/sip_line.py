@@ -193,7 +193,6 @@ class SipLine:
         self._told.append(Ended(call, now, Disposition.NETWORK_FAIL, None, None, why, by="us"))
 
     def sip_call_id(self, call: str) -> str | None:
-        """The Call-ID of a call that is up, None when there is none."""
         known = self._calls.get(call)
         return known.sip_call_id if known else None
 
@@ -382,7 +381,8 @@ class SipLine:
             self._endpoint.agent.reject(event.call, 403, now)
             return
         order = Dial(event.call, event.caller, trunk.name)
-        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True)
+        call_id = next((value for name, value in event.headers if name == "Call-ID"), "")
+        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True, sip_call_id=call_id)
         codec = event.offer.codec if event.offer else None
         self._told.append(
             Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers, event.place)

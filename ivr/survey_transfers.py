@@ -13,7 +13,7 @@ from callbacks.service.transfer_lines import keep_lines, take_lines
 from callbacks.writer import Writer
 from ivr.events import Codec, LineEvent
 from ivr.line import Line
-from ivr.put_through import People, Switch, Told
+from ivr.put_through import Dialled, People, Switch, Told
 
 __all__ = ["SurveyTransfers"]
 
@@ -24,13 +24,23 @@ Tell = Callable[[str, Told], object]
 
 
 class SurveyTransfers:
-    """`tell` hands what comes of a transfer to the call's dialogue. All in the thread that turns the line."""
+    """`tell` hands what comes of a transfer to the call's dialogue; `dialled` hears of each telephone rung.
+
+    All in the thread that turns the line.
+    """
 
     def __init__(
-        self, ctx: Context, line: Line, people: People, writer: Writer, owner: str, tell: Tell
+        self,
+        ctx: Context,
+        line: Line,
+        people: People,
+        writer: Writer,
+        owner: str,
+        tell: Tell,
+        dialled: Dialled = lambda _call, _leg, _telephone: None,
     ) -> None:
         self._ctx, self._people, self._writer, self._owner, self._tell = ctx, people, writer, owner, tell
-        self._switch = Switch(line, people.ring_time)
+        self._switch = Switch(line, people.ring_time, dialled)
         self._open: dict[str, frozenset[str]] = {}  # by call: the trunks of which a line is held
         self._asked: set[str] = set()  # for whom a line is being looked for
         self._kept: Counter[str] = Counter()

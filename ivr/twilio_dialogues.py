@@ -97,6 +97,7 @@ class Dialogues:
                 cause_raw=f"Twilio {status}",
                 handed_over=left == "0",
                 wrong_person=left == "9",
+                sip_call_id=known.sid,
             )
             calls.ended(*of, outcome, now)
             provider_calls.end_call(self.ctx, known.key, now)

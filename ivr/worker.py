@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.models_trunks import PersonLegKind
 from callbacks.service import calls, late
 from callbacks.service.answers import Answer
 from callbacks.service.calls import CallOutcome, MachineAdvice
@@ -52,8 +53,9 @@ from ivr.flow_events import (
     Transfer,
     WrongPerson,
 )
+from ivr.leg_book import LegBook
 from ivr.line import Dial, Line, LineError
-from ivr.put_through import NOBODY, People, Told
+from ivr.put_through import NOBODY, People, Telephone, Told
 from ivr.settings import VoiceSettings
 from ivr.survey_transfers import SurveyTransfers
 from ivr.trunk_choice import TrunkChoice
@@ -93,6 +95,7 @@ class _Call:
     conversation: Conversation
     rang: bool = False
     answered: bool = False
+    sip_call_id: str | None = None
     codec: Codec | None = None  # once it's answered
     handed_over: bool = False
     wrong_person: bool = False
@@ -138,9 +141,12 @@ class VoiceWorker:
             lambda: forget_trunks(ctx, owner),
         )
         self._look_for_policy = PolicyWatch(ctx)
-        self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner)
+        self._legs = LegBook(ctx, line, self._writer)
+        self._people = AgentCalls(ctx, line, voice, plan, targets, self._writer, owner, self._legs)
         self._in_hours = in_hours
-        self._transfers = SurveyTransfers(ctx, line, people, self._writer, owner, self._tell)
+        self._transfers = SurveyTransfers(
+            ctx, line, people, self._writer, owner, self._tell, self._person_rung
+        )
         self._claiming = self._renewing = self._looking = False
         self._claim_at = self._people_at = self._renew_at = self._look_at = 0.0
 
@@ -213,6 +219,7 @@ class VoiceWorker:
         return len(self._calls) + self._people.legs + self._transfers.legs
 
     def _take(self, event: LineEvent) -> None:
+        self._legs.take(event)
         self._transfers.take(event)
         call = self._calls.get(event.call)
         if call is None:
@@ -221,7 +228,8 @@ class VoiceWorker:
         match event:
             case Ringing():
                 call.rang = True
-                self._write(call, calls.ringing)
+                call_id = call.sip_call_id = self._line.sip_call_id(event.call)
+                self._write(call, lambda ctx, a, t, now: calls.ringing(ctx, a, t, now, call_id))
             case Answered(codec=codec):
                 call.answered, call.codec = True, codec
                 self._write(call, calls.answered)
@@ -254,6 +262,10 @@ class VoiceWorker:
         """What came of putting the citizen through."""
         if call := self._calls.get(name):
             self._store(name, call.conversation.tell(told, time.monotonic()))
+
+    def _person_rung(self, name: str, leg: str, telephone: Telephone) -> None:
+        attempt, kind = self._calls[name].claimed.attempt_id, PersonLegKind.TRANSFER
+        self._legs.dialled(leg, attempt, kind, telephone.name, telephone.number, telephone.trunk)
 
     def _store(self, name: str, results: list[Result]) -> None:
         call = self._calls[name]
@@ -436,6 +448,7 @@ class VoiceWorker:
             call.claimed = call.claimed.only(asked)
             call.conversation = self._conversation(call.claimed, call.script)
         self._line.dial(order)
+        call.sip_call_id = self._line.sip_call_id(order.call)
 
     def _look_for_callers(self, now: float) -> None:
         """Whether somebody waits for a person on 110: what still rings is given up, what talks goes on."""
@@ -488,6 +501,8 @@ def _outcome(
         wrong_person=call.wrong_person,
         machine=machine,
         elsewhere=elsewhere,
+        sip_call_id=call.sip_call_id,
+        quality=event.heard,
     )
 
 

@@ -27,6 +27,7 @@ from callbacks.service.calls import CallOutcome, finish, on_live
 from callbacks.service.claims import call_key, commit_invite, free_lines, release
 from callbacks.service.core import Context, audit, facts_of, is_line_busy, lock_attempt, pause_rules
 from callbacks.service.inbound_lines import somebody_waits
+from callbacks.service.toll import tell_limit, toll_of
 from callbacks.states import State
 from callbacks.target_settings import Targets, telephones_of
 from callbacks.vocabulary import Channel, Disposition
@@ -47,6 +48,11 @@ class NoCall(StrEnum):
     PER_DAY = "per_day"
     PER_30_DAYS = "per_30_days"
     DEADLINE = "deadline"
+    TOLL_NIGHT = "toll_night"
+    TOLL_NUMBER = "toll_number"
+    TOLL_HOUR = "toll_hour"
+    TOLL_SECONDS = "toll_seconds"
+    TOLL_SPEND = "toll_spend"
     # The number, the telephone, the callback.
     NEVER_DIALLED = "never_dialled"
     BARRED = "barred"
@@ -278,7 +284,7 @@ def begin_citizen(ctx: Context, attempt_id: int, token: int, call_id: str, now: 
             _end(call, why, now)
             release(ctx, session, attempt, callbacks, now, now)
             return False
-        if not commit_invite(session, attempt, token, call_id, now):
+        if not commit_invite(ctx, session, attempt, token, call_id, now):
             return False
         call.state = _S.RINGING_CITIZEN
         return True
@@ -365,9 +371,11 @@ def _gate(
     but: int | None = None,
 ) -> Gate:
     """The one gate of all calls, without the budget of a round: a person may call again."""
-    pauses = pause_rules(session, now)
-    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, but=but, calls=())
-    return may_begin(Channel.VOICE, replace(facts, attempts_left=1), now, ctx.policy)
+    pauses, toll = pause_rules(session, now), toll_of(ctx, session, now)
+    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, toll=toll, but=but, calls=())
+    gate = may_begin(Channel.VOICE, replace(facts, attempts_left=1), now, ctx.policy)
+    tell_limit(session, gate, toll.timezone, now)
+    return gate
 
 
 def _number_fault(ctx: Context, phone: CasePhone, targets: Targets) -> NoCall | None:

@@ -11,11 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.cdr import VoiceQuality, talk_seconds
 from callbacks.models import Attempt, AttemptCallback, AttemptState, Callback, CasePhone
+from callbacks.models_carried import LONGEST_CALL_ID
 from callbacks.policy import COUNTS, PastCall, attempts_left, number_to_try, retry_at
 from callbacks.service.answers import Answer, change, counted_rating, give_resolution, keep_uncounted, rate
 from callbacks.service.claims import end_attempt, hand_over
 from callbacks.service.core import LIVE, Context, audit, calls_of, lock_attempt, luck_of, move, view_of
+from callbacks.service.toll import count_talk
 from callbacks.states import ON_THE_LINE, State, Trigger
 from callbacks.vocabulary import SYSTEM, Channel, Disposition, MachineSign
 
@@ -35,8 +38,8 @@ class MachineAdvice:
 class CallOutcome:
     """How a call ended. `handed_over`: key 0; `wrong_person`: key 9; `not_dialled`: by the dial plan.
 
-    `machine` is None where nothing tells; it's kept, and changes nothing. `elsewhere` are other trunks that
-    may take it at once: this one refused it before anybody's telephone rang.
+    `machine` and `quality` are None where nothing tells; they're kept, and change nothing. `elsewhere` are
+    other trunks that may take it at once: this one refused it before anybody's telephone rang.
     """
 
     disposition: Disposition
@@ -48,6 +51,8 @@ class CallOutcome:
     not_dialled: bool = False
     machine: MachineAdvice | None = None
     elsewhere: frozenset[str] = frozenset()
+    sip_call_id: str | None = None
+    quality: VoiceQuality | None = None
 
 
 def on_live(
@@ -65,12 +70,13 @@ def on_live(
     return ctx.run(fenced)
 
 
-def ringing(ctx: Context, attempt_id: int, token: int, now: datetime) -> bool:
+def ringing(ctx: Context, attempt_id: int, token: int, now: datetime, sip_call_id: str | None = None) -> bool:
     """The first 18x came."""
 
     def work(session: Session, attempt: Attempt, _callbacks: list[Callback]) -> None:
         if attempt.rang_at is None:
             attempt.rang_at = now
+        _keep_call_id(attempt, sip_call_id)
         if attempt.state is AttemptState.SUBMITTING:
             attempt.state = AttemptState.RINGING
 
@@ -157,6 +163,8 @@ def finish(
     attempt.cause_raw = outcome.cause_raw[:200]
     if (advice := outcome.machine) is not None:
         attempt.machine, attempt.machine_sign, attempt.machine_at = advice.is_machine, advice.sign, advice.at
+    _keep_carried(attempt, outcome, now)
+    count_talk(ctx, session, attempt, now)
     end_attempt(session, attempt, now)
     session.flush()
     if disposition is Disposition.UNKNOWN:
@@ -165,6 +173,20 @@ def finish(
     for callback in callbacks:
         if callback.state in ON_THE_LINE:
             _after_call(ctx, session, attempt, callback, outcome, now)
+
+
+def _keep_carried(attempt: Attempt, outcome: CallOutcome, now: datetime) -> None:
+    """For the trunk's record. Of a call whose end nobody saw there is no length."""
+    _keep_call_id(attempt, outcome.sip_call_id)
+    if attempt.disposition is not Disposition.UNKNOWN:
+        attempt.talk_seconds = talk_seconds(attempt.answered_at, now)
+    if (quality := outcome.quality) is not None:
+        attempt.lost_percent, attempt.jitter_ms = quality.lost_percent, quality.jitter_ms
+
+
+def _keep_call_id(attempt: Attempt, sip_call_id: str | None) -> None:
+    if sip_call_id is not None:
+        attempt.sip_call_id = sip_call_id[:LONGEST_CALL_ID]
 
 
 def _after_call(

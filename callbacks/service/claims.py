@@ -37,7 +37,9 @@ from callbacks.service.core import (
     view_of,
 )
 from callbacks.service.inbound_lines import for_callbacks, somebody_waits
+from callbacks.service.toll import count_call, is_shut, price_for, tell_limit, toll_of
 from callbacks.states import State, Trigger
+from callbacks.toll import Toll
 from callbacks.vocabulary import Channel
 
 _MOST_LOOKED_AT = 400  # of callbacks that can't be called now, for one claim
@@ -110,7 +112,8 @@ def claim_calls(
     """
 
     def work(session: Session) -> list[ClaimedCall]:
-        if somebody_waits(session):
+        toll = toll_of(ctx, session, now)
+        if somebody_waits(session) or is_shut(session, toll, now):
             return []
         lines: list[Line] = []
         for trunk, room in rooms.items():
@@ -120,7 +123,7 @@ def claim_calls(
         for callback in _due(session, now, len(lines)):
             if pauses is None:
                 pauses = pause_rules(session, now)
-            claim = _Claim(owner, lines[len(claimed)], now, flow, pauses)
+            claim = _Claim(owner, lines[len(claimed)], now, flow, pauses, toll)
             call = _claim(ctx, session, callback, claim)
             if call is not None:
                 claimed.append(call)
@@ -178,13 +181,14 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Who claims, for which line, when, with which flow, and what is paused then."""
+    """Who claims, for which line, when, with which flow, what is paused then, and what was called."""
 
     owner: str
     line: Line
     now: datetime
     flow: tuple[str, str, str]
     pauses: Sequence[PauseRule]
+    toll: Toll
 
 
 def _claim(ctx: Context, session: Session, callback: Callback, claim: _Claim) -> ClaimedCall | None:
@@ -221,13 +225,15 @@ def _claim_number(
     calls: Sequence[PastCall],
     claim: _Claim,
 ) -> ClaimedCall | None:
-    gate = _gate(ctx, session, callback, phone.number_index, claim.now, claim.pauses, calls=calls)
+    pauses, toll = claim.pauses, claim.toll
+    gate = _gate(ctx, session, callback, phone.number_index, claim.now, pauses, toll, calls=calls)
     if not isinstance(gate, Go):
+        tell_limit(session, gate, toll.timezone, claim.now)
         callback.next_at = min(_ask_again(gate, claim.now), callback.deadline)
         return None
     if is_line_busy(session, phone.number_index):
         return None
-    others = asked_with(ctx, session, callback, phone.number_index, claim.now, claim.pauses, _OTHERS_LOCKED)
+    others = asked_with(ctx, session, callback, phone.number_index, claim.now, pauses, toll, _OTHERS_LOCKED)
     callbacks = sorted([callback, *others], key=lambda each: (each.priority, each.closed_at, each.id))
     attempt = _new_attempt(ctx, phone, claim)
     try:
@@ -256,10 +262,13 @@ def _gate(
     number_index: str,
     now: datetime,
     pauses: Sequence[PauseRule],
+    toll: Toll,
     but: int | None = None,
     calls: Sequence[PastCall] | None = None,
 ) -> Gate:
-    facts = facts_of(ctx, session, callback, number_index, now, pauses=pauses, but=but, calls=calls)
+    facts = facts_of(
+        ctx, session, callback, number_index, now, pauses=pauses, toll=toll, but=but, calls=calls
+    )
     return may_begin(Channel.VOICE, facts, now, ctx.policy)
 
 
@@ -284,6 +293,7 @@ def asked_with(
     number_index: str,
     now: datetime,
     pauses: Sequence[PauseRule],
+    toll: Toll,
     query: Select[Callback] = OTHERS,
 ) -> list[Callback]:
     """The citizen's other open callbacks that may be asked now, so that one call asks for up to three."""
@@ -291,7 +301,7 @@ def asked_with(
     for other in session.scalars(query, {"number": number_index, "but": callback.id}):
         if len(others) + 1 >= ctx.policy.cases_per_call:
             break
-        facts = facts_of(ctx, session, other, number_index, now, pauses=pauses)
+        facts = facts_of(ctx, session, other, number_index, now, pauses=pauses, toll=toll)
         if may_join(facts, is_sensitive(ctx, other.case), now, ctx.policy):
             others.append(other)
     return others
@@ -336,19 +346,25 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
         if attempt is None or attempt.token != token or attempt.state is not AttemptState.CLAIMED:
             return frozenset()
         callbacks, pauses = [link.callback for link in attempt.links], pause_rules(session, now)
+        toll = toll_of(ctx, session, now)
         gates = {
-            callback.id: _gate(ctx, session, callback, attempt.number_index, now, pauses, but=attempt.id)
+            callback.id: _gate(
+                ctx, session, callback, attempt.number_index, now, pauses, toll, but=attempt.id
+            )
             for callback in callbacks
             if callback.state is State.DIALING
         }
         asked = frozenset(each for each, gate in gates.items() if isinstance(gate, Go))
         is_invited = not attempt.cancel_requested and bool(asked) and not somebody_waits(session)
-        if is_invited and not commit_invite(session, attempt, token, call_id, now):
+        if is_invited and not commit_invite(ctx, session, attempt, token, call_id, now):
             return frozenset()
         for callback in callbacks:
             if callback.state is State.DIALING and callback.id not in asked:
-                until = _ask_again(gates[callback.id], now)
-                move(ctx, session, callback, Trigger.NOT_INVITED, now, next_at=until)
+                gate = gates[callback.id]
+                tell_limit(session, gate, toll.timezone, now)
+                why = "" if isinstance(gate, Go) else gate.reason
+                until = _ask_again(gate, now)
+                move(ctx, session, callback, Trigger.NOT_INVITED, now, next_at=until, detail=why)
         if not is_invited:
             release(ctx, session, attempt, callbacks, now, now)
             return frozenset()
@@ -360,18 +376,28 @@ def begin_invite(ctx: Context, attempt_id: int, token: int, call_id: str, now: d
     return ctx.run(work)
 
 
-def commit_invite(session: Session, attempt: Attempt, token: int, call_id: str, now: datetime) -> bool:
+def commit_invite(
+    ctx: Context, session: Session, attempt: Attempt, token: int, call_id: str, now: datetime
+) -> bool:
     """Sets `invited_at` while the lease holds; the INVITE leaves when that is committed."""
-    told = {"attempt": attempt.id, "of": token, "at": now, "call": call_id}
+    told = {"attempt": attempt.id, "of": token, "at": now, "call": call_id, "cost": price_for(ctx, attempt)}
     result: CursorResult[Any] = session.execute(_INVITE, told)  # type: ignore[assignment]
-    return result.rowcount == 1
+    if result.rowcount != 1:
+        return False
+    count_call(ctx, session, attempt, now)
+    return True
 
 
 _INVITE = (
     update(Attempt)
     .where(Attempt.id == bindparam("attempt"), Attempt.token == bindparam("of"))
     .where(Attempt.state == AttemptState.CLAIMED, Attempt.lease_expires_at > dbnow())
-    .values(state=AttemptState.SUBMITTING, invited_at=bindparam("at"), provider_call_id=bindparam("call"))
+    .values(
+        state=AttemptState.SUBMITTING,
+        invited_at=bindparam("at"),
+        provider_call_id=bindparam("call"),
+        price=bindparam("cost"),
+    )
     .execution_options(synchronize_session=False)
 )
 

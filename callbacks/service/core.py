@@ -35,6 +35,8 @@ from callbacks.privacy import Privacy
 from callbacks.reminder_settings import ReminderSettings
 from callbacks.settings import OfficeSettings, PolicySettings
 from callbacks.states import TERMINAL, State, Trigger, next_state
+from callbacks.toll import Toll
+from callbacks.toll_settings import NO_LIMITS, TollSettings
 from callbacks.vocabulary import Channel, Disposition
 
 T = TypeVar("T")
@@ -57,6 +59,7 @@ class Context:
     subscribers: Sequence[Subscriber] = ()
     reminders: ReminderSettings = field(default_factory=ReminderSettings)
     urgent: Callable[[str], bool] = lambda _words: False  # whether a citizen's words tell of danger
+    toll: TollSettings = NO_LIMITS
     policy_version: int = 0
 
     def take_policy(self, policy: PolicySettings, version: int) -> None:
@@ -324,6 +327,7 @@ def facts_of(
     now: datetime,
     *,
     pauses: Sequence[PauseRule],
+    toll: Toll | None = None,
     but: int | None = None,
     calls: Sequence[PastCall] | None = None,
 ) -> Facts:
@@ -338,6 +342,7 @@ def facts_of(
         pauses=pauses,
         deadline=callback.deadline,
         attempts_left=attempts_left(calls, ctx.policy),
+        toll=toll,
     )
 
 

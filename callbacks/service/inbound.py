@@ -11,18 +11,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
+from callbacks.cdr import talk_seconds
 from callbacks.inbound_figures import GAVE_UP
+from callbacks.models_carried import LONGEST_CALL_ID
 from callbacks.models_inbound import InboundCall, InboundLeg, Recorded
 from callbacks.numbers import mask
 from callbacks.service.core import Context, audit
 from callbacks.vocabulary import Disposition, LegKind
 
-_TIMES = ("came_at", "queued_at", "talked_at", "redirected_at", "ended_at")
-_PLAIN = ("seq", "target", "ended_by")
+_TIMES = ("came_at", "answered_at", "queued_at", "talked_at", "redirected_at", "ended_at")
+_PLAIN = ("seq", "target", "ended_by", "sip_status", "q850")
 _AT_FIRST = ("owner", "service", "trunk", "called", "asserted", "private", "access_network", "geolocation")
-_OF_LEG = ("target", "sip_status", "q850")
+_OF_LEG = ("target", "trunk", "dialled", "sip_status", "q850")
 _LONGEST_CALL = timedelta(hours=12)
-_TIMES_OF_LEG = ("began_at", "answered_at", "ended_at")
+_TIMES_OF_LEG = ("began_at", "rang_at", "answered_at", "ended_at")
 
 
 def keep_inbound(ctx: Context, record: Mapping[str, Any]) -> bool:
@@ -37,10 +39,11 @@ def keep_inbound(ctx: Context, record: Mapping[str, Any]) -> bool:
         if row is None:
             row = _new(ctx, record)
             session.add(row)
-        for name in _PLAIN:
-            setattr(row, name, record[name])
+        for name in _PLAIN:  # a spool may hold what an earlier version wrote, with less in it
+            setattr(row, name, record.get(name))
         for name in _TIMES:
-            setattr(row, name, _time(record[name]))
+            setattr(row, name, _time(record.get(name)))
+        _keep_carried(row, record)
         session.flush()
         _keep_recording(session, row, record, token)
         _keep_legs(session, row, record["legs"])
@@ -92,13 +95,22 @@ def _keep_legs(session: Session, row: InboundCall, legs: list[Mapping[str, Any]]
             leg = InboundLeg(call_id=row.id, token=told["token"])
             session.add(leg)
         for name in _OF_LEG:
-            setattr(leg, name, told[name])
-        leg.kind = LegKind(told.get("kind", LegKind.RUNG))  # a spool may hold what an earlier version wrote
+            setattr(leg, name, told.get(name))
+        leg.kind = LegKind(told.get("kind", LegKind.RUNG))
         for name in _TIMES_OF_LEG:
-            setattr(leg, name, _time(told[name]))
+            setattr(leg, name, _time(told.get(name)))
+        _keep_carried(leg, told)
         disposition = told["disposition"]
         leg.disposition = None if disposition is None else Disposition(disposition)
         _keep_recording(session, leg, told, row.token)
+
+
+def _keep_carried(row: InboundCall | InboundLeg, told: Mapping[str, Any]) -> None:
+    call_id = told.get("sip_call_id")
+    row.sip_call_id = None if call_id is None else call_id[:LONGEST_CALL_ID]
+    row.lost_percent, row.jitter_ms = told.get("lost_percent"), told.get("jitter_ms")
+    if row.ended_at is not None:
+        row.talk_seconds = talk_seconds(row.answered_at, row.ended_at)
 
 
 def _keep_recording(session: Session, row: Recorded, told: Mapping[str, Any], call: str) -> None:

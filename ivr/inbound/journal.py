@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from callbacks.cdr import VoiceQuality
 from callbacks.vocabulary import LegKind
 from ivr.events import Ended
 from ivr.inbound.facts import InboundFacts
 
 __all__ = ["CallRecord"]
+
+
+_TIMES = ("answered_at", "queued_at", "talked_at", "redirected_at", "ended_at")
 
 
 @dataclass
@@ -20,11 +24,17 @@ class _LegRecord:
     target: str
     began_at: str
     kind: LegKind = LegKind.RUNG
+    trunk: str | None = None
+    dialled: str | None = None
+    sip_call_id: str | None = None
+    rang_at: str | None = None
     answered_at: str | None = None
     ended_at: str | None = None
     disposition: str | None = None
     sip_status: int | None = None
     q850: int | None = None
+    lost_percent: float | None = None
+    jitter_ms: float | None = None
 
 
 @dataclass
@@ -47,19 +57,45 @@ class CallRecord:
     facts: InboundFacts
     came_at: datetime
     owner: str = ""  # the process that carries it
+    sip_call_id: str | None = None
     _times: dict[str, str] = field(default_factory=dict)
     _legs: dict[str, _LegRecord] = field(default_factory=dict)
     _recordings: dict[str, _Recording] = field(default_factory=dict)  # by leg; the caller's by `token`
     target: str | None = None
     ended_by: str | None = None
+    sip_status: int | None = None
+    q850: int | None = None
+    heard: VoiceQuality | None = None
     seq: int = 0
 
     def note(self, what: str, at: datetime) -> None:
-        """The first time that it was queued, talked with, redirected, or ended: `queued_at` …"""
+        """The first time that it was answered, queued, talked with, redirected, or ended: `queued_at` …"""
         self._times.setdefault(what, at.isoformat())
 
-    def leg_began(self, leg: str, target: str, at: datetime, kind: LegKind = LegKind.RUNG) -> None:
-        self._legs[leg] = _LegRecord(leg, target, at.isoformat(), kind)
+    def ended(self, event: Ended, at: datetime) -> None:
+        """The caller's own call is over."""
+        self.sip_status, self.q850, self.heard = event.sip_status, event.q850, event.heard
+        self.note("ended_at", at)
+
+    def leg_began(
+        self,
+        leg: str,
+        target: str,
+        at: datetime,
+        kind: LegKind = LegKind.RUNG,
+        trunk: str | None = None,
+        dialled: str | None = None,
+    ) -> None:
+        """`trunk` and the number `dialled` by it are None where somebody else calls the target."""
+        self._legs[leg] = _LegRecord(leg, target, at.isoformat(), kind, trunk, dialled)
+
+    def leg_left(self, leg: str, sip_call_id: str | None) -> None:
+        """Its INVITE has left."""
+        self._legs[leg].sip_call_id = sip_call_id
+
+    def leg_rang(self, leg: str, at: datetime) -> None:
+        if known := self._legs.get(leg):
+            known.rang_at = at.isoformat()
 
     def leg_answered(self, leg: str, at: datetime) -> None:
         if known := self._legs.get(leg):
@@ -84,6 +120,8 @@ class CallRecord:
             known.ended_at = at.isoformat()
             known.disposition = None if event.disposition is None else event.disposition.value
             known.sip_status, known.q850 = event.sip_status, event.q850
+            if (heard := event.heard) is not None:
+                known.lost_percent, known.jitter_ms = heard.lost_percent, heard.jitter_ms
 
     def refer_began(self, target: str, at: datetime) -> None:
         """The caller's trunk is asked to bring them to a target."""
@@ -140,11 +178,13 @@ class CallRecord:
             "geolocation": list(facts.geolocation),
             "target": self.target,
             "ended_by": self.ended_by,
+            "sip_call_id": self.sip_call_id,
+            "sip_status": self.sip_status,
+            "q850": self.q850,
+            "lost_percent": self.heard and self.heard.lost_percent,
+            "jitter_ms": self.heard and self.heard.jitter_ms,
             "came_at": self.came_at.isoformat(),
-            **{
-                name: self._times.get(name)
-                for name in ("queued_at", "talked_at", "redirected_at", "ended_at")
-            },
+            **{name: self._times.get(name) for name in _TIMES},
             "recording": self._recording(self.token),
             "legs": [{**asdict(leg), "recording": self._recording(leg.token)} for leg in self._legs.values()],
         }

@@ -28,6 +28,7 @@ from ivr.events import (
     KeyPressed,
     LineEvent,
     PlaybackFinished,
+    Ringing,
     TransferAnswered,
     TransferAsked,
 )
@@ -242,9 +243,13 @@ class InboundRole:
             case Incoming():
                 self._came(event)
             case Answered(call) if caller := self._callers.get(call):
-                self._record(event, caller.record, _wall())
+                at = _wall()
+                caller.record.note("answered_at", at)
+                self._record(event, caller.record, at)
                 self._carry_out(self.board.caller_answered(call, now), now)
                 self._keep(caller.record)
+            case Ringing(call) if leg := self._legs.get(call):
+                leg.record.leg_rang(call, _wall())
             case Answered(call) if leg := self._legs.get(call):
                 at = _wall()
                 leg.record.leg_answered(call, at)
@@ -280,7 +285,8 @@ class InboundRole:
         facts = read_facts(
             event.uri, event.caller, event.headers, self._area_code, self._settings.callback_numbers
         )
-        record = CallRecord(event.call, event.trunk, facts, _wall(), self._owner)
+        call_id = self._line.sip_call_id(event.call)
+        record = CallRecord(event.call, event.trunk, facts, _wall(), self._owner, call_id)
         self._callers[event.call] = _Caller(record, event.codec, event.place)
         if self._ring_backs is not None and facts.service is Service.CALLBACK and facts.number:
             self._ring_backs.came(event.call, facts.number, event.codec, event.at)
@@ -294,20 +300,24 @@ class InboundRole:
         """Of somebody whom the flow asks. Who wants a person and has no case is to be rung back."""
         record = self._callers[event.call].record
         if isinstance(event, Answered):
-            record.heard_by(CALLBACK_LINE, _wall())
+            at = _wall()
+            record.note("answered_at", at)
+            record.heard_by(CALLBACK_LINE, at)
         if ring_backs.take(event):
             record.wants_a_person()
         if isinstance(event, Ended):
             del self._callers[event.call]
             record.ended_by = "caller" if event.by == "them" else event.by
-            record.note("ended_at", _wall())
+            record.ended(event, _wall())
         if isinstance(event, Answered | Ended):
             self._keep(record)
 
     def _rung_for_ring_back(self, call: str, leg: str, telephone: Telephone) -> None:
         """A telephone rings for somebody who asked for a person on the callback number."""
         record = self._callers[call].record
-        record.leg_began(leg, telephone.name, _wall(), LegKind.TRANSFER)
+        number, trunk = telephone.number, telephone.trunk
+        record.leg_began(leg, telephone.name, _wall(), LegKind.TRANSFER, trunk, number)
+        record.leg_left(leg, self._line.sip_call_id(leg))
         self._legs[leg] = _Leg(record, telephone.trunk)
         self._look_around()
 
@@ -318,7 +328,7 @@ class InboundRole:
         if caller is not None:  # else we hung up, the person having done so, or sent them elsewhere
             record.ended_by = record.ended_by or ("network" if event.by == "network" else "caller")
         record.ended_by = record.ended_by or "us"
-        record.note("ended_at", _wall())
+        record.ended(event, _wall())
         record.refer_ended(None, _wall())
         self._carry_out(self.board.caller_ended(event.call, event.at), event.at)
         self._keep(record)
@@ -391,7 +401,7 @@ class InboundRole:
     def _dial(self, order: DialLeg, now: float) -> None:
         caller, target = self._callers[order.caller], self._targets[order.target]
         record, codec, trunk = caller.record, caller.codec, target.trunk or self._best_trunk(now)
-        record.leg_began(order.leg, order.target, _wall(), order.kind)
+        record.leg_began(order.leg, order.target, _wall(), order.kind, trunk, target.number)
         self._legs[order.leg] = _Leg(record, trunk)
         codecs = self._settings.codecs
         if codec is not None:  # the caller's first: then nothing has to be changed on its way
@@ -414,6 +424,8 @@ class InboundRole:
             log.error("leg_not_dialled", target=order.target, error=str(error))
             ended = Ended(order.leg, now, None, None, None, str(error), "us")
             self._leg_ended(ended)
+        else:
+            record.leg_left(order.leg, self._line.sip_call_id(order.leg))
 
     def _pop(self, record: CallRecord) -> list[tuple[str, str]]:
         """The caller's page, for the operator's telephone to open (RFC 3261 §20.9)."""

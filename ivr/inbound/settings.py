@@ -106,6 +106,12 @@ class InboundSettings(VoiceSettings):
         return {transfer.code: transfer.target for transfer in self.transfers}
 
     @model_validator(mode="after")
+    def _nobody_is_counted(self) -> InboundSettings:
+        if "toll" in self.model_fields_set:
+            raise ValueError("toll is a matter of [voice]: nobody who calls 110 waits for a limit")
+        return self
+
+    @model_validator(mode="after")
     def _somebody_answers(self) -> InboundSettings:
         if not self.trunks:
             return self

@@ -31,6 +31,12 @@ class MediaQuality:
     far_worst_loss: float | None = None
     round_trip_ms: float | None = None
 
+    @property
+    def lost_percent(self) -> float | None:
+        """Of their packets; None where none was expected."""
+        expected = self.received + self.lost
+        return round(max(0.0, 100 * self.lost / expected), 2) if expected > 0 else None
+
 
 class QualityMeter:
     """Takes both ends' report blocks while the call is up."""

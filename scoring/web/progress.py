@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
+from callbacks.days import day_of
 from scoring.queries import units
 from scoring.queries_progress import read_progress
-from scoring.web.context import chosen, deps, scope
+from scoring.queries_traffic import read_trunk_days
+from scoring.web.context import chosen, deps, may, scope
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("progress", __name__)
@@ -20,4 +22,9 @@ def show() -> str:
         bounds = scope(session)
         found = read_progress(session, bounds, wanted)
         choices = units(session, bounds, wanted.group)
-    return render_template("progress.html", found=found, chosen=wanted, units=choices, at=deps().now())
+        timezone = deps().policy.windows.timezone
+        today = day_of(deps().now(), timezone)
+        trunks = read_trunk_days(session, today, timezone) if may(Permission.SEE_WATCH) else ()
+    return render_template(
+        "progress.html", found=found, chosen=wanted, units=choices, trunks=trunks, at=deps().now()
+    )

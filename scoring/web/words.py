@@ -260,6 +260,11 @@ WHY: dict[str, object] = {
     "sensitive": _l("敏感类别"),
     "opt_out": _l("短信退订"),
     "unallocated": _l("空号或停机"),
+    "toll_night": _l("夜间不外呼"),
+    "toll_number": _l("限额：每号每日次数"),
+    "toll_hour": _l("限额：每小时次数"),
+    "toll_seconds": _l("限额：每日通话时长"),
+    "toll_spend": _l("限额：每日话费"),
 }
 ENTRIES: dict[str, object] = {
     "rated": _l("评价计入"),
@@ -333,6 +338,7 @@ ALARMS: dict[str, object] = {
     "audit_broken": _l("审计链断开"),
     "recording_failed": _l("通话录音失败"),
     "trunk_aside": _l("中继暂停使用"),
+    "toll": _l("达到话务限额"),
 }
 ALARM_HELP: dict[str, object] = {
     "emergency_reply": _l("请立即电话核实，必要时转110。"),
@@ -347,6 +353,7 @@ ALARM_HELP: dict[str, object] = {
     "audit_broken": _l("审计记录被改动。请保全数据库和备份，用 huifang audit verify 核对。"),
     "trunk_aside": _l("电话改走其他中继；没有其他中继时等它恢复。恢复后自动启用。"),
     "recording_failed": _l("110通话照常进行，但没有录全。请检查录音文件夹所在的磁盘。"),
+    "toll": _l("群众电话暂不再拨，110来电不受影响。请查清原因，再看设置 voice.toll。"),
 }
 BREACHES: dict[str, object] = {
     "closed without a callback": _l("已办结但没有回访"),

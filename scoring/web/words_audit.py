@@ -13,6 +13,8 @@ ACTIONS: Mapping[str, object] = {
     "export": _l("导出"),
     "acknowledge_alarm": _l("确认告警"),
     "reveal_number": _l("查看完整号码"),
+    "export_cdr": _l("导出完整号码的话单"),
+    "reconcile_cdr": _l("以完整号码核对话单"),
     "hear_message": _l("收听群众留言"),
     "hear_recording": _l("收听110通话录音"),
     "voice_message": _l("收到群众留言"),

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from callbacks.models import Attempt
 from callbacks.models_office import AgentCall, AgentCallState
+from callbacks.models_trunks import PersonLeg, PersonLegKind
 from callbacks.service.agent_calls import ask_for_call, cancel_call
 from callbacks.service.agents import claim
 from callbacks.service.claims import ensure_lines
@@ -20,6 +21,7 @@ from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
 from ivr.dialplan import DialPlan
 from ivr.events import Answered, LineEvent, PlaybackStarted
+from ivr.leg_book import LegBook
 from ivr.settings import CitySettings, VoiceSettings
 from ivr.simulated_line import SimulatedLine
 from ivr.trunk_settings import TrunkSettings
@@ -41,7 +43,10 @@ class Stage:
         self.line = SimulatedLine(CitySettings(silent_for=40.0))
         self.writer = Writer(lambda: None)
         plan = DialPlan("0379", targets={"desk-1": agent})
-        self.people = AgentCalls(desk.ctx, self.line, VOICE, plan, self.targets, self.writer, OWNER)
+        self.legs = LegBook(desk.ctx, self.line, self.writer)
+        self.people = AgentCalls(
+            desk.ctx, self.line, VOICE, plan, self.targets, self.writer, OWNER, self.legs
+        )
         self.told: list[LineEvent] = []
         self.spent = 0
         ensure_lines(desk.ctx, "city", 4)
@@ -78,6 +83,7 @@ class Stage:
     def turn(self) -> None:
         for event in self.line.run_once(0.05):
             self.told.append(event)
+            self.legs.take(event)
             self.people.take(event)
         self.written()
 
@@ -133,6 +139,13 @@ def test_what_comes_of_a_call(desk, stages, agent, citizen, error, disposition, 
     assert (attempt.invited_at is not None) is counts
     assert stage.heard_by_agent() == heard
     assert stage.spent == 2
+    own = f"{attempt.id}-{attempt.token:x}"
+    assert attempt.sip_call_id == (f"{own}@city" if counts else None)
+    with desk.session() as session:
+        leg = session.scalars(select(PersonLeg)).one()
+    assert (leg.attempt_id, leg.kind, leg.target) == (attempt.id, PersonLegKind.AGENT, "desk-1")
+    assert (leg.dialled, leg.trunk, leg.sip_call_id) == (agent, "city", f"{own}-agent@city")
+    assert leg.ended_at is not None and (leg.answered_at is not None) is counts
 
 
 def until(stage: Stage, state: AgentCallState) -> None:

@@ -174,8 +174,14 @@ def test_a_caller_talks_with_the_first_free_operator_and_all_of_it_is_kept(stage
     assert (call.service, call.called, call.number_masked) == ("emergency", "110", "138****0001")
     assert (call.target, call.ended_by, call.queued_at) == ("seat-1", "person", None)
     assert call.talked_at is not None and call.ended_at is not None
-    assert [(leg.target, leg.disposition) for leg in call.legs] == [("seat-1", Disposition.ANSWERED)]
+    [leg] = call.legs
+    assert (leg.target, leg.disposition) == ("seat-1", Disposition.ANSWERED)
     assert stage.role.board.callers == {}
+    # What its trunks have records of, too: virtual minutes took real milliseconds.
+    assert (call.sip_call_id, call.sip_status, call.talk_seconds) == ("a@city", 200, 1)
+    assert call.answered_at is not None and call.came_at <= call.answered_at <= call.talked_at
+    assert (leg.trunk, leg.dialled, leg.sip_call_id, leg.talk_seconds) == ("city", "8017", "a-1@city", 1)
+    assert leg.began_at <= leg.rang_at <= leg.answered_at <= leg.ended_at
 
 
 def test_who_waits_hears_at_once_that_they_are_through_then_the_line_lives(stages) -> None:
@@ -214,7 +220,7 @@ def test_who_gives_up_is_on_the_list_until_somebody_rings_back(stages) -> None:
     stage.turns(1.0)
     [call] = stage.kept()
     assert (call.talked_at, call.ended_by, call.target) == (None, "caller", None)
-    assert [leg.disposition for leg in call.legs] == [Disposition.BUSY]
+    assert [(leg.disposition, leg.talk_seconds) for leg in call.legs] == [(Disposition.BUSY, 0)]
     assert mark_rung_back(stage.desk.ctx, call.id, "ma", stage.desk.now)
     assert not mark_rung_back(stage.desk.ctx, call.id, "li", stage.desk.now)
     assert stage.kept()[0].rung_back_by == "ma"

@@ -85,6 +85,10 @@ NAMES = {
     "huifang_spool_records",
     "huifang_texts",
     "huifang_trunk_up",
+    "huifang_trunk_answered",
+    "huifang_trunk_seizures",
+    "huifang_trunk_talk_seconds",
+    "huifang_trunk_talks",
     "huifang_webhook_deliveries_pending",
 }
 

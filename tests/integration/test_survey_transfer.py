@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.models import Line
+from callbacks.models import Attempt, Line
+from callbacks.models_trunks import PersonLeg
 from callbacks.privacy import Privacy
 from callbacks.service.claims import ensure_lines
 from callbacks.service.transfer_lines import keep_lines, take_lines
 from callbacks.states import State
+from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
 from ivr.put_through import People, Telephone
 from ivr.simulated_line import SimulatedLine
@@ -77,6 +79,25 @@ def test_a_citizen_is_put_through_and_both_talk(
         trunk.until(lambda: f"BYE {CITIZEN}" in trunk.log)
         trunk.until(lambda: desk.state(callback) is State.AGENT_QUEUE)
         trunk.until(lambda: held(desk) == 0)
+    busy, talked = legs(desk)
+    assert (busy.target, busy.disposition, busy.sip_status) == ("desk-1", Disposition.BUSY, 486)
+    assert (talked.target, talked.dialled, talked.trunk) == ("desk-2", "8002", "city")
+    assert talked.rang_at <= talked.answered_at <= talked.ended_at
+    assert talked.talk_seconds >= 1 and "@" in talked.sip_call_id
+    assert (busy.lost_percent, talked.lost_percent) == (None, 0.0)
+    [attempt] = attempts(desk)
+    assert (attempt.sip_status, attempt.lost_percent) == (200, 0.0)
+    assert attempt.talk_seconds >= talked.talk_seconds and "@" in attempt.sip_call_id
+
+
+def attempts(desk: Desk) -> list[Attempt]:
+    with desk.session() as session:
+        return list(session.scalars(select(Attempt)))
+
+
+def legs(desk: Desk) -> list[PersonLeg]:
+    with desk.session() as session:
+        return list(session.scalars(select(PersonLeg).order_by(PersonLeg.began_at)))
 
 
 NOT_PUT_THROUGH = [

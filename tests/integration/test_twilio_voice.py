@@ -134,6 +134,7 @@ def test_a_whole_survey(office: Office) -> None:
     attempt = office.attempt()
     assert (attempt.disposition, attempt.sip_status, attempt.q850) == (Disposition.ANSWERED, None, None)
     assert attempt.cause_raw == "Twilio completed"
+    assert attempt.sip_call_id == SID and attempt.talk_seconds is not None
     assert office.desk.callback(office.callback_id).state is State.RATED
     office.worker.look(1e12)
     assert not office.worker._live

@@ -141,3 +141,18 @@ def test_one_packet_lost_of_the_last_three_is_no_third() -> None:
 
 def test_who_was_never_heard_is_told_so() -> None:
     assert QualityMeter().result(Sender(7, 0, 0), Receiver()) == MediaQuality(0, 0, 0)
+
+
+LOST = [
+    # received, lost, in percent
+    (0, 0, None),  # nothing was expected
+    (0, 5, 100.0),
+    (197, 3, 1.5),
+    (6, 3, 33.33),
+    (10, -2, 0.0),  # some came twice (RFC 3550 §6.4.1)
+]
+
+
+@pytest.mark.parametrize(("received", "lost", "percent"), LOST)
+def test_loss_in_percent(received: int, lost: int, percent: float | None) -> None:
+    assert MediaQuality(0, received, lost).lost_percent == percent

@@ -50,6 +50,7 @@ def test_defaults_are_whole() -> None:
         ({"trunks": ({**TRUNK, "srtp": "preferred"},)}, "srtp = preferred needs transport = tls"),
         ({"trunks": ({**TRUNK, "srtp": "required", "transport": "tcp"},)}, "srtp = required needs transport"),
         ({"trunks": ({**TRUNK, "lines": 0},)}, "greater than or equal to 1"),
+        ({"toll": {"prices": ({"trunk": "cty", "per_minute": 1},)}}, "toll.prices: no trunk is named 'cty'"),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, object], told: str) -> None:
