@@ -19,7 +19,7 @@ _POLL = 0.1
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _STEADY = 30.0  # a child that lived this long starts again at once
-# numpy's linear algebra wakes a thread for each core even for a product of a millisecond, which waits for them.
+# numpy's linear algebra wakes a thread for each core even for a product of a millisecond, and waits for it.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
