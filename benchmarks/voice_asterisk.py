@@ -18,7 +18,7 @@ import aiohttp
 from benchmarks.asterisk import APP, USER, running_asterisk
 from benchmarks.bridge_far_ends import HOST
 from benchmarks.measuring import beside
-from benchmarks.voice_line import PROMPT, Measured
+from benchmarks.voice_line import PROMPT, Measured, NotUp, told
 from benchmarks.voice_plan import Plan
 from ivr.media import g711
 
@@ -31,8 +31,8 @@ def asterisk(folder: Path, plan: Plan, up: int, far_sip_port: int, core: int) ->
         (server.home / "prompt.alaw").write_bytes(g711.encode(PROMPT, "pcma"))
         arguments = server.url, server.password, f"{server.inside}/prompt", far_sip_port, plan, core
         with beside(run_client, *arguments) as (pid, pipe):
-            if (told := pipe.recv()) != "connected":
-                raise RuntimeError(f"Asterisk's ARI doesn't answer: {told}")
+            if (answer := told(pipe, 60)) != "connected":
+                raise NotUp(f"Asterisk's ARI doesn't answer: {answer}")
             yield Measured((server.pid, pid), server.sip_port, pipe)
 
 

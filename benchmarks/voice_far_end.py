@@ -16,6 +16,7 @@ from benchmarks.voice_far_media import FarMedia
 from benchmarks.voice_far_sip import FarSip
 from benchmarks.voice_plan import Plan
 from ivr.media.ports import PortPool
+from ivr.sip.hop import Hop
 
 __all__ = ["FarOrder", "run_far_end"]
 
@@ -47,7 +48,7 @@ def run_far_end(pipe: Connection, order: FarOrder) -> None:
         return
     port, start_at = told
     media.start_at = sip.start_at = start_at
-    media.stranger_aim = sip.to = HOST, port
+    media.stranger_aim, sip.to = (HOST, port), Hop(HOST, port)
     gc.freeze()
     gc.disable()
     between = [start_at + at for at in plan.window]

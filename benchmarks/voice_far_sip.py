@@ -20,6 +20,7 @@ from ivr.sip.agent import AgentConfig, UserAgent
 from ivr.sip.envelope import envelope_of
 from ivr.sip.errors import BadMessage
 from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteFailed, InviteReceived
+from ivr.sip.hop import Hop
 from ivr.sip.incoming import reply
 from ivr.sip.message import parse, serialise
 from ivr.sip.sdp import LocalMedia
@@ -38,7 +39,7 @@ class FarSip:
         self.socket = timed_socket(udp_socket(HOST, 0))
         self.port = int(self.socket.getsockname()[1])
         self._agent = UserAgent(AgentConfig(HOST, self.port, lambda: secrets.token_hex(8)))
-        self.to: tuple[str, int] = (HOST, 0)
+        self.to = Hop(HOST, 0)
         self._mine = [number for number in reversed(range(plan.calls)) if not plan.is_out(number)]
         self._numbers: dict[str, int] = {}
         self._invited: dict[int, int] = {}
@@ -58,9 +59,9 @@ class FarSip:
             except OSError:
                 break
             if data.startswith(b"REGISTER"):
-                self._register(data, source)
+                self._register(data, Hop(*source))
                 continue
-            agent.receive_datagram(data, source, now)
+            agent.receive(data, Hop(*source), now)
             seconds, rest = _TIME.unpack(control[0][2])
             self._take(seconds * 1_000_000_000 + rest)
         if agent.deadline is not None and agent.deadline <= now:
@@ -70,17 +71,17 @@ class FarSip:
         self._flush()
 
     def _flush(self) -> None:
-        for data, address in self._agent.take_outgoing():
-            self.socket.sendto(data, address)
+        for data, hop in self._agent.take_outgoing():
+            self.socket.sendto(data, hop[:2])
 
-    def _register(self, data: bytes, source: tuple[str, int]) -> None:
+    def _register(self, data: bytes, source: Hop) -> None:
         """pyVoIP takes calls only where it's registered."""
         try:
             request = parse(data)
             answer = reply(request, envelope_of(request), source, 200, to_tag="registrar")
         except BadMessage:
             return
-        self.socket.sendto(serialise(answer), source)
+        self.socket.sendto(serialise(answer), source[:2])
 
     def _begin_and_end(self, now: float) -> None:
         since = now - self.start_at
@@ -92,7 +93,7 @@ class FarSip:
     def _call(self, number: int, now: float) -> None:
         name = f"mine-{number}"
         self._numbers[name] = number
-        host, port = self.to
+        host, port, *_ = self.to
         local = LocalMedia(HOST, self._media.port_of(number), ("pcma", "pcmu"))
         caller = f"sip:7{number}@{HOST}"
         self._flush()

@@ -27,9 +27,13 @@ from ivr.settings import TrunkSettings, VoiceSettings
 from ivr.sip_line import SipLine
 from tests.loopback_city import media_ports
 
-__all__ = ["PROMPT", "Measured", "our_line", "told"]
+__all__ = ["PROMPT", "Measured", "NotUp", "our_line", "told"]
 
 PROMPT = (np.sin(np.arange(80000) * 0.5) * 9000).astype(np.int16)  # 10 s
+
+
+class NotUp(Exception):
+    """Who is to be measured didn't come up, or died."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class _Driver:
                     self.faults.append(f"call {number}: {event}")
 
 
-def told(pipe: Connection, seconds: float) -> dict[str, Any] | None:
-    """What who is measured tells at the end, None where nothing comes in time."""
-    return pipe.recv() if pipe.poll(seconds) else None
+def told(pipe: Connection, seconds: float) -> Any:
+    """What comes by the pipe; NotUp where nothing does in time."""
+    if not pipe.poll(seconds):
+        raise NotUp(f"nothing was told within {seconds:.0f} s")
+    return pipe.recv()

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.bridge_far_ends import HOST
 from benchmarks.measuring import beside
-from benchmarks.voice_line import PROMPT, Measured
+from benchmarks.voice_line import PROMPT, Measured, told
 from benchmarks.voice_plan import Plan
 from tests.loopback_city import media_ports, sip_port
 
@@ -31,7 +31,7 @@ _PROMPT_SECONDS = len(_LINEAR) / 8000
 def pyvoip(plan: Plan, up: int, far_sip_port: int, core: int) -> Iterator[Measured]:
     port = sip_port()
     with beside(run_pyvoip, plan, port, far_sip_port, media_ports(2 * up + 20), core, wait=2) as (pid, pipe):
-        pipe.recv()
+        told(pipe, 60)
         yield Measured((pid,), port, pipe)
 
 
