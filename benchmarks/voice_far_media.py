@@ -22,7 +22,8 @@ from benchmarks.voice_batch import Batch, drops, timed_socket
 from benchmarks.voice_plan import Plan
 from ivr.media.dtmf import send_key
 from ivr.media.ports import PortPool
-from ivr.media.rtp import Receiver, Report, Sender
+from ivr.media.rtcp import write_report
+from ivr.media.rtp import Sender
 from ivr.sip.sdp import Media
 
 __all__ = ["SOCKETS", "FarCall", "FarMedia"]
@@ -148,7 +149,7 @@ class FarMedia:
         elif not key:
             heapq.heappush(self._due, (now + _REPORT_EVERY, call.number, ""))
             name = f"call-{call.number}@{HOST}"
-            report = Report(Sender(call.number, 1, 1, 1, 160), Receiver(), name).packet(time.time())
+            report = write_report(Sender(call.number, 1, 1, 1, 160), None, name, time.time())
             self._rtcp[call.number % SOCKETS].sendto(report, (call.media.host, call.media.rtcp_port))
 
     def read_reports(self) -> None:

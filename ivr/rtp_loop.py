@@ -1,7 +1,8 @@
 """One thread, one epoll: every media socket, whatever else is watched, and the clock of all calls.
 
-The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A turn of the
-phases is a multiple of every packet time, so that each call sends at the same phases of each turn.
+The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A few dozen
+may: each phase in use costs a turn of the loop. A turn of the phases is a multiple of every packet time, so
+that each call sends at the same phases of each turn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ __all__ = ["RtpLoop"]
 
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
+_CROWD = 24  # calls of a phase, beside which another phase is begun: 0.2 ms of sending
+_APART = 13  # from one phase to the next that is begun: of no packet time a divisor, and about half of it
+_GATHERED = 0.004  # seconds that packets of many calls may wait to be read together
 _NEVER = 3600.0
 _LISTEN_EVERY = 0.02  # seconds
 
@@ -128,7 +132,17 @@ class RtpLoop:
         session.start(now)
         self._mind_tones(session)
         step = session.ptime
-        self._seat(session, min(range(step), key=lambda first: sum(map(len, self._phases[first::step]))))
+        self._seat(session, max((number * _APART % step for number in range(step)), key=self._room(step)))
+
+    def _room(self, step: int) -> Callable[[int], int]:
+        """How well another call fits to a phase: where most are, but for those that are crowded already."""
+        crowd = _CROWD * _TURN_MS // step
+
+        def room(first: int) -> int:
+            seated = sum(map(len, self._phases[first::step]))
+            return seated if seated < crowd else -seated
+
+        return room
 
     def _seat(self, session: MediaSession, first: int) -> None:
         """Have the session send at that phase and each of its packet times after it."""
@@ -185,9 +199,11 @@ class RtpLoop:
     def turn(self, timeout: float) -> list[MediaEvent]:
         """Wait for packets, the next frame or `timeout`, then do what is due."""
         wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
+        if wait and len(self._seats) > FRAME_MS:
+            # More than a packet a ms comes, and a turn for each would cost more than the packet.
+            time.sleep(min(wait, 0.001 if self._to_follow else _GATHERED))
+            wait = 0.0
         ready = self._epoll.poll(wait)
-        if ready and wait and len(self._sessions) > FRAME_MS:  # more than one packet a ms
-            ready = self._gathered()
         now = time.monotonic()
         self._read(ready, now)
         for _ in range(self._frames_late(now)):  # as many wait in each socket: they're heard before we speak
@@ -199,11 +215,6 @@ class RtpLoop:
             self._listen(now)
         self._send_due(now)
         return self._take_events()
-
-    def _gathered(self) -> list[tuple[int, int]]:
-        """What has come by the end of this ms: a turn for each packet would cost more than the packet."""
-        time.sleep(max(0.0, self._began + (self._done_ms + 1) / 1000 - time.monotonic()))
-        return self._epoll.poll(0)
 
     def _read(self, ready: list[tuple[int, int]], now: float) -> None:
         for descriptor, _ in ready:

@@ -45,6 +45,7 @@ from ivr.media.tones import key_tones
 __all__ = ["MediaSession"]
 
 _NOWHERE = ("0.0.0.0", "::")  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
+_MOST_QUEUED = 1 << 16  # datagrams; no socket's buffer holds as many
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 _ECHO = 0.5  # seconds: a key's tones come back from a hybrid within that (`ivr.media.echo`)
@@ -56,6 +57,53 @@ class MediaSession:
 
     All voice is stored in frames of 20 ms; `ptime` is how many ms of it leave with each tick.
     """
+
+    # With more than 30 attributes an object without slots is slow, and large for the processor's caches.
+    __slots__ = (
+        "_audio",
+        "_bridged",
+        "_counters",
+        "_ear",
+        "_early",
+        "_early_ear",
+        "_emit",
+        "_heard_at",
+        "_index",
+        "_keys_by",
+        "_keys_in",
+        "_keys_out",
+        "_last",
+        "_left",
+        "_listener",
+        "_lost",
+        "_lost_after",
+        "_meter",
+        "_nowhere",
+        "_plain_type",
+        "_receiver",
+        "_recorder",
+        "_report_at",
+        "_reports",
+        "_rest",
+        "_sender",
+        "_source",
+        "_srtp",
+        "_started",
+        "_stragglers",
+        "_tap",
+        "_their_count",
+        "_token",
+        "_tone",
+        "_tones",
+        "_tones_until",
+        "_wall",
+        "call",
+        "port",
+        "remote",
+        "rtcp",
+        "rtp",
+        "tone_ear",
+    )
 
     def __init__(
         self,
@@ -87,13 +135,14 @@ class MediaSession:
         self._keys_out: deque[Iterator[bytes]] = deque()
         self._rest = b""  # of a frame whose beginning has left, where packets aren't whole frames
         self._audio: Audio | None = None
-        self._token, self._index = "", 0
+        self._token, self._index, self._last = "", 0, 0
         self._recorder: Recorder | None = None
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
         self._early_ear: EarlyEar | None = None
         self._started = self._early = self._lost = self._nowhere = False
+        self._plain_type = -1  # of the packets that are voice at first sight
         self._heard_at = self._report_at = 0.0
 
     def hears(self, other: MediaSession) -> bool:
@@ -127,6 +176,7 @@ class MediaSession:
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
         self._nowhere = remote.address[0] in _NOWHERE
+        self._plain_type = -1 if remote.is_event(remote.voice_type) else remote.voice_type
         if self.remote is not None and self._nowhere:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
@@ -164,7 +214,7 @@ class MediaSession:
     def play(self, token: str, audio: Audio) -> None:
         """Replace what plays. In vain before the answer."""
         if self._started and self.remote is not None:
-            self._token, self._audio, self._index = token, audio, 0
+            self._token, self._audio, self._index, self._last = token, audio, 0, len(audio) - 1
 
     def stop(self) -> None:
         self._audio = None
@@ -257,7 +307,11 @@ class MediaSession:
             return
         next_voice = self._frame if remote.ptime == FRAME_MS else self._packed
         voice = next_voice(remote.codec, now)
-        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, voice, now)
+        packet = self._key_packet() if self._keys_out else None
+        if packet is None:
+            if self._ear is not None:
+                self._ear.say(voice, remote.codec, now, self._sender.timestamp)
+            packet = self._sender.frame(remote.voice_type, voice)
         if self._srtp is not None:
             packet = self._srtp.protect(packet)
         try:
@@ -270,11 +324,6 @@ class MediaSession:
         if now - self._heard_at > self._lost_after and not self._lost:
             self._lost = True
             self._emit(MediaLost(self.call, now))
-
-    def _voice_packet(self, remote: Remote, voice: bytes, now: float) -> bytes:
-        if self._ear is not None:
-            self._ear.say(voice, remote.codec, now, self._sender.timestamp)
-        return self._sender.frame(remote.voice_type, voice)
 
     def _packed(self, codec: Codec, now: float) -> bytes:
         """The next packet's voice, where that isn't a frame; what is left of a frame leads the next."""
@@ -290,9 +339,12 @@ class MediaSession:
         heard = self._bridged_voice(codec, more) if self._bridged else None
         audio, voice = self._audio, heard or g711.SILENT_FRAMES[codec]
         if audio is not None:
-            frames, index = audio.frames(codec), self._index
-            self._advance(audio, now)
-            voice = frames[index] if index < len(frames) else voice
+            index = self._index
+            self._index = index + 1
+            if index <= self._last:
+                voice = audio.frames(codec)[index]
+            if index == 0 or index >= self._last:
+                self._tell_playback(index, now)
         return self._tones.popleft()[codec == "pcmu"] if self._tones else voice
 
     def _bridged_voice(self, codec: Codec, more: int) -> bytes | None:
@@ -310,12 +362,11 @@ class MediaSession:
             self._keys_out.popleft()
         return None
 
-    def _advance(self, audio: Audio, now: float) -> None:
-        """A frame of `audio` leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
-        self._index += 1
-        if self._index == 1:
+    def _tell_playback(self, index: int, now: float) -> None:
+        """A frame leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
+        if index == 0:
             self._emit(PlaybackStarted(self.call, now, self._token))
-        if self._index >= len(audio):
+        if index >= self._last:
             self._audio = None
             self._emit(PlaybackFinished(self.call, now, self._token))
 
@@ -343,15 +394,48 @@ class MediaSession:
     # -- what comes in
 
     def read(self, now: float) -> bool:
-        """Take one datagram of the RTP port; False when there was none."""
+        """Take one datagram of the RTP port; False when there was none. As hot as `tick`."""
+        source = self._source
+        if source is None:
+            return self._read_from_anyone(now)
         try:
-            datagram, source = self.rtp.recvfrom(2048)
+            datagram = self.rtp.recv(2048)
         except BlockingIOError:
             return False
         except OSError:  # ICMP: nobody listens there any more; media_lost_after decides
             self._counters["rtp_refused"] += 1
             return True
-        self._take(datagram, source, now)
+        if not self._listens() and self._receiver.take_next(datagram, self._plain_type, now):
+            self._heard_at = now
+        else:
+            self._take(datagram, source, now)
+        return True
+
+    def _listens(self) -> bool:
+        """Whether it's to be known what is said, and not only that it is; what is secret must be opened."""
+        return bool(
+            self._srtp is not None
+            or self._recorder is not None
+            or self._ear is not None
+            or self.tone_ear is not None
+            or self._tap is not None
+            or self._listener is not None
+            or self._bridged
+            or not (self._started or self._early)
+        )
+
+    def _read_from_anyone(self, now: float) -> bool:
+        """Until the source is known. Strangers' datagrams that came before that wait behind its first."""
+        try:
+            for _ in range(_MOST_QUEUED):
+                datagram, source = self.rtp.recvfrom(2048)
+                self._take(datagram, source, now)
+                if self._source is None:
+                    break
+        except BlockingIOError:
+            return self._source is not None
+        except OSError:
+            self._counters["rtp_refused"] += 1
         return True
 
     def _take(self, datagram: bytes, source: Address, now: float) -> None:
