@@ -27,7 +27,6 @@ _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames a
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
 _CROWD = 24  # calls of a phase, beside which another phase is begun: 0.2 ms of sending
 _APART = 13  # from one phase to the next that is begun: of no packet time a divisor, and about half of it
-_GATHERED = 0.004  # seconds that packets of many calls may wait to be read together
 _NEVER = 3600.0
 _LISTEN_EVERY = 0.02  # seconds
 
@@ -57,6 +56,7 @@ class RtpLoop:
         self._phases: list[list[MediaSession]] = [[] for _ in range(_TURN_MS)]
         self._seats: dict[MediaSession, range] = {}  # the phases of each session that sends
         self._sessions: set[MediaSession] = set()
+        self._watched: set[MediaSession] = set()  # those that don't poll
         self._to_follow: dict[MediaSession, MediaSession] = {}
         self._hears_tones, self._listen_at = hears_tones, 0.0
         self._tone_ears: DtmfEars[MediaSession] = DtmfEars()
@@ -97,6 +97,7 @@ class RtpLoop:
         self.watch(rtp.fileno(), session.read)
         self.watch(rtcp.fileno(), session.read_rtcp)
         self._sessions.add(session)
+        self._watched.add(session)
         return session
 
     def negotiate(self, session: MediaSession, remote: Remote) -> None:
@@ -111,7 +112,8 @@ class RtpLoop:
             except OSError:  # another program was quicker to take the port
                 self._events.append(MediaLost(session.call, time.monotonic()))
             else:
-                self.watch(session.rtp.fileno(), session.read)
+                if not session.polls:
+                    self.watch(session.rtp.fileno(), session.read)
         self._mind_tones(session)
 
     def _mind_tones(self, session: MediaSession) -> None:
@@ -128,9 +130,16 @@ class RtpLoop:
             self._mind_tones(session)
 
     def start(self, session: MediaSession, now: float) -> None:
-        """The call is answered: the session sends from its next phase on."""
+        """The call is answered: the session sends from its next phase on, and reads then, too.
+
+        Only who is bridged reads as packets come: their delay is heard.
+        """
         session.start(now)
         self._mind_tones(session)
+        if not session.is_bridged:
+            session.polls = True
+            self._watched.discard(session)
+            self.unwatch(session.rtp.fileno())
         step = session.ptime
         self._seat(session, max((number * _APART % step for number in range(step)), key=self._room(step)))
 
@@ -159,6 +168,11 @@ class RtpLoop:
         """Join sessions; each sends from then on half a frame after the first of the others' packets come."""
         first, *others = sessions
         first.join(*others)
+        for session in sessions:
+            if session.polls:
+                session.polls = False
+                self._watched.add(session)
+                self.watch(session.rtp.fileno(), session.read)
         self._to_follow.update((other, first) for other in others)
         self._to_follow.update((first, other) for other in others[:1])
 
@@ -186,6 +200,7 @@ class RtpLoop:
         if session not in self._sessions:
             return
         self._sessions.discard(session)
+        self._watched.discard(session)
         self._to_follow.pop(session, None)
         self._tone_ears.close(session)
         self._unseat(session)
@@ -199,11 +214,9 @@ class RtpLoop:
     def turn(self, timeout: float) -> list[MediaEvent]:
         """Wait for packets, the next frame or `timeout`, then do what is due."""
         wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
-        if wait and len(self._seats) > FRAME_MS:
-            # More than a packet a ms comes, and a turn for each would cost more than the packet.
-            time.sleep(min(wait, 0.001 if self._to_follow else _GATHERED))
-            wait = 0.0
         ready = self._epoll.poll(wait)
+        if ready and wait and len(self._watched) > FRAME_MS:  # more than one packet a ms
+            ready = self._gathered()
         now = time.monotonic()
         self._read(ready, now)
         for _ in range(self._frames_late(now)):  # as many wait in each socket: they're heard before we speak
@@ -215,6 +228,11 @@ class RtpLoop:
             self._listen(now)
         self._send_due(now)
         return self._take_events()
+
+    def _gathered(self) -> list[tuple[int, int]]:
+        """What has come by the end of this ms: a turn for each packet would cost more than the packet."""
+        time.sleep(max(0.0, self._began + (self._done_ms + 1) / 1000 - time.monotonic()))
+        return self._epoll.poll(0)
 
     def _read(self, ready: list[tuple[int, int]], now: float) -> None:
         for descriptor, _ in ready:

@@ -141,8 +141,11 @@ class Receiver:
     _before: tuple[int, int] = (0, 0)  # received and lost of the sources before this one
     _their_report: tuple[int, float] | None = None
 
-    def take(self, packet: RtpPacket, now: float) -> bool:
-        """Count a packet. False for one so far out of sequence that it must prove itself first (A.1)."""
+    def take(self, packet: RtpPacket, came_at: float | None) -> bool:
+        """Count a packet. False for one so far out of sequence that it must prove itself first (A.1).
+
+        One of which it isn't known when it came counts in all but the jitter.
+        """
         if packet.ssrc != self.ssrc:
             self._restart(packet)
         elif not self._in_sequence(packet):
@@ -151,15 +154,13 @@ class Receiver:
         if packet.timestamp == self._stamp:  # a key's next packet: its time isn't told (RFC 4733 §2.1)
             return True
         self._stamp = packet.timestamp
-        arrival = int(now * 8000) & 0xFFFFFFFF
-        transit = (arrival - packet.timestamp) & 0xFFFFFFFF
-        if self._transit is not None:
-            change = (transit - self._transit + 0x80000000) & 0xFFFFFFFF
-            self._jitter += (abs(change - 0x80000000) - self._jitter) / 16
-        self._transit = transit
+        if came_at is None:
+            self._transit = None
+        else:
+            self._time(packet.timestamp, came_at)
         return True
 
-    def take_next(self, datagram: bytes, payload_type: int, now: float) -> bool:
+    def take_next(self, datagram: bytes, payload_type: int, came_at: float | None) -> bool:
         """Count a plain packet of that type, if it's the one that follows the last; its voice is left alone.
 
         False, and nothing counted, for whatever else: that's for `parse` and `take`. As they would, but
@@ -170,16 +171,22 @@ class Receiver:
         first, second, sequence, timestamp, ssrc = _unpack_header(datagram)
         if sequence != self._highest + 1 or second != payload_type or first != _VERSION or ssrc != self.ssrc:
             return False
-        before = self._transit
-        if before is None or timestamp == self._stamp:
-            return False
         self._highest = sequence
         self.received += 1
+        if came_at is None:
+            self._transit = None
+        elif timestamp != self._stamp:
+            self._time(timestamp, came_at)
         self._stamp = timestamp
-        self._transit = transit = (int(now * 8000) - timestamp) & 0xFFFFFFFF
-        change = ((transit - before + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-        self._jitter += (abs(change) - self._jitter) / 16
         return True
+
+    def _time(self, timestamp: int, came_at: float) -> None:
+        """Let the packet count in the jitter (A.8), if when the one before it came is known, too."""
+        transit = (int(came_at * 8000) - timestamp) & 0xFFFFFFFF
+        if self._transit is not None:
+            change = (transit - self._transit + 0x80000000) & 0xFFFFFFFF
+            self._jitter += (abs(change - 0x80000000) - self._jitter) / 16
+        self._transit = transit
 
     def _restart(self, packet: RtpPacket) -> None:
         self._before = self.received_of_all, self.lost_of_all
