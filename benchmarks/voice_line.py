@@ -52,7 +52,7 @@ class Measured:
 def our_line(plan: Plan, up: int, far_sip_port: int, core: int, machine: bool = False) -> Iterator[Measured]:
     """`up` calls at once; with `machine` whoever is dialled is listened to, whether it's a machine."""
     lines = up + up // 10 + 20
-    first, last = media_ports(lines)
+    first, last = media_ports(lines + lines // 10)  # some may be taken meanwhile
     trunk = TrunkSettings(name="city", host=HOST, port=far_sip_port, lines=2000, caller_number="037963110110")
     settings = VoiceSettings(sip_port=0, rtp_port_min=first, rtp_port_max=last, lines=lines, trunks=(trunk,))
     with beside(run_line, settings, plan, core, machine) as (pid, pipe):
