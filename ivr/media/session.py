@@ -85,7 +85,6 @@ class MediaSession:
         "_listener",
         "_lost",
         "_lost_after",
-        "_meter",
         "_nowhere",
         "_plain_type",
         "_receiver",
@@ -99,7 +98,6 @@ class MediaSession:
         "_started",
         "_stragglers",
         "_tap",
-        "_their_count",
         "_ticks",
         "_token",
         "_tone",
@@ -424,7 +422,7 @@ class MediaSession:
         except OSError:  # ICMP: nobody listens there any more; media_lost_after decides
             self._counters["rtp_refused"] += 1
             return True
-        if (  # nobody wants to know what is said, only that it is; what is secret must be opened
+        if (  # nobody of `_hear` wants to know what is said, only that it is; what is secret must be opened
             self._recorder is None
             and self._ear is None
             and self.tone_ear is None
@@ -432,7 +430,7 @@ class MediaSession:
             and self._srtp is None
             and self._listener is None
             and not self._bridged
-            and (self._started or self._early)
+            and self._started
             and self._receiver.take_next(datagram, self._plain_type, self._came_at(now))
         ):
             self._heard_at = now
@@ -544,6 +542,7 @@ class MediaSession:
         return True
 
     def _hear(self, packet: RtpPacket, now: float) -> None:
+        """Tell everybody who listens. Who is added here is to be known to `read`, which else only counts."""
         remote = self.remote
         if remote is None:
             return
