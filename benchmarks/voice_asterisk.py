@@ -69,7 +69,8 @@ class _Client:
             await asyncio.sleep(max(0.0, start_at + self._plan.over + 5.0 - time.monotonic()))
             for task in tasks:
                 task.cancel()
-        self._pipe.send({"keys": self.keys, "ended": self.ended, "faults": self.faults})
+        told = {"all_keys": self._plan.pressed(self.keys), "ended": self.ended, "faults": self.faults}
+        self._pipe.send(told)
         await asyncio.to_thread(self._pipe.recv)
 
     async def _connected(self) -> aiohttp.ClientWebSocketResponse:

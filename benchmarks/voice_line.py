@@ -78,7 +78,7 @@ def run_line(pipe: Connection, settings: VoiceSettings, plan: Plan, core: int, m
     pool = line._endpoint._loop._pool
     pipe.send(
         {
-            "keys": driver.keys,
+            "all_keys": driver.all_keys,
             "ended": driver.ended,
             "faults": driver.faults,
             "calls_left": len(line._calls),
@@ -99,7 +99,8 @@ class _Driver:
         self._out = [number for number in reversed(range(plan.calls)) if plan.is_out(number)]
         self._to_end: list[tuple[float, str]] = []
         self._numbers: dict[str, int] = {}
-        self.keys: dict[int, str] = {}
+        self._keys: dict[int, str] = {}
+        self.all_keys = 0  # calls of which each key was told, once and in order
         self.ended: Counter[str] = Counter()
         self.faults: list[str] = []
 
@@ -130,18 +131,19 @@ class _Driver:
                 self._line.answer(call)
             case Answered(call):
                 number = self._numbers[call]
-                self.keys[number] = ""
+                self._keys[number] = ""
                 self._line.play(call, "prompt", self._prompt)
                 if self._plan.is_out(number):
                     heapq.heappush(self._to_end, (self._plan.end(number), call))
             case PlaybackFinished(call):
                 self._line.play(call, "prompt", self._prompt)
             case KeyPressed(call):
-                self.keys[self._numbers[call]] += event.key
+                self._keys[self._numbers[call]] += event.key
             case MachineHeard(call):
                 self.faults.append(f"{call} is taken for a machine")
             case Ended(call):
                 number = self._numbers.pop(call)
+                self.all_keys += self._keys.pop(number, "") == self._plan.digits(number)
                 self.ended[f"{event.sip_status} by {event.by}"] += 1
                 if event.sip_status != 200 or event.by == "network":
                     self.faults.append(f"call {number}: {event}")

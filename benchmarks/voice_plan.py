@@ -56,6 +56,10 @@ class Plan:
     def digits(self, number: int) -> str:
         return "".join(key for _, key in self.keys(number))
 
+    def pressed(self, heard: dict[int, str]) -> int:
+        """Of how many calls each key was heard, once and in order."""
+        return sum(heard.get(number) == self.digits(number) for number in range(self.calls))
+
 
 def steady(up: int, hold: float, seconds: float, **more: object) -> Plan:
     """`up` calls of `hold` seconds at once, as many of which end as begin; measured for `seconds`."""

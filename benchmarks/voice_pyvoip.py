@@ -47,7 +47,7 @@ def run_pyvoip(
     calls.start_at = pipe.recv() or 0.0
     if calls.start_at:
         time.sleep(max(0.0, calls.start_at + plan.over + 5.0 - time.monotonic()))
-        pipe.send({"keys": calls.keys, "faults": calls.faults})
+        pipe.send({"all_keys": plan.pressed(calls.keys)})
         pipe.recv()
     os._exit(0)  # its threads don't end
 
@@ -57,7 +57,6 @@ class _Calls:
         self._plan = plan
         self.start_at = 0.0
         self.keys: dict[int, str] = {}
-        self.faults: list[str] = []
 
     def open(self, port: int, far_sip_port: int, ports: tuple[int, int]) -> None:
         from pyVoIP.VoIP import VoIPPhone

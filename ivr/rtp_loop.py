@@ -25,7 +25,7 @@ __all__ = ["RtpLoop"]
 
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
-_CROWD = 24  # calls of a phase, beside which another phase is begun: 0.2 ms of sending
+_CROWD = 40  # calls of a phase, beside which another phase is begun: 0.3 ms of reading and sending
 _APART = 13  # from one phase to the next that is begun: of no packet time a divisor, and about half of it
 _NEVER = 3600.0
 _LISTEN_EVERY = 0.02  # seconds

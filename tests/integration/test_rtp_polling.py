@@ -112,7 +112,7 @@ def test_few_phases_are_used_and_none_is_crowded(monkeypatch: pytest.MonkeyPatch
                 sent.append(len(list(waiting(far))))
     finally:
         loop.close()
-    assert sorted(count for count in sent[:20] if count) == [2, 24, 24]
+    assert sorted(count for count in sent[:20] if count) == [10, 40]
     assert sent[:20] == sent[20:]
 
 
