@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms fuzz lint lock prompts chaos screenshots
+.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms bench-voice fuzz lint lock prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-desk: $(VENV)/.installed-dev  ## the desk over 1,000,000 cases beside 1,00
 
 bench-sms: $(VENV)/.installed-dev  ## texts through the whole sms worker beside smpplib alone
 	@$(BIN)/python benchmarks/bench_sms.py
+
+bench-voice: $(VENV)/.installed-dev  ## 50 to 1,600 calls: CPU, losses and gaps beside pyVoIP's, and Asterisk's
+	@$(BIN)/python benchmarks/bench_voice.py
 
 fuzz: $(VENV)/.installed-dev  ## half an hour of hypothesis over SIP, SDP, RTP: make fuzz [SECONDS=1800] [SEED=7]
 	@HUIFANG_FUZZ_SECONDS=$(or $(SECONDS),1800) HUIFANG_FUZZ_SEED=$(or $(SEED),$$(date +%s)) \

@@ -13,9 +13,7 @@ SECONDS while all are up:
 
 from __future__ import annotations
 
-import contextlib
 import json
-import multiprocessing
 import os
 import platform
 import sys
@@ -30,9 +28,11 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from benchmarks.bridge_asterisk import asterisk, asterisk_folder, version  # noqa: E402
+from benchmarks.asterisk import asterisk_folder, version  # noqa: E402
+from benchmarks.bridge_asterisk import asterisk  # noqa: E402
 from benchmarks.bridge_engines import Carrier, NotUp, bare_relay, our_line  # noqa: E402
 from benchmarks.bridge_far_ends import PHASES, Order, run_far_ends  # noqa: E402
+from benchmarks.measuring import beside, scheduling, used  # noqa: E402
 from ivr.events import Codec  # noqa: E402
 from tests.loopback_city import media_ports  # noqa: E402
 
@@ -57,20 +57,9 @@ SHOWN = ("cpu_ms_per_call_second", "to_relay", *QUANTILES, "lost", "gaps", "keys
 @contextmanager
 def far_ends(laws: tuple[Codec, Codec], presses: bool) -> Iterator[tuple[Any, int, list[int]]]:
     """The pipe to the telephones, their SIP port and each one's media port."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
     order = Order(BRIDGES, laws, presses, media_ports(PHASES + 4), CORES[-1])
-    process = context.Process(target=run_far_ends, args=(theirs, order))
-    process.start()
-    theirs.close()
-    try:
-        yield ours, *ours.recv()
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            ours.send(None)
-        process.join(20)
-        if process.is_alive():
-            process.terminate()
+    with beside(run_far_ends, order) as (_, pipe):
+        yield pipe, *pipe.recv()
 
 
 def run(engine: str, laws: str, presses: bool) -> dict[str, Any]:
@@ -98,17 +87,6 @@ def carrier_of(engine: str, sip_port: int, ports: list[int]) -> AbstractContextM
     if engine == "asterisk" and (folder := asterisk_folder()) is not None:
         return asterisk(folder, BRIDGES, sip_port, CORES[0])
     return our_line(BRIDGES, sip_port, CORES[0])
-
-
-def used(pid: int) -> tuple[float, float, float]:
-    """CPU seconds of a process, user and system (what getrusage tells), and how often it was preempted."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    tick = os.sysconf("SC_CLK_TCK")
-    switches = 0
-    for status in Path(f"/proc/{pid}/task").glob("*/status"):
-        told = dict(line.split(":\t", 1) for line in status.read_text(encoding="ascii").splitlines())
-        switches += int(told["nonvoluntary_ctxt_switches"])
-    return int(fields[11]) / tick, int(fields[12]) / tick, switches
 
 
 def row(found: dict[str, Any], user: float, system: float, preempted: float) -> dict[str, Any]:
@@ -162,17 +140,6 @@ def main() -> None:
     }
     target = ROOT / "benchmarks/results/bridge.json"
     target.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def scheduling() -> str:
-    """How this run was favoured over whatever else the machine did, and how much that was."""
-    policy = {os.SCHED_OTHER: "SCHED_OTHER", os.SCHED_FIFO: "SCHED_FIFO"}.get(
-        os.sched_getscheduler(0), "other"
-    )
-    group = Path("/proc/self/autogroup")
-    favoured = group.read_text(encoding="ascii").split()[-1] if group.exists() else "0"
-    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    return f"{policy}, nice {os.nice(0)}, nice of its group {favoured}; load averages {busy}"
 
 
 def show(name: str, cells: dict[str, Any]) -> None:

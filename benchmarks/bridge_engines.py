@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import select
 import socket
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 import structlog
 
 from benchmarks.bridge_far_ends import HOST
+from benchmarks.measuring import beside
 from ivr.events import Answered, Ended, Incoming
 from ivr.line import Dial
 from ivr.media.ports import need_descriptors, udp_socket
@@ -48,9 +48,8 @@ def our_line(bridges: int, far_sip_port: int, core: int) -> Iterator[Carrier]:
     settings = VoiceSettings(
         sip_port=0, rtp_port_min=first, rtp_port_max=last, lines=2 * bridges, trunks=(trunk,)
     )
-    with _process(run_line, settings, bridges, core) as (pid, pipe):
+    with beside(run_line, settings, bridges, core) as (pid, pipe):
         yield Carrier(pid, ("call", (HOST, pipe.recv())), partial(_wait_for_up, pipe))
-        pipe.send(None)
 
 
 def run_line(pipe: Connection, settings: VoiceSettings, bridges: int, core: int) -> None:
@@ -88,7 +87,7 @@ def bare_relay(far_ports: list[int], core: int) -> Iterator[Carrier]:
     """Each datagram of a telephone goes to its partner, whatever it is."""
     first, _ = media_ports(len(far_ports) // 2)
     ports = list(range(first, first + len(far_ports)))
-    with _process(run_relay, ports, far_ports, core) as (pid, pipe):
+    with beside(run_relay, ports, far_ports, core, wait=0) as (pid, pipe):
         yield Carrier(pid, ("relay", ports), partial(_wait_for_up, pipe))
 
 
@@ -113,19 +112,3 @@ def _wait_for_up(pipe: Connection, seconds: float) -> None:
     told = pipe.recv() if pipe.poll(seconds) else f"nothing for {seconds} s"
     if told != "up":
         raise NotUp(f"the bridges didn't come up: {told}")
-
-
-@contextmanager
-def _process(target: object, *arguments: object) -> Iterator[tuple[int, Connection]]:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=target, args=(theirs, *arguments))  # type: ignore[arg-type]
-    process.start()
-    theirs.close()
-    try:
-        yield process.pid or 0, ours
-        process.join(0 if target is run_relay else 20)
-    finally:
-        if process.is_alive():
-            process.terminate()
-        process.join()

@@ -32,6 +32,7 @@ from ivr.media.ports import PortPool, need_descriptors
 from ivr.media.rtcp import write_report
 from ivr.media.rtp import RtpPacket, Sender, parse
 from ivr.sip.events import AckReceived, InviteAccepted, InviteFailed, InviteReceived
+from ivr.sip.hop import Hop
 from ivr.sip.sdp import LocalMedia
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import SipEndpoint
@@ -202,14 +203,14 @@ class Calls:
     def __init__(self, ends: FarEnds, bridges: int, sip_ports: PortPool) -> None:
         self._ends, self._bridges = ends, bridges
         self.endpoint = SipEndpoint(HOST, 0, frozenset({HOST}), Timers(), sip_ports, 1, 1e9)
-        self._to: tuple[str, int] | None = None
+        self._to: Hop | None = None
         self._waiting: deque[int] = deque()
         self._next = 0.0
         self._operators: dict[str, InviteReceived] = {}
         self.failed: list[str] = []
 
     def begin(self, to: tuple[str, int]) -> None:
-        self._to, self._waiting = to, deque(range(self._bridges))
+        self._to, self._waiting = Hop(*to), deque(range(self._bridges))
 
     def turn(self) -> None:
         now = time.monotonic()

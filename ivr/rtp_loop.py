@@ -1,7 +1,8 @@
 """One thread, one epoll: every media socket, whatever else is watched, and the clock of all calls.
 
-The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A turn of the
-phases is a multiple of every packet time, so that each call sends at the same phases of each turn.
+The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A few dozen
+may: each phase in use costs a turn of the loop. A turn of the phases is a multiple of every packet time, so
+that each call sends at the same phases of each turn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = ["RtpLoop"]
 
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
+_CROWD = 40  # calls of a phase, beside which another phase is begun: 0.3 ms of reading and sending
+_APART = 13  # from one phase to the next that is begun: of no packet time a divisor, and about half of it
 _NEVER = 3600.0
 _LISTEN_EVERY = 0.02  # seconds
 
@@ -53,6 +56,7 @@ class RtpLoop:
         self._phases: list[list[MediaSession]] = [[] for _ in range(_TURN_MS)]
         self._seats: dict[MediaSession, range] = {}  # the phases of each session that sends
         self._sessions: set[MediaSession] = set()
+        self._watched: set[MediaSession] = set()  # those that don't poll
         self._to_follow: dict[MediaSession, MediaSession] = {}
         self._hears_tones, self._listen_at = hears_tones, 0.0
         self._tone_ears: DtmfEars[MediaSession] = DtmfEars()
@@ -93,6 +97,7 @@ class RtpLoop:
         self.watch(rtp.fileno(), session.read)
         self.watch(rtcp.fileno(), session.read_rtcp)
         self._sessions.add(session)
+        self._watched.add(session)
         return session
 
     def negotiate(self, session: MediaSession, remote: Remote) -> None:
@@ -107,7 +112,8 @@ class RtpLoop:
             except OSError:  # another program was quicker to take the port
                 self._events.append(MediaLost(session.call, time.monotonic()))
             else:
-                self.watch(session.rtp.fileno(), session.read)
+                if not session.polls:
+                    self.watch(session.rtp.fileno(), session.read)
         self._mind_tones(session)
 
     def _mind_tones(self, session: MediaSession) -> None:
@@ -124,11 +130,28 @@ class RtpLoop:
             self._mind_tones(session)
 
     def start(self, session: MediaSession, now: float) -> None:
-        """The call is answered: the session sends from its next phase on."""
+        """The call is answered: the session sends from its next phase on, and reads then, too.
+
+        Only who is bridged reads as packets come: their delay is heard.
+        """
         session.start(now)
         self._mind_tones(session)
+        if not session.is_bridged:
+            session.polls = True
+            self._watched.discard(session)
+            self.unwatch(session.rtp.fileno())
         step = session.ptime
-        self._seat(session, min(range(step), key=lambda first: sum(map(len, self._phases[first::step]))))
+        self._seat(session, max((number * _APART % step for number in range(step)), key=self._room(step)))
+
+    def _room(self, step: int) -> Callable[[int], int]:
+        """How well another call fits to a phase: where most are, but for those that are crowded already."""
+        crowd = _CROWD * _TURN_MS // step
+
+        def room(first: int) -> int:
+            seated = sum(map(len, self._phases[first::step]))
+            return seated if seated < crowd else -seated
+
+        return room
 
     def _seat(self, session: MediaSession, first: int) -> None:
         """Have the session send at that phase and each of its packet times after it."""
@@ -145,6 +168,11 @@ class RtpLoop:
         """Join sessions; each sends from then on half a frame after the first of the others' packets come."""
         first, *others = sessions
         first.join(*others)
+        for session in sessions:
+            if session.polls:
+                session.polls = False
+                self._watched.add(session)
+                self.watch(session.rtp.fileno(), session.read)
         self._to_follow.update((other, first) for other in others)
         self._to_follow.update((first, other) for other in others[:1])
 
@@ -172,6 +200,7 @@ class RtpLoop:
         if session not in self._sessions:
             return
         self._sessions.discard(session)
+        self._watched.discard(session)
         self._to_follow.pop(session, None)
         self._tone_ears.close(session)
         self._unseat(session)
@@ -186,7 +215,7 @@ class RtpLoop:
         """Wait for packets, the next frame or `timeout`, then do what is due."""
         wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
         ready = self._epoll.poll(wait)
-        if ready and wait and len(self._sessions) > FRAME_MS:  # more than one packet a ms
+        if ready and wait and len(self._watched) > FRAME_MS:  # more than one packet a ms
             ready = self._gathered()
         now = time.monotonic()
         self._read(ready, now)

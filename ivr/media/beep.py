@@ -9,7 +9,7 @@ tone that follows one of another pitch is none either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,10 @@ _NEAR = np.arange(-2, 3)
 _LEAST = np.float32(1e-12)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A frame of 20 ms: its level in dBov, its strongest pitch, and its `purity`: how much of its power is
     there, 0 to 1. `theirs`: audible, and no echo of ours; `loud`: that, and more than the noise of the line.
+    A tuple: 50 a second and call.
     """
 
     audible: bool

@@ -9,8 +9,9 @@ isn't looked at, so a codec, a loudspeaker that distorts or a room that answers 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 __all__ = ["FRAMES_BEFORE", "EchoBound", "Powers"]
@@ -24,6 +25,12 @@ FRAMES_BEFORE = _DELAYS - 1 + _SPREAD - 1
 _AUDIBLE = np.float32(10**-4.5)  # -45 dBov: a softer frame of ours tells nothing of the echo's path
 _RISE = np.float32(10 ** (0.3 / 50))  # 3 dB a second: somebody may switch a loudspeaker on
 _MARGIN = np.float32(2)  # 3 dB: an echo between two frames may put both of theirs into one
+
+
+@cache
+def _windows(count: int) -> NDArray[np.intp]:
+    """For each of `count` frames the places of those that may echo in it, the longest ago first."""
+    return np.arange(count)[:, None] + np.arange(_DELAYS)
 
 
 class EchoBound:
@@ -43,8 +50,9 @@ class EchoBound:
         self._heard = heard_lately[-(_SPREAD - 1) :]
         if said.max(initial=0) < _AUDIBLE:
             return np.zeros_like(heard)
-        least = sliding_window_view(np.minimum(np.minimum(said[:-2], said[1:-1]), said[2:]), _DELAYS)
-        beside = sliding_window_view(said[_SPREAD - 1 :], _DELAYS)
+        windows = _windows(len(heard))
+        least = np.minimum(np.minimum(said[:-2], said[1:-1]), said[2:])[windows]
+        beside = said[_SPREAD - 1 :][windows]
         most_heard = np.maximum(np.maximum(heard_lately[:-2], heard_lately[1:-1]), heard_lately[2:])
         ratio = np.where(least > _AUDIBLE, most_heard[:, None] / np.maximum(least, _AUDIBLE), 1)
         risen = np.minimum(self._gain * _RISE ** len(heard), 1)

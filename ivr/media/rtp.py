@@ -9,6 +9,7 @@ from typing import NamedTuple
 __all__ = ["BadPacket", "Receiver", "ReportBlock", "RtpPacket", "Sender", "parse"]
 
 _HEADER = struct.Struct("!BBHII")
+_pack_header, _unpack_header = _HEADER.pack, _HEADER.unpack_from
 _VERSION = 0x80
 _SEQUENCES = 1 << 16
 _MAX_DROPOUT = 3000  # RFC 3550 A.1: a jump longer than this is a restart, not a loss
@@ -52,7 +53,7 @@ def parse(datagram: bytes) -> RtpPacket:
     size = len(datagram)
     if size < _HEADER.size:
         raise BadPacket(f"{size} octets are shorter than an RTP header")
-    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)
+    first, second, sequence, timestamp, ssrc = _unpack_header(datagram)
     # As nearly all are, and there are 50 a second and call.
     if first == _VERSION and not 200 <= second <= 204:
         return RtpPacket(second & 0x7F, second > 0x7F, sequence, timestamp, ssrc, datagram[_HEADER.size :])
@@ -92,9 +93,14 @@ class Sender:
 
     def frame(self, payload_type: int, payload: bytes) -> bytes:
         """The packet of the next frame; the marker is set on the first one (RFC 3551 §4.1)."""
-        packet = self._pack(payload_type, self.packets == 0, self.timestamp, payload)
-        self.skip(len(payload))
-        return packet
+        # As `_pack` and `skip` would, without a call of either: it's done 50 times a second and call.
+        sequence, timestamp, packets, size = self.sequence, self.timestamp, self.packets, len(payload)
+        self.sequence = (sequence + 1) & 0xFFFF
+        self.timestamp = (timestamp + size) & 0xFFFFFFFF
+        self.packets = packets + 1
+        self.octets += size
+        second = payload_type if packets else payload_type | 0x80
+        return _pack_header(_VERSION, second, sequence, timestamp, self.ssrc) + payload
 
     def event(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> bytes:
         """A packet at another `timestamp`: RFC 4733 events keep the one they began at."""
@@ -106,7 +112,7 @@ class Sender:
 
     def _pack(self, payload_type: int, marker: bool, timestamp: int, payload: bytes) -> bytes:
         second = payload_type | 0x80 if marker else payload_type
-        packet = _HEADER.pack(_VERSION, second, self.sequence, timestamp, self.ssrc) + payload
+        packet = _pack_header(_VERSION, second, self.sequence, timestamp, self.ssrc) + payload
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.packets += 1
         self.octets += len(payload)
@@ -135,8 +141,11 @@ class Receiver:
     _before: tuple[int, int] = (0, 0)  # received and lost of the sources before this one
     _their_report: tuple[int, float] | None = None
 
-    def take(self, packet: RtpPacket, now: float) -> bool:
-        """Count a packet. False for one so far out of sequence that it must prove itself first (A.1)."""
+    def take(self, packet: RtpPacket, came_at: float | None) -> bool:
+        """Count a packet. False for one so far out of sequence that it must prove itself first (A.1).
+
+        One of which it isn't known when it came counts in all but the jitter.
+        """
         if packet.ssrc != self.ssrc:
             self._restart(packet)
         elif not self._in_sequence(packet):
@@ -145,13 +154,39 @@ class Receiver:
         if packet.timestamp == self._stamp:  # a key's next packet: its time isn't told (RFC 4733 §2.1)
             return True
         self._stamp = packet.timestamp
-        arrival = int(now * 8000) & 0xFFFFFFFF
-        transit = (arrival - packet.timestamp) & 0xFFFFFFFF
+        if came_at is None:
+            self._transit = None
+        else:
+            self._time(packet.timestamp, came_at)
+        return True
+
+    def take_next(self, datagram: bytes, payload_type: int, came_at: float | None) -> bool:
+        """Count a plain packet of that type, if it's the one that follows the last; its voice is left alone.
+
+        False, and nothing counted, for whatever else: that's for `parse` and `take`. As they would, but
+        without a call or a tuple: most packets of most calls are only counted, 50 a second.
+        """
+        if len(datagram) < 12:
+            return False
+        first, second, sequence, timestamp, ssrc = _unpack_header(datagram)
+        if sequence != self._highest + 1 or second != payload_type or first != _VERSION or ssrc != self.ssrc:
+            return False
+        self._highest = sequence
+        self.received += 1
+        if came_at is None:
+            self._transit = None
+        elif timestamp != self._stamp:
+            self._time(timestamp, came_at)
+        self._stamp = timestamp
+        return True
+
+    def _time(self, timestamp: int, came_at: float) -> None:
+        """Let the packet count in the jitter (A.8), if when the one before it came is known, too."""
+        transit = (int(came_at * 8000) - timestamp) & 0xFFFFFFFF
         if self._transit is not None:
             change = (transit - self._transit + 0x80000000) & 0xFFFFFFFF
             self._jitter += (abs(change - 0x80000000) - self._jitter) / 16
         self._transit = transit
-        return True
 
     def _restart(self, packet: RtpPacket) -> None:
         self._before = self.received_of_all, self.lost_of_all

@@ -6,8 +6,10 @@ where it sits behind a NAT; then it is connected, and the kernel drops strangers
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -45,7 +47,11 @@ from ivr.media.tones import key_tones
 __all__ = ["MediaSession"]
 
 _NOWHERE = ("0.0.0.0", "::")  # RFC 2543's hold: whoever says it hasn't moved (RFC 3264 §8.4)
+_MOST_OTHERS = 50  # packets that are read in a tick beside the first: a flood doesn't stop the clock
+_MOST_QUEUED = 1 << 16  # datagrams; no socket's buffer holds as many
 _MOST_STRAGGLERS = 50  # a second of voice; then it moved in name only, behind a NAT
+_SIOCGSTAMPNS = 0x8907  # socket(7): when the last datagram came, as a timespec
+_TIMESPEC = struct.Struct("@ll")
 _REPORT_EVERY = 5.0  # RFC 3550 §6.2: the least interval
 _ECHO = 0.5  # seconds: a key's tones come back from a hybrid within that (`ivr.media.echo`)
 _TONES = 0.1  # seconds of a key that is passed on as tones
@@ -54,8 +60,58 @@ _TONES = 0.1  # seconds of a key that is passed on as tones
 class MediaSession:
     """Made by the loop, which calls `tick` for each packet once started, and `read…` when one is there.
 
-    All voice is stored in frames of 20 ms; `ptime` is how many ms of it leave with each tick.
+    Where it `polls`, each tick reads first, and nobody needs to look whether a packet is there. All voice is
+    stored in frames of 20 ms; `ptime` is how many ms of it leave with each tick.
     """
+
+    # With more than 30 attributes an object without slots is slow, and large for the processor's caches.
+    __slots__ = (
+        "_audio",
+        "_bridged",
+        "_came_buffer",
+        "_counters",
+        "_drains",
+        "_ear",
+        "_early",
+        "_early_ear",
+        "_emit",
+        "_heard_at",
+        "_index",
+        "_keys_by",
+        "_keys_in",
+        "_keys_out",
+        "_last",
+        "_left",
+        "_listener",
+        "_lost",
+        "_lost_after",
+        "_nowhere",
+        "_plain_type",
+        "_receiver",
+        "_recorder",
+        "_report_at",
+        "_reports",
+        "_rest",
+        "_sender",
+        "_source",
+        "_srtp",
+        "_started",
+        "_stragglers",
+        "_tap",
+        "_ticks",
+        "_token",
+        "_tone",
+        "_tones",
+        "_tones_until",
+        "_wall",
+        "call",
+        "polls",
+        "port",
+        "remote",
+        "rtcp",
+        "rtp",
+        "tone_ear",
+    )
 
     def __init__(
         self,
@@ -76,7 +132,8 @@ class MediaSession:
         self._stragglers = 0
         self._sender = Sender(secrets.randbits(32), secrets.randbits(15), secrets.randbits(32))
         self._receiver = Receiver()
-        self._reports = Reports(self._sender, self._receiver, time.time() - time.monotonic())
+        self._wall = time.time() - time.monotonic()
+        self._reports = Reports(self._sender, self._receiver, self._wall)
         self._srtp: Srtp | None = None
         self._keys_in = KeyReceiver()
         self._keys_by: str | None = None
@@ -87,18 +144,25 @@ class MediaSession:
         self._keys_out: deque[Iterator[bytes]] = deque()
         self._rest = b""  # of a frame whose beginning has left, where packets aren't whole frames
         self._audio: Audio | None = None
-        self._token, self._index = "", 0
+        self._token, self._index, self._last = "", 0, 0
         self._recorder: Recorder | None = None
         self._tap: Hear | None = None
         self._bridged: dict[MediaSession, Relay] = {}  # whom it hears, and what is on its way from them
         self._ear: MachineEar | None = None
         self._early_ear: EarlyEar | None = None
         self._started = self._early = self._lost = self._nowhere = False
+        self._plain_type = -1  # of the packets that are voice at first sight
+        self.polls = self._drains = False
+        self._ticks, self._came_buffer = 0, bytearray(_TIMESPEC.size)
         self._heard_at = self._report_at = 0.0
 
     def hears(self, other: MediaSession) -> bool:
         """Whether both are in one bridge."""
         return other in self._bridged
+
+    @property
+    def is_bridged(self) -> bool:
+        return bool(self._bridged)
 
     @property
     def last_packet_at(self) -> float | None:
@@ -127,6 +191,7 @@ class MediaSession:
     def negotiate(self, remote: Remote) -> bool:
         """Take what an SDP says. True when the source must be learned anew: call `reopen`."""
         self._nowhere = remote.address[0] in _NOWHERE
+        self._plain_type = -1 if remote.is_event(remote.voice_type) else remote.voice_type
         if self.remote is not None and self._nowhere:
             remote = replace(remote, address=self.remote.address)
         moved = self.remote is not None and remote.address != self.remote.address
@@ -164,7 +229,7 @@ class MediaSession:
     def play(self, token: str, audio: Audio) -> None:
         """Replace what plays. In vain before the answer."""
         if self._started and self.remote is not None:
-            self._token, self._audio, self._index = token, audio, 0
+            self._token, self._audio, self._index, self._last = token, audio, 0, len(audio) - 1
 
     def stop(self) -> None:
         self._audio = None
@@ -243,7 +308,9 @@ class MediaSession:
     # -- the sending clock. This is the hot path: each call comes through here 50 times a second.
 
     def tick(self, now: float) -> None:
-        """Send the next packet."""
+        """Send the next packet; where the session `polls`, first hear what came since the last."""
+        if self.polls:
+            self._poll(now)
         remote = self.remote
         if self._recorder is not None and now >= self._recorder.ends_at:
             self.stop_recording(now)
@@ -257,7 +324,11 @@ class MediaSession:
             return
         next_voice = self._frame if remote.ptime == FRAME_MS else self._packed
         voice = next_voice(remote.codec, now)
-        packet = (self._key_packet() if self._keys_out else None) or self._voice_packet(remote, voice, now)
+        packet = self._key_packet() if self._keys_out else None
+        if packet is None:
+            if self._ear is not None:
+                self._ear.say(voice, remote.codec, now, self._sender.timestamp)
+            packet = self._sender.frame(remote.voice_type, voice)
         if self._srtp is not None:
             packet = self._srtp.protect(packet)
         try:
@@ -270,11 +341,6 @@ class MediaSession:
         if now - self._heard_at > self._lost_after and not self._lost:
             self._lost = True
             self._emit(MediaLost(self.call, now))
-
-    def _voice_packet(self, remote: Remote, voice: bytes, now: float) -> bytes:
-        if self._ear is not None:
-            self._ear.say(voice, remote.codec, now, self._sender.timestamp)
-        return self._sender.frame(remote.voice_type, voice)
 
     def _packed(self, codec: Codec, now: float) -> bytes:
         """The next packet's voice, where that isn't a frame; what is left of a frame leads the next."""
@@ -290,9 +356,12 @@ class MediaSession:
         heard = self._bridged_voice(codec, more) if self._bridged else None
         audio, voice = self._audio, heard or g711.SILENT_FRAMES[codec]
         if audio is not None:
-            frames, index = audio.frames(codec), self._index
-            self._advance(audio, now)
-            voice = frames[index] if index < len(frames) else voice
+            index = self._index
+            self._index = index + 1
+            if index <= self._last:
+                voice = audio.frames(codec)[index]
+            if index == 0 or index >= self._last:
+                self._tell_playback(index, now)
         return self._tones.popleft()[codec == "pcmu"] if self._tones else voice
 
     def _bridged_voice(self, codec: Codec, more: int) -> bytes | None:
@@ -310,12 +379,11 @@ class MediaSession:
             self._keys_out.popleft()
         return None
 
-    def _advance(self, audio: Audio, now: float) -> None:
-        """A frame of `audio` leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
-        self._index += 1
-        if self._index == 1:
+    def _tell_playback(self, index: int, now: float) -> None:
+        """A frame leaves; of a packet that isn't whole frames, some of it up to 10 ms later."""
+        if index == 0:
             self._emit(PlaybackStarted(self.call, now, self._token))
-        if self._index >= len(audio):
+        if index >= self._last:
             self._audio = None
             self._emit(PlaybackFinished(self.call, now, self._token))
 
@@ -343,15 +411,78 @@ class MediaSession:
     # -- what comes in
 
     def read(self, now: float) -> bool:
-        """Take one datagram of the RTP port; False when there was none."""
+        """Take one datagram of the RTP port; False when there was none. As hot as `tick`."""
+        source = self._source
+        if source is None:
+            return self._read_from_anyone(now)
         try:
-            datagram, source = self.rtp.recvfrom(2048)
+            datagram = self.rtp.recv(2048)
         except BlockingIOError:
             return False
         except OSError:  # ICMP: nobody listens there any more; media_lost_after decides
             self._counters["rtp_refused"] += 1
             return True
-        self._take(datagram, source, now)
+        if (  # nobody of `_hear` wants to know what is said, only that it is; what is secret must be opened
+            self._recorder is None
+            and self._ear is None
+            and self.tone_ear is None
+            and self._tap is None
+            and self._srtp is None
+            and self._listener is None
+            and not self._bridged
+            and self._started
+            and self._receiver.take_next(datagram, self._plain_type, self._came_at(now))
+        ):
+            self._heard_at = now
+        else:
+            self._take(datagram, source, now)
+        return True
+
+    def _poll(self, now: float) -> None:
+        """Read what waits: one packet, as a rule.
+
+        To know that no other does would cost more than to read it. So that is asked each eighth time, where
+        there were others, or none, the last time, and while strangers may be among them.
+        """
+        self._ticks = ticks = (self._ticks + 1) & 7
+        if not self.read(now):
+            self._drains = True
+        elif self._drains or not ticks or self._source is None:
+            others = 0
+            while others < _MOST_OTHERS and self.read(now):
+                others += 1
+            self._drains = others > 0
+
+    def _came_at(self, now: float) -> float | None:
+        """When the datagram that was just read came.
+
+        Who polls reads it later, and asks the kernel: of two packets in eight, which is enough for the
+        jitter, and None of the others.
+        """
+        if not self.polls:
+            return now
+        if self._ticks > 1:
+            return None
+        try:
+            fcntl.ioctl(self.rtp, _SIOCGSTAMPNS, self._came_buffer)
+        except OSError:  # a system that doesn't keep it
+            return None
+        seconds, nanoseconds = _TIMESPEC.unpack(self._came_buffer)
+        came_at: float = seconds + nanoseconds / 1e9 - self._wall
+        return came_at if now - 1 < came_at <= now + 1 else None  # the clock was set
+
+    def _read_from_anyone(self, now: float) -> bool:
+        """Until the source is known. Strangers' datagrams that came before that wait behind its first."""
+        try:
+            for _ in range(_MOST_QUEUED):
+                datagram, source = self.rtp.recvfrom(2048)
+                self._take(datagram, source, now)
+                if self._source is None:
+                    break
+        except BlockingIOError:
+            return self._source is not None
+        except OSError:
+            self._counters["rtp_refused"] += 1
         return True
 
     def _take(self, datagram: bytes, source: Address, now: float) -> None:
@@ -366,7 +497,7 @@ class MediaSession:
             return
         if self._source is None and not self._learn(packet, source):
             return
-        self._receiver.take(packet, now)
+        self._receiver.take(packet, self._came_at(now))
         self._hear(packet, now)
 
     def read_rtcp(self, now: float) -> None:
@@ -411,6 +542,7 @@ class MediaSession:
         return True
 
     def _hear(self, packet: RtpPacket, now: float) -> None:
+        """Tell everybody who listens. Who is added here is to be known to `read`, which else only counts."""
         remote = self.remote
         if remote is None:
             return

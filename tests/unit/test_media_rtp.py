@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 
 import pytest
 from hypothesis import given
@@ -127,3 +128,34 @@ def test_packets_of_a_key_are_no_jitter() -> None:
         receiver.take(RtpPacket(8, False, at, stamp, 7, b""), 100 + at * 0.02)
     block = receiver.block(101.0)
     assert block is not None and block.jitter == 0
+
+
+STEPS = st.tuples(
+    st.sampled_from([1, 1, 1, 1, 0, 2, -1, 4000, 65535]),  # how far the sequence number goes on
+    st.sampled_from([160, 160, 0, 80, -160, 1 << 31]),  # and the timestamp
+    st.sampled_from([7, 7, 7, 8]),  # the source
+    st.sampled_from([8, 8, 8, 8 | 0x80, 101]),  # type and marker
+    st.sampled_from([0x80, 0x80, 0x80, 0x90]),  # a plain header, or one with an extension
+    st.one_of(st.floats(0, 10), st.none()),  # when it came
+)
+
+
+@given(st.lists(STEPS, max_size=30), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF))
+def test_packets_that_are_only_counted_count_as_others_do(
+    steps: list[tuple[int, int, int, int, int, float | None]], sequence: int, timestamp: int
+) -> None:
+    whole, quick = Receiver(), Receiver()
+    for ahead, later, ssrc, second, first, came_at in steps:
+        sequence, timestamp = (sequence + ahead) & 0xFFFF, (timestamp + later) & 0xFFFFFFFF
+        datagram = struct.pack("!BBHIII", first, second, sequence, timestamp, ssrc, 0xBEDE0000) + bytes(160)
+        whole.take(parse(datagram), came_at)
+        if not quick.take_next(datagram, 8, came_at):
+            quick.take(parse(datagram), came_at)
+    assert quick == whole
+
+
+@pytest.mark.parametrize("datagram", [*BAD, *(datagram for datagram, _ in GOOD)])
+def test_nothing_is_only_counted_but_the_packet_that_follows(datagram: bytes) -> None:
+    receiver = Receiver()
+    assert not receiver.take_next(datagram, 8, 0.0)
+    assert receiver == Receiver()
