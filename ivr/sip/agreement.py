@@ -68,7 +68,7 @@ class Agreement:
 
     def receive_invite(self, incoming: Incoming, now: float) -> None:
         """A re-INVITE: answered from our own media; what doesn't fit leaves the session as it was."""
-        if self._session.refresh.is_inviting:  # §14.2
+        if self._session.is_reinviting:  # §14.2
             self._endpoint.respond(incoming, 491, now)
         elif self.local is None or self.waiting:
             self.ask_later(incoming, now)
@@ -117,7 +117,7 @@ class Agreement:
             offer = sdp_of(incoming.request)
             if offer is None:
                 return self.local.offer() if offers and self.local else b"", None
-            if self.waiting == "us" or self._session.refresh.is_inviting:
+            if self.waiting == "us" or self._session.is_reinviting:
                 self._endpoint.respond(incoming, 491, now)
                 return None
             if self.waiting or self.local is None:

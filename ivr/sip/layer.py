@@ -93,10 +93,11 @@ class Layer:
                 self._without_tcp[by_udp] = now + _WITHOUT_TCP
                 self._start_again(transaction, by_udp, now)
             else:
+                on_silence = transaction.on_silence
                 self.abandon(transaction)
                 transaction.is_unsendable = True
-                if transaction.on_silence:
-                    transaction.on_silence(now)
+                if on_silence:
+                    on_silence(now)
 
     def connection_lost(self, hop: Hop, now: float) -> None:
         """Send again, once, what had no answer by it: they know a transaction by any connection (§17.2.3).
@@ -131,21 +132,23 @@ class Layer:
         self._arm_client(transaction)
 
     def abandon(self, transaction: ClientTransaction) -> None:
-        """Forget a client transaction, whatever its state (§9.1: no answer to a CANCEL)."""
+        """Forget a client transaction, whatever its state (§9.1: no answer to a CANCEL), and who it's for."""
         if self._clients.pop(transaction.key, None):
             self._alarms.clear(transaction)
+        transaction.on_response = transaction.on_silence = None
 
     def receive_response(self, response: Response, envelope: Envelope, now: float) -> bool:
         """Whether the response belongs to a transaction."""
         transaction = self._clients.get((envelope.via.branch, envelope.method))
         if transaction is None:
             return False
+        on_response = transaction.on_response
         acts = transaction.machine.feed(_input_of(response.status), now)
         self._arm_client(transaction)
         if Act.ACK in acts:
             self._send(serialise(_ack(transaction.request, response)), transaction.destination)
-        if Act.TELL in acts and transaction.on_response:
-            transaction.on_response(response, envelope, now)
+        if Act.TELL in acts and on_response:
+            on_response(response, envelope, now)
         return True
 
     def find(self, envelope: Envelope, method: str) -> ServerTransaction | None:
@@ -190,12 +193,13 @@ class Layer:
             self._alarms.set(transaction, at, lambda now: self._tick_client(transaction, now))
 
     def _tick_client(self, transaction: ClientTransaction, now: float) -> None:
+        on_silence = transaction.on_silence
         acts = transaction.machine.tick(now)
         self._arm_client(transaction)
         if Act.SEND in acts:
             self._send(transaction.data, transaction.destination)
-        if Act.FAIL in acts and transaction.on_silence:
-            transaction.on_silence(now)
+        if Act.FAIL in acts and on_silence:
+            on_silence(now)
 
     def _arm_server(self, transaction: ServerTransaction) -> None:
         if transaction.machine.state is State.TERMINATED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Literal
+from weakref import proxy
 
 from ivr.sip.agreement import Agreement
 from ivr.sip.dialog import ENDS_DIALOG, Dialog
@@ -39,6 +40,9 @@ class Session:
     `quiet` sessions tell no events: the lost branches of a fork, and answers that crossed a CANCEL.
     `on_early_bye` and `on_prack` are the called side's: the caller may send BYE before the answer (§15), and
     acknowledges provisional responses (RFC 3262). `their_methods` is the last Allow that came.
+
+    Its parts know it weakly: what is over is gone at once, and leaves no work to the garbage collector, whose
+    pauses are heard.
     """
 
     def __init__(self, endpoint: Endpoint, call: str, dialog: Dialog, login: Login) -> None:
@@ -49,10 +53,11 @@ class Session:
         self.state = SessionState.EARLY
         self.quiet = False
         self.their_methods: frozenset[str] = frozenset()
-        self.agreement = Agreement(self)
-        self.timer = SessionTimer(self)
-        self.refresh = Refresh(self)
-        self.referrals = Referrals(self)
+        me: Session = proxy(self)
+        self.agreement = Agreement(me)
+        self.timer = SessionTimer(me)
+        self.referrals = Referrals(me)
+        self._refresh: Refresh | None = None  # once one is due
         self.on_early_bye: Callable[[Cause, float], None] | None = None
         self.on_prack: Callable[[Incoming, float], None] | None = None
         self._rseq = 0
@@ -82,7 +87,10 @@ class Session:
         self.state = SessionState.OVER
         self.agreement.acknowledged()
         self.timer.stop()
-        self.refresh.stop()
+        if self._refresh:
+            self._refresh.stop()  # what it still waits for holds it, and us
+            self._refresh = None
+        self.on_early_bye = self.on_prack = None
         self.endpoint.dialogs.pop(self.dialog.key, None)
 
     def learn(self, message: Request | Response) -> None:
@@ -95,7 +103,23 @@ class Session:
         self.dialog.target = incoming.envelope.contact or self.dialog.target
         self.learn(incoming.request)
 
+    @property
+    def is_reinviting(self) -> bool:
+        """Whether an INVITE of ours waits for its end in this dialog."""
+        return self._refresh is not None and self._refresh.is_inviting
+
+    def refreshed(self) -> None:
+        """Whoever it was has: what was put off isn't needed."""
+        if self._refresh:
+            self._refresh.forget()
+
     # What we do.
+
+    def refresh(self, now: float) -> None:
+        """Send one, so that the session doesn't expire."""
+        if self._refresh is None:
+            self._refresh = Refresh(self)
+        self._refresh.start(now)
 
     def bye(self, now: float, q850: int | None = None, cause_text: str = "") -> None:
         """End a confirmed dialog. It is told at once; the BYE waits for the ACK to our 200 (§15)."""

@@ -143,7 +143,7 @@ class SessionTimer:
     def stop(self) -> None:
         self._alarms.clear((self, "refresh"))
         self._alarms.clear((self, "end"))
-        self._session.refresh.forget()
+        self._session.refreshed()
 
     @property
     def _longest(self) -> int:
@@ -153,7 +153,7 @@ class SessionTimer:
         self.stop()
         self.proposal = replace(self.proposal, seconds=seconds)
         if we_refresh:
-            self._alarms.set((self, "refresh"), now + seconds / 2, self._session.refresh.start)
+            self._alarms.set((self, "refresh"), now + seconds / 2, self._session.refresh)
         self._alarms.set((self, "end"), now + seconds - min(_USUAL_HASTE, seconds / 3), self._expired)
 
     def _expired(self, now: float) -> None:
