@@ -51,6 +51,7 @@ from callbacks.target_settings import TargetName, TargetSettings, trunk_faults
 from callbacks.vocabulary import Role
 from callbacks.webhook_settings import Webhooks
 from callbacks.windows import calendar_ends
+from ivr.collector import spare_the_voice
 from ivr.hosts import is_loopback
 from ivr.inbound.settings import InboundSettings, target_faults
 from ivr.settings import CitySettings, VoiceSettings
@@ -529,7 +530,7 @@ def _run_voice(office: Office, stop: Stop) -> None:
         people=people(settings, settings.voice.trunks[0].name),
         in_hours=lambda now: agents_are_in(now, settings.agents, settings.policy.windows),
     )
-    gc.freeze()  # what is loaded now stays; the collector needn't look at it amidst the media
+    spare_the_voice()
     worker.run(stop, settings.serve.drain_seconds)
 
 
@@ -585,7 +586,7 @@ def run_inbound(settings: Settings, stop: Stop) -> None:
         reports=TrunkReports(line.trunks, writer, keeper.tell_trunks, keeper.forget_trunks),
     )
     log.info("inbound_ready", port=line.port, mode=settings.inbound.mode.value)
-    gc.freeze()
+    spare_the_voice()
     role.run(stop)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import heapq
 import os
 import threading
@@ -20,11 +19,13 @@ import structlog
 from benchmarks.bridge_far_ends import HOST
 from benchmarks.measuring import beside
 from benchmarks.voice_plan import Plan
+from ivr.collector import spare_the_voice
 from ivr.events import Answered, Ended, Incoming, KeyPressed, LineEvent, MachineHeard, PlaybackFinished
 from ivr.line import Dial
 from ivr.media.audio import Audio
-from ivr.settings import TrunkSettings, VoiceSettings
+from ivr.settings import VoiceSettings
 from ivr.sip_line import SipLine
+from ivr.trunk_settings import TrunkSettings
 from tests.loopback_city import media_ports
 
 __all__ = ["PROMPT", "Measured", "NotUp", "our_line", "told"]
@@ -69,7 +70,7 @@ def run_line(pipe: Connection, settings: VoiceSettings, plan: Plan, core: int, m
         return
     stopped = threading.Event()
     threading.Thread(target=lambda: (pipe.recv(), stopped.set(), line.wake()), daemon=True).start()
-    gc.freeze()  # as the roles do
+    spare_the_voice()  # as the roles do
     driver = _Driver(line, plan, start_at, machine)
     while not stopped.is_set():
         driver.turn()

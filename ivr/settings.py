@@ -45,7 +45,7 @@ class VoiceSettings(Section):
         "drop", description="what who isn't a trunk hears: nothing, or a 403 (10 a second at most)"
     )
     source_limit: int = Field(
-        1000, ge=10, le=100_000, description="SIP messages a second that one host of a trunk may send"
+        2000, ge=10, le=100_000, description="SIP messages a second that one host of a trunk may send"
     )
     sip_dscp: int = Field(24, ge=0, le=63, description="how SIP is marked for the network: 24 is CS3; 0: not")
     rtp_dscp: int = Field(46, ge=0, le=63, description="how voice is marked: 46 is EF (RFC 3246); 0: not")

@@ -42,7 +42,7 @@ class WirePlan:
     tls_port: int = 0
     server_tls: ssl.SSLContext | None = None
     client_tls: ClientTls = _no_tls
-    limit: float = 1000.0
+    limit: float = 2000.0
     unknown: Literal["drop", "403"] = "drop"
     dscp: int = 0
     on_message: OnMessage | None = None
