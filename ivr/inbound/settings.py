@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from callbacks.settings import Section
 from callbacks.target_settings import TargetName, TargetSettings
+from callbacks.toll_settings import TollSettings
 from ivr.inbound.operator_keys import CODE
 from ivr.inbound.switchboard_data import Mode, Rules, SeatRule, Strategy
 from ivr.settings import VoiceSettings
@@ -107,7 +108,7 @@ class InboundSettings(VoiceSettings):
 
     @model_validator(mode="after")
     def _nobody_is_counted(self) -> InboundSettings:
-        if "toll" in self.model_fields_set:
+        if self.toll != TollSettings():
             raise ValueError("toll is a matter of [voice]: nobody who calls 110 waits for a limit")
         return self
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from callbacks.toll_settings import TollSettings
+from ivr.inbound.settings import InboundSettings
 from ivr.settings import CitySettings, VoiceSettings
 from ivr.trunk_settings import TrunkSettings
 
@@ -74,3 +76,10 @@ def test_a_citys_machines_are_endings_of_numbers(ending: str) -> None:
 def test_a_password_isn_t_shown() -> None:
     trunk = TrunkSettings.model_validate({**TRUNK, "username": "office", "password": "secret-word"})
     assert "secret-word" not in repr(trunk)
+
+
+def test_toll_limits_are_a_matter_of_callbacks() -> None:
+    """Their defaults may be said of [inbound], too: so it is where a variable of the environment sets a part."""
+    InboundSettings.model_validate({"toll": TollSettings().model_dump()})
+    with pytest.raises(ValidationError, match="toll is a matter of"):
+        InboundSettings.model_validate({"toll": {"calls_per_hour": 10}})
