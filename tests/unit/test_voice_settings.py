@@ -79,7 +79,7 @@ def test_a_password_isn_t_shown() -> None:
 
 
 def test_toll_limits_are_a_matter_of_callbacks() -> None:
-    """Their defaults may be said of [inbound], too: so it is where a variable of the environment sets a part."""
+    """Their defaults may be said of [inbound], too: a variable of the environment brings them along."""
     InboundSettings.model_validate({"toll": TollSettings().model_dump()})
     with pytest.raises(ValidationError, match="toll is a matter of"):
         InboundSettings.model_validate({"toll": {"calls_per_hour": 10}})
