@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine
@@ -37,6 +38,14 @@ def pages_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each test makes a desk of its own; its pages' templates are compiled by the first that shows them."""
     compiled = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("pages")))
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": compiled}
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command that a test runs in this process sets up its own log, on an output that ends with it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
