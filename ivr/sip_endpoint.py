@@ -37,7 +37,6 @@ from ivr.sip.events import (
 )
 from ivr.sip.headers import ip_of
 from ivr.sip.hop import Hop
-from ivr.sip.message import parse
 from ivr.sip.sdp import LocalMedia, Media, Profiles
 from ivr.sip.session_timer import LEAST
 from ivr.sip.transaction import Timers
@@ -214,7 +213,7 @@ class SipEndpoint:
         """Call out, at once. The Call-ID that the INVITE bears, as a capture shows it."""
         self.flush()
         now = time.monotonic()
-        self.agent.invite(
+        call_id = self.agent.invite(
             call,
             uri,
             destination,
@@ -227,9 +226,8 @@ class SipEndpoint:
             redirects=redirects,
             display=display,
         )
-        ((data, hop),) = self.agent.take_outgoing()
-        self.wires.send(data, hop)
-        return parse(data).first("Call-ID") or ""
+        self.flush()
+        return call_id
 
     # -- turning
 

@@ -6,7 +6,6 @@ import ssl
 import time
 from collections.abc import Callable
 
-from ivr.hosts import Place
 from ivr.line import LineError
 from ivr.media.ports import NoPorts, PortPool
 from ivr.name_book import NameBook
@@ -16,9 +15,8 @@ from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
 from ivr.sip_endpoint import OutsideEvent, SipEndpoint
 from ivr.sip_tls import TlsError, client_context, server_context
-from ivr.sip_trunks import offerable
+from ivr.sip_trunks import offerable, trunk_of, with_registrar
 from ivr.sip_wires import OnMessage, WirePlan
-from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["open_endpoint"]
 
@@ -33,7 +31,7 @@ def open_endpoint(
     """The endpoint, and where its trunks and their registrars are. LineError says what to change."""
     ipv6 = ":" in settings.local_host
     book = NameBook(
-        (place for trunk in settings.trunks for place in _places(trunk)),
+        (place for trunk in settings.trunks for place in with_registrar(trunk)),
         lookup_by(settings.nameservers, ipv6=ipv6),
     )
     try:
@@ -49,10 +47,6 @@ def open_endpoint(
         raise LineError(f"sip_port: {where}: {error.strerror or error}; choose another") from error
     book.on_change = lambda: endpoint.wires.wall.allow(book.hosts)
     return endpoint, book
-
-
-def _places(trunk: TrunkSettings) -> tuple[Place, ...]:
-    return (trunk.place, trunk.registrar_place) if trunk.register_account else (trunk.place,)
 
 
 def _open(
@@ -91,7 +85,7 @@ def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None)
     }
 
     def client_tls(hop: Hop) -> tuple[ssl.SSLContext, str]:
-        trunk = _trunk_at(hop, by_tls, book)
+        trunk = trunk_of(hop, by_tls, book, with_registrar)
         if trunk is None:
             raise ValueError(f"no trunk over TLS is at {hop.host}")
         return contexts[trunk.name], trunk.tls_name or book.name_of(hop)
@@ -106,11 +100,3 @@ def _plan(settings: VoiceSettings, book: NameBook, on_message: OnMessage | None)
         dscp=settings.sip_dscp,
         on_message=on_message,
     )
-
-
-def _trunk_at(hop: Hop, trunks: list[TrunkSettings], book: NameBook) -> TrunkSettings | None:
-    """That of the hop, or one of its host: a dialog may go on at another port."""
-    hops = [(trunk, {each for place in _places(trunk) for each in book.hops(place)}) for trunk in trunks]
-    at_host = [(trunk, its) for trunk, its in hops if any(each.host == hop.host for each in its)]
-    exact = next((trunk for trunk, its in at_host if hop in its), None)
-    return exact or next((trunk for trunk, _ in at_host), None)

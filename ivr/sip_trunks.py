@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from ivr.hosts import Place
 from ivr.name_book import NameBook
 from ivr.sip.hop import Hop, Transport
 from ivr.sip.sdp import Profiles
 from ivr.trunk_settings import TrunkSettings
 
-__all__ = ["offerable", "profiles_of", "trunk_of"]
+__all__ = ["offerable", "profiles_of", "trunk_of", "with_registrar"]
 
 
-def trunk_of(source: Hop, trunks: Iterable[TrunkSettings], book: NameBook) -> TrunkSettings | None:
+def _itself(trunk: TrunkSettings) -> tuple[Place, ...]:
+    return (trunk.place,)
+
+
+def with_registrar(trunk: TrunkSettings) -> tuple[Place, ...]:
+    """Where a trunk is, and where it registers us."""
+    return (trunk.place, trunk.registrar_place) if trunk.register_account else (trunk.place,)
+
+
+def trunk_of(
+    source: Hop,
+    trunks: Iterable[TrunkSettings],
+    book: NameBook,
+    places: Callable[[TrunkSettings], Iterable[Place]] = _itself,
+) -> TrunkSettings | None:
     """The trunk at that address; where several are at one host, the one of that port and transport, or that
-    of the transport (a stream's port is its connection's), or the first.
+    of the transport (a stream's port is its connection's), or the first. `places` are what counts as its.
     """
-    at_host = [(trunk, hop) for trunk in trunks for hop in book.hops(trunk.place) if hop.host == source.host]
+    at_host = [
+        (trunk, hop)
+        for trunk in trunks
+        for place in places(trunk)
+        for hop in book.hops(place)
+        if hop.host == source.host
+    ]
     at_host.sort(key=lambda each: (each[1] != source, each[1].transport != source.transport))
     return at_host[0][0] if at_host else None
 

@@ -16,7 +16,7 @@ from ivr.city import CityTrunk
 from ivr.events import Ended, LineEvent
 from ivr.line import Line
 from ivr.media.audio import Audio
-from ivr.media.ports import NoPorts, PortPool
+from ivr.media.ports import NoPorts, PortPool, udp_socket
 from ivr.settings import CitySettings, VoiceSettings
 from ivr.trunk_settings import TrunkSettings
 
@@ -47,6 +47,14 @@ class _Ports:
 
 # Below those that the system hands out by itself.
 _media, _sip = _Ports(12000, 32768), _Ports(9000, 11900)
+
+
+def has_ipv6() -> bool:
+    try:
+        udp_socket("::1", 0).close()
+    except OSError:
+        return False
+    return True
 
 
 def media_ports(pairs: int) -> tuple[int, int]:

@@ -108,8 +108,8 @@ class UserAgent:
         place: bytes = b"",
         redirects: Mapping[str, Hop] | None = None,
         display: str = "",
-    ) -> None:
-        """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's address.
+    ) -> str:
+        """Call `uri` ("sip:13803790001@10.0.0.1:5060") by way of `destination`, the trunk's; the Call-ID.
 
         `from_uri` names the caller, `display` in words; `headers` are added to the INVITE, `place` (a part
         with its own headers) to its body. A 401 or 407 is answered once with `credentials`, a 415 and its
@@ -125,7 +125,8 @@ class UserAgent:
         order = Order(uri, destination, from_uri, extra, place, redirects or {}, display=display)
         local = LocalSession(endpoint.new_token(), offer)
         login = Login(credentials, endpoint.new_token)
-        endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)
+        made = endpoint.calls[call] = OutboundCall(endpoint, call, order, local, login, now)
+        return made.call_id
 
     def cancel(self, call: str, now: float) -> None:
         """Give up our INVITE; InviteFailed follows. CANCEL waits for a provisional response (§9.1).

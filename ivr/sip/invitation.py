@@ -31,7 +31,7 @@ class Invitation:
         self.local = local
         self.login = login
         self.proposal = Proposal(endpoint.config.session_expires, endpoint.config.min_se)
-        self._call_id = f"{endpoint.new_token()}@{endpoint.config.host}"
+        self.call_id = f"{endpoint.new_token()}@{endpoint.config.host}"
         self._from = str(NameAddr(order.display, order.from_uri, {"tag": endpoint.new_token()}))
 
     def request(self, branch: str, cseq: int) -> Request:
@@ -42,7 +42,7 @@ class Invitation:
             ("Max-Forwards", "70"),
             ("From", self._from),
             ("To", f"<{order.to}>"),
-            ("Call-ID", self._call_id),
+            ("Call-ID", self.call_id),
             ("CSeq", f"{cseq} INVITE"),
             endpoint.contact(order.destination.transport),
             *self.login.headers("INVITE", order.uri, body),

@@ -50,6 +50,11 @@ class OutboundCall:
         self.session: Session | None = None
         self._transaction = self._invite(now)
 
+    @property
+    def call_id(self) -> str:
+        """The Call-ID that its INVITEs bear."""
+        return self._invitation.call_id
+
     # What we do.
 
     def _invite(self, now: float) -> ClientTransaction:

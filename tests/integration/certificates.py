@@ -44,6 +44,15 @@ def make_certificate(folder: Path, name: str, authority: tuple[Any, Any] | None 
     return certificate, key
 
 
+def make_papers(folder: Path) -> Path:
+    """In `folder`: an authority, whom it vouches for, and somebody whom another one does."""
+    authority = make_certificate(folder, "authority")
+    for name in ("trunk.test", "office.test"):
+        make_certificate(folder, name, authority)
+    make_certificate(folder, "forged.test", make_certificate(folder, "stranger"))
+    return folder
+
+
 def _usage(signs: bool) -> x509.KeyUsage:
     """A strict verifier (RFC 5280, Python 3.13's default) wants it said."""
     return x509.KeyUsage(

@@ -11,19 +11,12 @@ import pytest
 from ivr.events import KeyPressed, PlaybackFinished
 from ivr.media.audio import Audio
 from ivr.media.dtmf import send_key
-from ivr.media.ports import NoPorts, PortPool, udp_socket
+from ivr.media.ports import NoPorts, PortPool
 from ivr.media.rtcp import read_reports
+from tests.loopback_city import has_ipv6
 from tests.rtp_office import Office, rtp_office
 
 LOOPBACK = "::1"
-
-
-def has_ipv6() -> bool:
-    try:
-        udp_socket(LOOPBACK, 0).close()
-    except OSError:
-        return False
-    return True
 
 
 pytestmark = pytest.mark.skipif(not has_ipv6(), reason="the machine has no IPv6")

@@ -10,7 +10,7 @@ import pytest
 
 from ivr.events import Answered, Ended, Incoming, KeyPressed, LineEvent, PlaybackFinished
 from ivr.line import Dial
-from ivr.media.ports import PortPool, udp_socket
+from ivr.media.ports import PortPool
 from ivr.sip.events import AckReceived, InviteAccepted, InviteFailed, InviteReceived
 from ivr.sip.hop import Hop
 from ivr.sip.transaction import Timers
@@ -18,17 +18,9 @@ from ivr.sip_endpoint import EndpointEvent, SipEndpoint
 from ivr.sip_line import SipLine
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
-from tests.loopback_city import PROMPT, media_ports, quick_voice
+from tests.loopback_city import PROMPT, has_ipv6, media_ports, quick_voice
 
 LOOPBACK = "::1"
-
-
-def has_ipv6() -> bool:
-    try:
-        udp_socket(LOOPBACK, 0).close()
-    except OSError:
-        return False
-    return True
 
 
 pytestmark = pytest.mark.skipif(not has_ipv6(), reason="the machine has no IPv6")

@@ -22,7 +22,7 @@ from ivr.sip_line import SipLine
 from ivr.sip_tls import TlsSettings, client_context, server_context
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
-from tests.integration.certificates import make_certificate
+from tests.integration.certificates import make_papers
 from tests.loopback_city import HOST, PROMPT, media_ports, quick_voice
 
 OFF, PREFERRED, REQUIRED = Profiles(True, False), Profiles(True, True), Profiles(False, True)
@@ -126,12 +126,7 @@ def test_who_requires_it_never_talks_without(ends: Ends) -> None:
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and whom it vouches for."""
-    folder = tmp_path_factory.mktemp("papers")
-    authority = make_certificate(folder, "authority")
-    for name in ("trunk.test", "office.test"):
-        make_certificate(folder, name, authority)
-    return folder
+    return make_papers(tmp_path_factory.mktemp("papers"))
 
 
 def tls_of(papers: Path, name: str) -> TlsSettings:

@@ -23,7 +23,7 @@ from ivr.sip_line import SipLine
 from ivr.sip_tls import TlsSettings, client_context, server_context
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
-from tests.integration.certificates import make_certificate
+from tests.integration.certificates import make_papers
 from tests.loopback_city import HOST, media_ports, open_files, quick_voice
 from tests.name_server import name_server
 
@@ -117,14 +117,7 @@ TCP = WirePlan(tcp=True)
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, whom it vouches for, and a certificate that another authority has signed."""
-    folder = tmp_path_factory.mktemp("papers")
-    authority = make_certificate(folder, "authority")
-    for name in ("trunk.test", "office.test"):
-        make_certificate(folder, name, authority)
-    stranger = make_certificate(folder, "stranger")
-    make_certificate(folder, "forged.test", stranger)
-    return folder
+    return make_papers(tmp_path_factory.mktemp("papers"))
 
 
 def tls_of(papers: Path, name: str, **changes: object) -> TlsSettings:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.loopback_city import sip_port
-from tests.peers.peers import need
+from tests.peers.kamailio_process import running_kamailio
 
 HOST = "127.0.0.1"
 CONFIGURATION = Path(__file__).parent / "kamailio/trunk.cfg"
@@ -37,23 +37,13 @@ class KamailioTrunk:
 def kamailio_trunk(
     folder: Path, papers: Path, far_end: int, office: int = 9, *, digest: bool = False
 ) -> Iterator[KamailioTrunk]:
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    modules = [*Path("/usr/lib").glob("*/kamailio/modules/tls.so")]
-    need("Kamailio with its TLS module", Path(program).exists() and bool(modules))
     folder.mkdir()
     trunk = KamailioTrunk(far_end, office, papers, digest)
     shutil.copy(CONFIGURATION, folder)
     (folder / "trunk-local.cfg").write_text(trunk.settings)
-    command = [program, "-DD", "-E", "-f", str(folder / "trunk.cfg"), "-Y", str(folder), "-w", str(folder)]
-    log = folder / "kamailio.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen([*command, "-m", "64", "-M", "8"], stdout=out, stderr=out, cwd=folder)
-        try:
-            _wait_for(trunk.tls, process, log)
-            yield trunk
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running_kamailio(folder / "trunk.cfg", "tls.so") as (process, log):
+        _wait_for(trunk.tls, process, log)
+        yield trunk
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

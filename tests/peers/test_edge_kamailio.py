@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.loopback_city import sip_port
-from tests.peers.peers import need
+from tests.peers.kamailio_process import running_kamailio
 from tests.peers.test_inbound_sipp import Role, callers, kept, operator, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy/kamailio"
@@ -21,8 +20,6 @@ DEPLOY = Path(__file__).parents[2] / "deploy/kamailio"
 @contextmanager
 def edge(folder: Path, port: int, workers: list[int], desk: int) -> Iterator[Path]:
     """The configuration as it is deployed, with this test's addresses; yields its log."""
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    need("Kamailio", Path(program).exists())
     folder.mkdir()
     shutil.copy(DEPLOY / "kamailio.cfg", folder)
     (folder / "edge-local.cfg").write_text(
@@ -33,16 +30,8 @@ def edge(folder: Path, port: int, workers: list[int], desk: int) -> Iterator[Pat
     )
     lines = [f"1 sip:127.0.0.1:{worker} 0 0" for worker in workers]
     (folder / "dispatcher.list").write_text("\n".join([*lines, ""]))
-    log = folder / "kamailio.log"
-    command = [program, "-DD", "-E", "-f", str(folder / "kamailio.cfg"), "-Y", str(folder), "-w", str(folder)]
-    command += ["-m", "64", "-M", "8"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
-        try:
-            yield log
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running_kamailio(folder / "kamailio.cfg") as (_, log):
+        yield log
 
 
 def reaches(folder: Path, port: int, calls: int, name: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +15,7 @@ from callbacks.vocabulary import TrunkReason, TrunkStanding
 from ivr.sip_line import SipLine
 from ivr.trunk_settings import TrunkSettings
 from tests.loopback_city import Driver, quick_voice, sip_port
-from tests.peers.peers import need
+from tests.peers.kamailio_process import running_kamailio
 
 CONFIG = Path(__file__).parent / "registrar.cfg"
 DOMAIN = "carrier.example"
@@ -26,22 +24,14 @@ DOMAIN = "carrier.example"
 @contextmanager
 def registrar(folder: Path, algorithm: str) -> Iterator[int]:
     """Its port. The algorithm's name is Kamailio's own; none is MD5."""
-    program = shutil.which("kamailio") or "/usr/sbin/kamailio"
-    need("Kamailio", Path(program).exists())
     port = sip_port()
     local = f'#!define REGISTRAR_LISTEN udp:127.0.0.1:{port}\n#!define REGISTRAR_ALGORITHM "{algorithm}"\n'
     config = folder / "registrar.cfg"
     config.write_text(CONFIG.read_text().replace("#!KAMAILIO\n", f"#!KAMAILIO\n{local}"))
-    command = [program, "-DD", "-E", "-f", str(config), "-Y", str(folder), "-w", str(folder)]
-    with (folder / "kamailio.log").open("wb") as out:
-        process = subprocess.Popen([*command, "-m", "64", "-M", "8"], stdout=out, stderr=out, cwd=folder)
-        try:
-            while is_known(port) is None:
-                assert process.poll() is None, (folder / "kamailio.log").read_text()
-            yield port
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running_kamailio(config) as (process, log):
+        while is_known(port) is None:
+            assert process.poll() is None, log.read_text()
+        yield port
 
 
 def is_known(port: int) -> bool | None:

@@ -15,7 +15,7 @@ from ivr.media.ports import udp_socket
 from ivr.sip_line import SipLine
 from ivr.sip_tls import TlsSettings
 from ivr.trunk_settings import TrunkSettings
-from tests.integration.certificates import make_certificate
+from tests.integration.certificates import make_papers
 from tests.loopback_city import HOST, Driver, quick_voice
 from tests.peers.kamailio_trunk import KamailioTrunk, kamailio_trunk
 from tests.peers.sipp import OK, OK_PLAIN, RECV_ACK, RECV_BYE, RECV_INVITE, RINGING, Sipp, pause
@@ -29,12 +29,7 @@ ANSWERS = (RECV_INVITE, RINGING, pause(100), ROUTED, RECV_ACK, RECV_BYE, OK_PLAI
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("papers")
-    authority = make_certificate(folder, "authority")
-    for name in ("trunk.test", "office.test"):
-        make_certificate(folder, name, authority)
-    make_certificate(folder, "stranger")
-    return folder
+    return make_papers(tmp_path_factory.mktemp("papers"))
 
 
 @contextmanager
