@@ -81,13 +81,13 @@ def main() -> None:
     spent: dict[bool, list[float]] = {False: [], True: []}
     for listens in [False, True] * TURNS:
         for session in opened:
-            session._ear = None
+            session._hearing.person()
             if listens:
                 session.detect_machine(time.monotonic())
         began = time.process_time()
         turn(loop, chosen.seconds)
         spent[listens].append((time.process_time() - began) / chosen.calls / chosen.seconds * 1000)
-        assert not listens or all(session._ear is not None for session in opened), "a sign was told"
+        assert not listens or all(session._hearing.knows_us for session in opened), "a sign was told"
     ours.send(True)
     process.join(10)
     loop.close()

@@ -119,9 +119,9 @@ class RtpLoop:
     def _mind_tones(self, session: MediaSession) -> None:
         """Listen for keys in the voice as long as the far end has no other way to tell them."""
         if self._hears_tones and session.tells_keys_as_tones:
-            session.tone_ear = self._tone_ears.open(session)
-        elif session.tone_ear is not None:
-            session.tone_ear = None
+            session.listen_for_tones(self._tone_ears.open(session))
+        elif session.hears_tones:
+            session.listen_for_tones(None)
             self._tone_ears.close(session)
 
     def _listen(self, now: float) -> None:
@@ -190,7 +190,7 @@ class RtpLoop:
         """Read what the session's socket still holds, and tell what was recorded of it."""
         while session.read(now):
             pass
-        if session.tone_ear is not None:
+        if session.hears_tones:
             self._listen(now)
         session.stop_recording(now)
         return self._take_events()

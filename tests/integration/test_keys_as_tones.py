@@ -157,7 +157,7 @@ def test_a_named_event_is_passed_on_as_tones(calls: Calls) -> None:
 def test_a_key_that_the_end_of_the_call_overtakes_isnt_lost(calls: Calls) -> None:
     calls.introduce(calls.a, calls.far_a, None)
     calls.far_a.press("6", 0.06)
-    sent = calls.far_a._sender.packets
-    calls.until(lambda: calls.far_a._sender.packets >= sent + 5 or calls.keys("a"))
+    sent = calls.far_a._outgoing.sender.packets
+    calls.until(lambda: calls.far_a._outgoing.sender.packets >= sent + 5 or calls.keys("a"))
     calls.told += calls.loop.drain(calls.a, time.monotonic())
     assert calls.keys("a") == "6"

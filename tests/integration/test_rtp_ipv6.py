@@ -54,7 +54,7 @@ def test_a_far_end_that_moves_is_learned_anew(office: Office) -> None:
     other.socket.sendto(other.sender.frame(8, bytes(160)), (LOOPBACK, far.session.port))
     office.run(100)
     assert len(other.heard) - before >= 9  # its own call's, and the other's
-    assert far.session._source is not None and far.session._source[:2] == other.remote.address
+    assert far.session.source is not None and far.session.source[:2] == other.remote.address
 
 
 def test_the_range_of_ports_is_looked_at_on_that_address() -> None:

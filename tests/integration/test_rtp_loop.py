@@ -211,7 +211,7 @@ def test_a_stranger_is_dropped_and_counted(pair: Pair) -> None:
 
 def test_once_learned_the_kernel_drops_strangers(pair: Pair) -> None:
     pair.start()
-    pair.until(lambda: pair.we._source)
+    pair.until(lambda: pair.we.source)
     with udp_socket(HOST, 0) as stranger:
         stranger.sendto(b"\x80\x65\x00\x01" + bytes(8) + b"\x09\x0a\x00\xa0", (HOST, pair.we.port))
     before = len(pair.heard)
@@ -240,7 +240,7 @@ def test_what_is_no_voice_is_counted_and_nothing_stops(pair: Pair, datagram: byt
 
 def test_a_far_end_that_moves_is_learned_anew(pair: Pair) -> None:
     pair.start()
-    pair.until(lambda: pair.we._source)
+    pair.until(lambda: pair.we.source)
     moved = pair.loop.open("moved", lambda payload, codec, now: pair.events.append(MediaLost("moved", now)))
     pair.introduce(moved, pair.we)
     pair.introduce(pair.we, moved)
@@ -252,10 +252,10 @@ def test_a_far_end_that_moves_is_learned_anew(pair: Pair) -> None:
 
 def test_a_far_end_that_moved_in_name_only_is_heard_again(pair: Pair) -> None:
     pair.start()
-    pair.until(lambda: pair.we._source)
+    pair.until(lambda: pair.we.source)
     assert pair.we.remote is not None
     pair.loop.negotiate(pair.we, replace(pair.we.remote, address=(HOST, 9)))
-    pair.until(lambda: pair.we._source)
+    pair.until(lambda: pair.we.source)
     pair.they.press("8", 0.06)
     pair.until(lambda: pair.of(KeyPressed))
 
@@ -312,7 +312,7 @@ def test_silence_of_the_far_end_is_told_once(base: int) -> None:
 
 def test_a_key_that_waits_in_the_socket_is_drained(pair: Pair) -> None:
     pair.start()
-    pair.until(lambda: pair.we._source)
+    pair.until(lambda: pair.we.source)
     packet = b"\x80\xe5\x00\x09" + b"\0\0\0\x09" + b"\0\0\0\x09" + b"\x03\x0a\x00\xa0"
     pair.they.rtp.sendto(packet, (HOST, pair.we.port))
     drained = pair.loop.drain(pair.we, time.monotonic())

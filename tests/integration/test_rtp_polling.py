@@ -132,7 +132,7 @@ def test_the_jitter_is_by_the_kernels_time_of_arrival() -> None:
                 until = time.monotonic() + 0.02
                 while (now := time.monotonic()) < until:
                     loop.turn(until - now)
-            block = session._receiver.block(time.monotonic())
+            block = session._incoming.receiver.block(time.monotonic())
     finally:
         loop.close()
     assert block is not None
