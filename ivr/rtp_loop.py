@@ -1,8 +1,9 @@
 """One thread, one epoll: every media socket, whatever else is watched, and the clock of all calls.
 
-The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A few dozen
-may: each phase in use costs a turn of the loop. A turn of the phases is a multiple of every packet time, so
-that each call sends at the same phases of each turn.
+The calls are spread over phases of 1 ms, so that a thousand packets don't leave in one burst. A hundred may:
+each phase in use costs a turn of the loop. A turn of the phases is a multiple of every packet time, so that
+each call sends at the same phases of each turn. To wake up costs as much as some ten calls' frames, so SIP's
+messages and timers wait for a frame that is due soon.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ __all__ = ["RtpLoop"]
 
 _MOST_LATE_MS = 100  # what a pause of the process may delay before its frames are skipped
 _TURN_MS = 120  # of 10, 20, 30, 40 and 60 ms the least common multiple
-_CROWD = 40  # calls of a phase, beside which another phase is begun: 0.3 ms of reading and sending
+_CROWD = 100  # calls of a phase, beside which another phase is begun: 0.7 ms of reading and sending
 _APART = 13  # from one phase to the next that is begun: of no packet time a divisor, and about half of it
 _NEVER = 3600.0
+_SOON = 0.01  # seconds to the next frame within which all else waits for it; no timer of SIP's is as short
 _LISTEN_EVERY = 0.02  # seconds
 
 Handler = Callable[[float], object]
@@ -57,6 +59,7 @@ class RtpLoop:
         self._seats: dict[MediaSession, range] = {}  # the phases of each session that sends
         self._sessions: set[MediaSession] = set()
         self._watched: set[MediaSession] = set()  # those that don't poll
+        self._hurried: set[MediaSession] = set()  # those whose delay is heard, being bridged
         self._to_follow: dict[MediaSession, MediaSession] = {}
         self._hears_tones, self._listen_at = hears_tones, 0.0
         self._tone_ears: DtmfEars[MediaSession] = DtmfEars()
@@ -136,7 +139,9 @@ class RtpLoop:
         """
         session.start(now)
         self._mind_tones(session)
-        if not session.is_bridged:
+        if session.is_bridged:
+            self._hurried.add(session)
+        else:
             session.polls = True
             self._watched.discard(session)
             self.unwatch(session.rtp.fileno())
@@ -168,6 +173,7 @@ class RtpLoop:
         """Join sessions; each sends from then on half a frame after the first of the others' packets come."""
         first, *others = sessions
         first.join(*others)
+        self._hurried.update(session for session in sessions if session in self._seats)
         for session in sessions:
             if session.polls:
                 session.polls = False
@@ -201,6 +207,7 @@ class RtpLoop:
             return
         self._sessions.discard(session)
         self._watched.discard(session)
+        self._hurried.discard(session)
         self._to_follow.pop(session, None)
         self._tone_ears.close(session)
         self._unseat(session)
@@ -213,10 +220,12 @@ class RtpLoop:
 
     def turn(self, timeout: float) -> list[MediaEvent]:
         """Wait for packets, the next frame or `timeout`, then do what is due."""
-        wait = max(0.0, min(timeout, self._until_next_frame(time.monotonic())))
+        frame = self._until_next_frame(time.monotonic())
+        patience = 0.0 if self._hurried or not timeout else _SOON
+        wait = max(0.0, frame if frame <= timeout + patience else timeout)
         ready = self._epoll.poll(wait)
-        if ready and wait and len(self._watched) > FRAME_MS:  # more than one packet a ms
-            ready = self._gathered()
+        if ready and wait:
+            ready = self._gathered(ready)
         now = time.monotonic()
         self._read(ready, now)
         for _ in range(self._frames_late(now)):  # as many wait in each socket: they're heard before we speak
@@ -229,9 +238,18 @@ class RtpLoop:
         self._send_due(now)
         return self._take_events()
 
-    def _gathered(self) -> list[tuple[int, int]]:
-        """What has come by the end of this ms: a turn for each packet would cost more than the packet."""
-        time.sleep(max(0.0, self._began + (self._done_ms + 1) / 1000 - time.monotonic()))
+    def _gathered(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """What has come by the next frame, if that is soon: a turn for each datagram would cost more than it.
+
+        Where calls are bridged, or none sends, it's what has come by the end of this ms, if many are watched.
+        """
+        now = time.monotonic()
+        wait = self._until_next_frame(now)
+        if self._hurried or wait > _SOON:
+            if len(self._watched) <= FRAME_MS:  # a packet a ms
+                return ready
+            wait = self._began + (self._done_ms + 1) / 1000 - now
+        time.sleep(max(0.0, wait))
         return self._epoll.poll(0)
 
     def _read(self, ready: list[tuple[int, int]], now: float) -> None:

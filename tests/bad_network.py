@@ -87,7 +87,7 @@ def bad_network(seed: int) -> Iterator[None]:
         return bad
 
     with pytest.MonkeyPatch.context() as patched:
-        for place, weather in (("sip_wires", SIP), ("media.ports", RTP), ("media.session", RTP)):
+        for place, weather in (("sip_wires", SIP), ("media.ports", RTP), ("media.incoming", RTP)):
             patched.setattr(
                 f"ivr.{place}.udp_socket",
                 lambda host, port, dscp=0, weather=weather: opened(weather, host, port, dscp),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -93,27 +96,102 @@ def test_who_is_bridged_is_heard_at_once(office: Office) -> None:
     assert len(numbers) == before + 1
 
 
-def test_few_phases_are_used_and_none_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr("ivr.rtp_loop.time", SimpleNamespace(monotonic=lambda: clock.now, sleep=lambda _: 0))
-    first, last = media_ports(50)
-    loop = RtpLoop(PortPool(HOST, first, last), 50, 60.0, Counters())
+@contextmanager
+def crowd(monkeypatch: pytest.MonkeyPatch, calls: int) -> Iterator[tuple[RtpLoop, socket.socket, Clock]]:
+    """A loop with so many calls that send, whose turns a clock of the test's makes; who hears them all."""
+    clock = Clock()
+    monkeypatch.setattr("ivr.rtp_loop.time", clock)
+    first, last = media_ports(calls)
+    loop = RtpLoop(PortPool(HOST, first, last), calls, 60.0, Counters())
     try:
         with udp_socket(HOST, 0) as far:
             port = int(far.getsockname()[1])
-            for number in range(50):
+            for number in range(calls):
                 session = loop.open(f"call-{number}")
                 loop.negotiate(session, Remote((HOST, port), 9, "pcma", 8, 101, frozenset({HOST})))
                 loop.start(session, clock.now)
-            sent = []
-            for ms in range(1, 41):
-                clock.now = 1000.0002 + ms / 1000
-                loop.turn(0.0)
-                sent.append(len(list(waiting(far))))
+            yield loop, far, clock
     finally:
         loop.close()
-    assert sorted(count for count in sent[:20] if count) == [10, 40]
+
+
+class Clock:
+    """Stands still but for who sleeps, and the test."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_few_phases_are_used_and_none_is_crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with crowd(monkeypatch, 120) as (loop, far, clock):
+        sent = []
+        for ms in range(1, 41):
+            clock.now = 1000.0002 + ms / 1000
+            loop.turn(0.0)
+            sent.append(len(list(waiting(far))))
+    assert sorted(count for count in sent[:20] if count) == [20, 100]
     assert sent[:20] == sent[20:]
+
+
+@pytest.mark.parametrize(
+    ("ms", "told_at"),
+    [
+        (12, 20),  # the next frame is due in 8 ms: what has come is told with it
+        (5, 5),  # in 15 ms: it's told at once
+    ],
+)
+def test_what_else_comes_waits_for_a_frame_that_is_due_soon(
+    monkeypatch: pytest.MonkeyPatch, ms: int, told_at: int
+) -> None:
+    with crowd(monkeypatch, 1) as (loop, far, clock), udp_socket(HOST, 0) as sip:
+        clock.now = 1000.0202  # its first frame leaves here, each following one 20 ms later
+        loop.turn(0.0)
+        told: list[float] = []
+        loop.watch(sip.fileno(), lambda now: (sip.recv(9), told.append(now)))
+        far.sendto(b"INVITE", sip.getsockname())
+        clock.now = 1000.0202 + ms / 1000
+        loop.turn(1.0)
+        loop.unwatch(sip.fileno())
+    assert [round((now - 1000.02) * 1000) for now in told] == [told_at]
+
+
+@pytest.mark.parametrize(
+    ("timeout_ms", "back_at"),
+    [
+        (4, 20),  # a timer of SIP's that is due 6 ms before the next frame waits for it
+        (0, 10),  # something is to be told already
+    ],
+)
+def test_a_timer_waits_for_a_frame_that_is_due_soon(
+    monkeypatch: pytest.MonkeyPatch, timeout_ms: int, back_at: int
+) -> None:
+    with crowd(monkeypatch, 1) as (loop, _, clock):
+        clock.now = 1000.0202
+        loop.turn(0.0)
+        clock.now += 0.01
+        monkeypatch.setattr(loop, "_epoll", Patient(clock, loop._epoll))
+        loop.turn(timeout_ms / 1000)
+        assert round((clock.now - 1000.02) * 1000) == back_at
+
+
+class Patient:
+    """An epoll whose waits cost no time but the clock's."""
+
+    def __init__(self, clock: Clock, epoll: select.epoll) -> None:
+        self._clock, self._epoll = clock, epoll
+
+    def poll(self, seconds: float) -> list[tuple[int, int]]:
+        self._clock.sleep(seconds)
+        return self._epoll.poll(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._epoll, name)
 
 
 def test_the_jitter_is_by_the_kernels_time_of_arrival() -> None:
@@ -130,8 +208,9 @@ def test_the_jitter_is_by_the_kernels_time_of_arrival() -> None:
                 stamp = 160 * number + 80 * (number % 2)
                 far.sendto(Sender(1, number, stamp, packets=1).frame(8, bytes(160)), (HOST, session.port))
                 until = time.monotonic() + 0.02
-                while (now := time.monotonic()) < until:
-                    loop.turn(until - now)
+                while time.monotonic() < until:
+                    loop.turn(0.0)
+                    time.sleep(0.001)
             block = session._incoming.receiver.block(time.monotonic())
     finally:
         loop.close()
