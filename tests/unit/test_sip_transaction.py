@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,6 +188,20 @@ def test_alarms_forget_what_was_moved_or_cleared() -> None:
         alarms.set(count, 1e9, lambda now: None)
         alarms.clear(count)
     assert len(alarms._heap) < 200
+
+
+def test_a_cleared_alarm_keeps_nobody_in_memory() -> None:
+    """A call's session timer is cleared with it, half an hour before its entry comes to the heap's top."""
+
+    class Call:
+        def end(self, now: float) -> None: ...
+
+    alarms, call = Alarms(), Call()
+    gone = weakref.ref(call)
+    alarms.set(call, 1800.0, call.end)
+    alarms.clear(call)
+    del call
+    assert gone() is None
 
 
 # Over a reliable transport nothing is sent again, and what only waits for repetitions is over at once
