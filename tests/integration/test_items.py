@@ -244,6 +244,30 @@ def test_an_upheld_appeal_removes_the_rating_and_one_to_one_needs_a_third(listed
         decide_appeal(ctx, RULES, appeal_id, word, "four", None, listed.now)
 
 
+@pytest.mark.parametrize("upheld", [False, True])
+def test_who_signed_may_appeal_and_its_rework_stands_still(listed: Listed, upheld: bool) -> None:
+    """The two days are those of the assignment, signed or not; rejected, the same rework goes on."""
+    reworking(listed)
+    listed.now += timedelta(days=1)
+    appeal_id = appeal(
+        listed.city.ctx, RULES, listed.item, Grounds.MALICIOUS, "恶意差评", (PHOTO,), "unit-a",
+        listed.row.seq, listed.now,
+    )  # fmt: skip
+    assert listed.state is S.APPEALED
+    listed.clock(days=1)
+    word = Word(upheld, True, False, "见录音")
+    for by in ("supervisor", "head"):
+        decide_appeal(listed.city.ctx, RULES, appeal_id, word, by, None, listed.now)
+    if upheld:
+        assert (listed.state, listed.counts()) == (S.REMOVED, REMOVED)
+        return
+    assert (listed.state, listed.row.reworks) == (S.REWORKING, 1)  # it isn't signed twice
+    assert listed.row.due_at == at("2026-11-18")  # Tuesday and five working days, and the one it stood still
+    assert listed.steps()[-2:] == [T.APPEAL, T.APPEAL_REJECTED_SIGNED]
+    with refused(Fault.APPEALED):
+        listed.unit(T.APPEAL, "再申诉", PHOTO)
+
+
 def test_three_tries_without_reaching_the_citizen_assign_it(listed: Listed) -> None:
     for _ in range(2):
         listed.office(T.TRIED, "无人接听")
@@ -294,6 +318,11 @@ def test_one_extension(listed: Listed) -> None:
     with refused(Fault.EXTENDED):
         listed.office(T.EXTEND, "再延")
     with refused(Fault.EXTENDED):
+        listed.unit(T.ASK_TIME, "再延")
+    asked_again(listed)
+    listed.second(3)
+    listed.office(T.REWORK, method=Escalation.PHONE)
+    with refused(Fault.EXTENDED):  # once an item: escalation hastens, it gives no second one
         listed.unit(T.ASK_TIME, "再延")
 
 
