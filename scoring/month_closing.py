@@ -133,9 +133,8 @@ def publish_month(
         store_records(
             session, month, assess_units(writer.sums, units_from(row.units), settings), settings, now
         )
-        audit(
-            session, now, by, "publish_month", f"month:{month}", inputs=writer.digest, entries=writer.entries
-        )
+        hashes = {"inputs": writer.digest, "entries": writer.entries, "settings": settings.digest}
+        audit(session, now, by, "publish_month", f"month:{month}", **hashes)
         session.flush()
         head = link_all(session, now)
         row.state, row.published_at, row.published_by = MonthState.PUBLISHED, now, by

@@ -35,6 +35,7 @@ def as_json(of: Recomputed) -> dict[str, Any]:
     return {
         "inputs": {"sha256": of.inputs.digest, "entries": of.inputs.entries},
         "settings_version": of.settings.version,
+        "settings_sha256": of.settings.digest,
         "unreached_policy": of.settings.unreached_policy,
         "units": [_unit(of, each) for each in of.assessed],
     }
@@ -66,7 +67,7 @@ def as_lines(of: Recomputed) -> list[str]:
     """The table for a terminal: ranked units of each group first."""
     lines = [
         f"inputs   {of.inputs.digest}  ({of.inputs.entries} entries)",
-        f"settings {of.settings.version}"
+        f"settings {of.settings.digest}"
         + (
             ""
             if of.settings.unreached_policy == "exclude"

@@ -254,6 +254,7 @@ def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
     again = json.loads(result.output)
     assert again["inputs"] == {"sha256": month.inputs_hash, "entries": month.entries}
     assert again["settings_version"] == month.settings_version
+    assert again["settings_sha256"] == settings.digest
     records = city.records("2026-11")
     assert {unit["unit"]: (unit["score"], unit["item_points"], unit["rank"]) for unit in again["units"]} == {
         code: (record.score, record.item_points, record.rank) for code, record in records.items()
@@ -377,7 +378,11 @@ def test_publishing_says_who_when_and_from_what(city: Months) -> None:
     assert (month.state, month.frozen_by, month.published_by) == (MonthState.PUBLISHED, "head", "head")
     assert month.published_at == DECEMBER_9
     assert [line.action for line in lines] == ["close_month", "publish_month"]
-    assert lines[1].detail == {"inputs": month.inputs_hash, "entries": month.entries}
+    assert lines[1].detail == {
+        "inputs": month.inputs_hash,
+        "entries": month.entries,
+        "settings": city.settings.digest,
+    }
     assert len(month.audit_head or "") == 64
 
 
