@@ -144,7 +144,7 @@ def test_the_two_months_after(city: Months) -> None:
     january = at("2027-01-12")
     for late in (False, True):
         city.rate(city.case("A", january, late=late), 1, at("2027-01-13"), True)
-    city.again(closed[1], 1, at("2027-01-14"))
+    city.again(closed[1], 1, at("2027-01-14"), True)
     assert open_case  # closed later still; none is open at January's end in the example
     with city.ctx.sessions.begin() as session:
         session.execute(text('UPDATE "case" SET closed_at = due_at WHERE id = :id'), {"id": open_case})
@@ -447,6 +447,21 @@ def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> 
     assert found == {
         ("2026-11", "due"): {"due": "1"},
         ("2026-12", "ended"): {"ended": "1", "unreached": "1"},
+    }
+
+
+def test_an_answer_of_before_the_deadline_that_comes_after_the_month_was_closed(city: Months) -> None:
+    """A key that waited in a spool: it was due when the month was closed, and isn't due twice."""
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))  # due on the 20th
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.rate(callback, 1, at("2026-11-12"))
+    with city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
+        found = {(entry.month, entry.kind): entry.changes for entry in entries}
+    assert found == {
+        ("2026-11", "due"): {"due": "1"},
+        ("2026-12", "ended"): {"ended": "1", "contacted": "1"},
     }
 
 
