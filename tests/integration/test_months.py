@@ -23,6 +23,7 @@ from scoring.commands import assess_command
 from scoring.decisions import AdjustmentKind, ObjectionKind
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment
+from scoring.models_items import Appeal, DissatisfactionItem
 from scoring.month_closing import (
     MonthRefused,
     Refusal,
@@ -201,6 +202,49 @@ def test_in_a_draft_only_what_is_decided_counts(city: Months) -> None:
     with city.ctx.sessions() as session:
         months = {entry.kind: entry.month for entry in session.scalars(select(ScoreEntry))}
     assert months == {"closed": "2026-11", "due": "2026-12", "rated": "2026-12", "adjustment": "2026-11"}
+
+
+def test_a_rating_that_is_removed_or_moved_in_the_days_for_objections_is_so_in_the_draft(
+    city: Months,
+) -> None:
+    """An appeal that is upheld before the month is published: there's nothing to correct afterwards."""
+    for code in ("A", "B"):
+        city.unit(code, UnitGroup.COUNTY)
+    removed, moved, told_later = (
+        city.rate(city.case("A", at("2026-11-10")), 3, at("2026-11-12")) for _ in "abc"
+    )
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.remove(removed, at("2026-12-04"))
+
+    def move(session: Session) -> None:
+        move_rating(session, session.get_one(Rating, moved), city.units["B"], "head", at("2026-12-04"))
+
+    city.ctx.run(move)
+    compute_month(city.ctx.sessions, "2026-11", city.settings, ZONE, at("2026-12-05"))
+    publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+    city.remove(told_later, at("2026-12-10"))
+    counts = {code: Counts.of(record.counts) for code, record in city.records("2026-11").items()}
+    assert {code: (c.rated, c.removed) for code, c in counts.items()} == {"A": (1, 1), "B": (1, 0)}
+    with city.ctx.sessions() as session:
+        assert [(row.kind, row.of_month) for row in read_corrections(session, "2026-12")] == [
+            ("removed", "2026-11")
+        ]
+
+
+def test_an_appeal_that_nobody_has_decided_holds_publishing_up(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))
+    rating = city.rate(callback, 3, at("2026-11-12"))
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    with city.ctx.sessions.begin() as session:
+        item = session.scalars(select(DissatisfactionItem)).one()
+        assert item.rating_id == rating
+        appeal = Appeal(item_id=item.id, unit_id=item.unit_id, grounds="misrated", reason="误评")
+        appeal.by, appeal.at = "unit", at("2026-12-08")
+        session.add(appeal)
+    with refused(Refusal.UNDECIDED):
+        publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+    publish_month(city.ctx, "2026-11", "head", DECEMBER_9, leave_undecided=True)
 
 
 def refused(reason: Refusal):

@@ -69,6 +69,33 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     told("DROP DATABASE old WITH (FORCE)")
 
 
+def test_what_a_draft_takes_is_undone_and_done_again(empty: Engine) -> None:
+    upgrade(empty)
+    unit = (
+        'INSERT INTO unit (id, code, name, name_en, level, "group", valid_from) '
+        "VALUES (1, 'u', 'u', '', 'city', 'dept', '2026-01-01 00:00:00')"
+    )
+    draft = (
+        "INSERT INTO score_month "
+        "(month, state, frozen_at, frozen_by, objections_until, settings_version, settings, units) "
+        "VALUES ('2026-11', 'draft', '2026-12-01 00:00:00', 'x', '2026-12-05 00:00:00', 'v', '{}', '{}')"
+    )
+    entry = (
+        "INSERT INTO score_entry (unit_id, month, kind, source, changes, provenance, at) "
+        "VALUES (1, '2026-11', 'removed', 'rating:{n}', '{{}}', '{{}}', '2026-12-02 00:00:00')"
+    )
+    with empty.begin() as connection:
+        for statement in (unit, draft, entry.format(n=1)):
+            connection.exec_driver_sql(statement)
+    with empty.begin() as connection:
+        command.downgrade(alembic_config(connection), "0013")
+    with pytest.raises(DBAPIError, match="a closed month stays as it is"), empty.begin() as connection:
+        connection.exec_driver_sql(entry.format(n=2))
+    upgrade(empty)
+    with empty.begin() as connection:
+        connection.exec_driver_sql(entry.format(n=2))
+
+
 def test_closings_of_the_first_version_came_when_they_were_closed(empty: Engine) -> None:
     closed = "2026-11-20 08:30:00.000000"
     with empty.begin() as connection:
