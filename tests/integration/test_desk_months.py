@@ -335,7 +335,7 @@ def test_what_isn_t_decided_holds_publishing_up_unless_it_s_left_to_the_next_mon
         )
     assert "没有审定的异议1项" in words(head.get("/months/2026-11").text)
     refused = post(head, "/months/2026-11", "/months/2026-11/publish")
-    assert refused.status_code == 409 and "还有异议或扣分加分没有审定" in refused.text
+    assert refused.status_code == 409 and "还有异议、申诉或扣分加分没有审定" in refused.text
     assert post(head, "/months/2026-11", "/months/2026-11/publish", leave="1").status_code == 303
 
 
