@@ -303,6 +303,10 @@ def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
     assert {unit["unit"]: (unit["score"], unit["item_points"], unit["rank"]) for unit in again["units"]} == {
         code: (record.score, record.item_points, record.rank) for code, record in records.items()
     }
+    for unit in again["units"]:
+        printed = records[unit["unit"]].components
+        assert unit["rates"] == {name: printed[name] for name in unit["rates"]}
+        assert unit["rates"]["satisfaction_rate"] and unit["rates"]["wilson"]
     # B's sums have its subordinate unit's case in them, which is ranked below B, not beside it.
     assert Counts.of(records["B"].counts).closed == 11
     assert (records["B-1"].rank, records["B-1"].listed_apart) == (None, "small_sample")
