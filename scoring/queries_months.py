@@ -114,3 +114,14 @@ def read_corrections(session: Session, month: str) -> tuple[Correction, ...]:
     return tuple(
         Correction(entry.at, entry.kind, entry.of_month or "", about.case(entry)) for entry in entries
     )
+
+
+def count_corrections(session: Session, month: str) -> dict[str, int]:
+    """Earlier month → how many lines of this one are about it, of all of them."""
+    query = (
+        select(ScoreEntry.of_month, func.count())
+        .where(ScoreEntry.month == month, ScoreEntry.of_month.is_not(None))
+        .group_by(ScoreEntry.of_month)
+        .order_by(ScoreEntry.of_month)
+    )
+    return {of_month: number for of_month, number in session.execute(query) if of_month is not None}

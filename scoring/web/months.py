@@ -23,7 +23,7 @@ from scoring.month_closing import (
 )
 from scoring.queries_bulletin import Bulletin, read_bulletin
 from scoring.queries_filter import BadFilter, parse
-from scoring.queries_months import has_anything, in_the_way, read_corrections, read_months
+from scoring.queries_months import count_corrections, has_anything, in_the_way, read_corrections, read_months
 from scoring.queries_ranking import Period, city_counts, rates, read_period
 from scoring.settings import ScoringSettings
 from scoring.settings_toml import write_scoring
@@ -101,6 +101,7 @@ def _page(month: str, fault: str = "") -> str:
             anything=has_anything(session, month),
             way=in_the_way(session, month, timezone, now),
             corrections=read_corrections(session, month),
+            corrected=sum(count_corrections(session, month).values()),
             whole=scope(session).units is None,
             days=OBJECTION_DAYS,
             most_days=MOST_DAYS,
@@ -162,6 +163,7 @@ def bulletin(month: str) -> str | tuple[str, int]:
             groups=found.groups,
             red=found.red,
             black=found.black,
+            corrections=count_corrections(session, month),
             city=rates(city_counts(found.rows)),
             units=len(found.rows),
             bar=score_charts.bounds_bar,

@@ -23,6 +23,7 @@ from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Objection
 from scoring.month_inputs import read_inputs
 from scoring.months import counting_month
+from scoring.queries_months import count_corrections
 from scoring.queries_ranking import read_period, read_roots
 from scoring.recompute import recompute
 from scoring.rules import show
@@ -353,6 +354,10 @@ def test_corrections_of_an_earlier_month_are_on_the_later_one(office: Office) ->
     compute_month(office.sessions, "2026-12", office.city.settings, ZONE, office.now)
     page = words(sign_in_to(office.app, "supervisor").get("/months/2026-12").text)
     assert "对以前月份的更正" in page and "评价剔除 2026-11 M-" in page and "办结 2026-11 M-" in page
+    with office.sessions() as session:
+        number = count_corrections(session, "2026-12")["2026-11"]
+    printed = words(sign_in_to(office.app, "supervisor").get("/months/2026-12/bulletin").text)
+    assert f"本月计入对2026-11的更正{number}项。" in printed and f"更正 {number}项" in page
 
 
 # -- who sees what

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.models import Callback, TextKind, TextMessage
 from callbacks.privacy import Privacy
+from callbacks.service.answers import Answer, rate, settle_ratings
 from callbacks.service.core import lock_callbacks, move
 from callbacks.service.planning import plan_due
 from callbacks.states import State, Trigger
-from callbacks.vocabulary import UnitGroup
+from callbacks.vocabulary import Channel, UnitGroup
 from scoring.appeals import Word, appeal, decide_appeal
 from scoring.decisions import AdjustmentKind
 from scoring.evidence import File
@@ -138,6 +139,25 @@ def reworking(listed: Listed) -> None:
 def asked_again(listed: Listed) -> None:
     listed.unit(T.SUBMIT, "已疏通", PHOTO)
     listed.office(T.ACCEPT)
+
+
+def test_a_rating_is_listed_by_its_own_scale_though_the_city_changes_it_meanwhile(
+    sessions: sessionmaker[Session], privacy: Privacy
+) -> None:
+    """Key 3 of three is dissatisfied; before the minutes for a change are over the city takes up five."""
+    city = Months.of(make_desk(sessions, privacy).ctx)
+    city.unit("A", UnitGroup.COUNTY)
+    callback_id = city.case("A", BEGAN - timedelta(days=1))
+
+    def answered(session: Session) -> None:
+        (callback,) = lock_callbacks(session, [callback_id])
+        rate(city.ctx, session, callback, Answer(3, Channel.VOICE, "3"), BEGAN)
+
+    city.ctx.run(answered)
+    five = replace(city.ctx, policy=city.ctx.policy.model_copy(update={"scale": "cn5"}))
+    five.run(lambda session: settle_ratings(five, session, BEGAN + timedelta(hours=1), 100))
+    with sessions() as session:
+        assert session.scalars(select(DissatisfactionItem.callback_id)).all() == [callback_id]
 
 
 def test_verification_begins_at_once(listed: Listed) -> None:

@@ -37,7 +37,7 @@ from scoring.moving import move_rating
 from scoring.objections import BadObjection, NewObjection, ObjectionFault, decide_objection, object_to
 from scoring.posting import post_missing
 from scoring.queries import Scope
-from scoring.queries_months import read_corrections
+from scoring.queries_months import count_corrections, read_corrections
 from scoring.queries_ranking import Rate, read_below, read_period, read_roots
 from scoring.removal import sums
 from scoring.rules import Counts, percent, satisfaction_rate, show
@@ -352,6 +352,8 @@ def test_what_is_about_a_closed_month_is_named_where_it_counts(city: Months) -> 
     with city.ctx.sessions() as session:
         found = read_corrections(session, "2026-12")
         assert read_corrections(session, "2026-11") == ()
+        assert count_corrections(session, "2026-12") == {"2026-11": len(found)}
+        assert count_corrections(session, "2026-11") == {}
         numbers = {
             id_: session.get_one(Callback, id_).case.number for id_ in (waiting, rated, moved, removed)
         }
