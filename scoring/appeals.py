@@ -74,7 +74,7 @@ def decide_appeal(
         session.refresh(row)
         if row.upheld is not None or item.state is not ItemState.APPEALED:
             raise BadAct(Fault.STATE)
-        if unit_of_decider is not None and unit_of_decider == row.unit_id:
+        if by == row.by or (unit_of_decider is not None and unit_of_decider == row.unit_id):
             raise BadAct(Fault.OWN_UNIT)
         reason = word.reason.strip()
         if not reason or len(reason) > LONGEST_REASON:

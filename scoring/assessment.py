@@ -21,20 +21,9 @@ from callbacks.vocabulary import UnitGroup
 from scoring.models import AssessmentRecord, MonthState, ScoreEntry, ScoreMonth
 from scoring.months import month_after, month_of
 from scoring.posting import is_signed_on_time
-from scoring.rules import (
-    Counts,
-    band,
-    callback_rate,
-    closing_rate,
-    contact_rate,
-    exact,
-    nonresponse_bounds,
-    response_rate,
-    satisfaction_rate,
-    wilson,
-)
+from scoring.rules import Counts, exact
 from scoring.settings import ScoringSettings
-from scoring.tree import UnitAssessment, UnitOf, assess_units
+from scoring.tree import UnitAssessment, UnitOf, assess_units, beside_the_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,29 +183,10 @@ def _values(each: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
     of = each.assessment
     return {
         "counts": of.counts.as_texts(),
-        "components": _shown(each, settings),
+        "components": beside_the_score(each, settings),
         "score": exact(of.score),
         "item_points": exact(each.item_points),
         "rank": each.rank,
         "listed_apart": of.listed_apart,
         "settings_version": settings.version,
-    }
-
-
-def _shown(of_unit: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
-    """What a page prints beside the score: components, rates, interval and bounds, as exact texts."""
-    each, c = of_unit.assessment, of_unit.assessment.counts
-    bounds, interval = nonresponse_bounds(c), wilson(c.positive, c.rated)
-    return {
-        "parts": [{"name": part.name, **part.as_texts()} for part in each.components],
-        "callback_rate": exact(callback_rate(c)),
-        "response_rate": exact(response_rate(c)),
-        "satisfaction_rate": exact(satisfaction_rate(c)),
-        "contact_rate": exact(contact_rate(c)),
-        "closing_rate": exact(closing_rate(c)),
-        "wilson": None if interval is None else list(interval),
-        "nonresponse_bounds": None if bounds is None else [str(bound) for bound in bounds],
-        "shrunk": exact(of_unit.shrunk),
-        "unreached_policy": settings.unreached_policy,
-        "band": None if each.score is None else band(each.score),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
+from callbacks.vocabulary import Role
 from scoring.item_states import ItemTrigger
 
 
@@ -46,6 +47,7 @@ class Measure(StrEnum):
 OF_ITEMS = frozenset({AdjustmentKind.SECOND_DISSATISFIED, AdjustmentKind.REWORK_OVERDUE})
 
 AGREE = 2  # so many of one mind decide
+DECIDING = frozenset({Role.SUPERVISOR, Role.OFFICE_HEAD})  # who has a word
 
 
 def adds(kind: AdjustmentKind) -> bool:

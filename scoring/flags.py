@@ -12,14 +12,7 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from callbacks.vocabulary import UnitGroup
-
-MOST_CASES = 3  # of one number in a month; more is a flag
-LEAST_CLOSINGS = 20  # a share of fewer says nothing
-TIMES_THE_MEAN = 2
-QUICKEST = timedelta(milliseconds=800)  # from the prompt's start: nobody has heard a choice by then
-LEAST_RATINGS = 3  # two within a minute are chance
-TOGETHER = timedelta(minutes=1)
-LOOP = 3  # closings of one case
+from scoring.settings import FlagSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +29,13 @@ class Excluded:
         return Fraction(self.excluded, self.closed) if self.closed else Fraction(0)
 
 
-def stands_out(units: Sequence[Excluded]) -> list[tuple[Excluded, Fraction]]:
-    """The units whose share is more than twice their group's mean, with that mean; the highest first."""
+def stands_out(units: Sequence[Excluded], by: FlagSettings) -> list[tuple[Excluded, Fraction]]:
+    """The units whose share is so far above their group's mean, with that mean; the highest first."""
     means = _means(units)
     found = [
         (unit, means[unit.group])
         for unit in units
-        if unit.closed >= LEAST_CLOSINGS and unit.share > TIMES_THE_MEAN * means[unit.group]
+        if unit.closed >= by.exclusion_closings and unit.share > by.exclusion_times * means[unit.group]
     ]
     return sorted(found, key=lambda each: each[0].share, reverse=True)
 
@@ -60,14 +53,14 @@ def _means(units: Sequence[Excluded]) -> Mapping[UnitGroup, Fraction]:
     }
 
 
-def quick_before(seconds: float) -> int:
+def quick_before(seconds: float, by: FlagSettings) -> int:
     """Of a prompt that lasts so long: a key is too quick at fewer ms after its end (so: below zero).
 
     What is stored is the time since the prompt's end, negative while it's playing.
     """
-    return int(QUICKEST / timedelta(milliseconds=1)) - round(seconds * 1000)
+    return int(by.quick_key / timedelta(milliseconds=1)) - round(seconds * 1000)
 
 
-def all_at_once(number: int, first: datetime, last: datetime) -> bool:
+def all_at_once(number: int, first: datetime, last: datetime, by: FlagSettings) -> bool:
     """Whether a unit's ratings of a day came together."""
-    return number >= LEAST_RATINGS and last - first <= TOGETHER
+    return number >= by.together_ratings and last - first <= by.together_within

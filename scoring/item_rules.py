@@ -49,7 +49,7 @@ class Fault(StrEnum):
     PARTY = "party"  # this side doesn't do it
     APPEALED = "appealed"  # once an item
     TOO_LATE = "too_late"  # the days to appeal are over
-    EXTENDED = "extended"  # once a rework
+    EXTENDED = "extended"  # once an item
     REASON = "reason"  # none, or too long
     EVIDENCE = "evidence"  # it needs a file
     UNIT = "unit"  # none of that code, or the same
@@ -73,6 +73,7 @@ _SYSTEM = frozenset(
         _T.SUPERVISE,
         _T.APPEAL_UPHELD,
         _T.APPEAL_REJECTED,
+        _T.APPEAL_REJECTED_SIGNED,
         _T.SATISFIED,
         _T.DISSATISFIED,
         _T.DISSATISFIED_AGAIN,
@@ -143,10 +144,14 @@ def fault_of(
     match trigger:
         case _T.APPEAL if item.appealed:
             return Fault.APPEALED
+        case _T.APPEAL if item.reworks > 1:  # what it was assigned for was rated again since
+            return Fault.TOO_LATE
         case _T.APPEAL if item.assigned_at is not None:
             until = add_working_days(item.assigned_at, settings.appeal_within_days, windows)
             return Fault.TOO_LATE if now > until else None
         case _T.ASK_TIME | _T.EXTEND if item.extended:
+            # §6's "one extension" is one an item, as the one appeal is: a second rework comes of escalation,
+            # whose purpose is speed, and whoever was given more time for the first one has had it.
             return Fault.EXTENDED
         case _:
             return None
@@ -163,11 +168,16 @@ def lacking(trigger: ItemTrigger, reason: str, files: int) -> Fault | None:
 
 
 def decided(trigger: ItemTrigger, item: View, settings: ItemSettings) -> ItemTrigger:
-    """What it comes to: the third vain try is NOT_REACHED; dissatisfied after two reworks, a hard case."""
+    """What it comes to: the third vain try is NOT_REACHED; dissatisfied after two reworks, a hard case.
+
+    An appeal that is rejected after the unit signed lets its rework go on.
+    """
     if trigger is _T.TRIED and item.tries + 1 >= settings.tries:
         return _T.NOT_REACHED
     if trigger is _T.DISSATISFIED and item.reworks >= settings.reworks:
         return _T.DISSATISFIED_AGAIN
+    if trigger is _T.APPEAL_REJECTED and item.reworks:
+        return _T.APPEAL_REJECTED_SIGNED
     return trigger
 
 
@@ -184,7 +194,7 @@ def due_after(
     A second callback's is its deadline, and a meeting may set a hard case's: whoever makes them says so.
     """
     match trigger:
-        case _T.APPEAL_REJECTED if item.stands_still is not None:
+        case _T.APPEAL_REJECTED | _T.APPEAL_REJECTED_SIGNED if item.stands_still is not None:
             return add_worked(now, item.stands_still, windows)
         case _T.EXTEND:
             return add_working_days(item.due_at or now, settings.extension_days, windows)

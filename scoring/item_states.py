@@ -4,6 +4,9 @@ Rules:
 - Every item ends in one of FIXED, REMOVED, EXPLAINED, UNVERIFIED, PERSISTENT.
 - The guards (appealed before? the third try? two reworks?) are asked in `scoring.item_rules`; a trigger is
   their answer, so that each (state, trigger) has one outcome here. Another pair is an error.
+- §6 has the unit sign within one working day and appeal within two of the assignment, and an appeal stops
+  the rework's clock: so who has signed may still appeal. Rejected, who hadn't signed is assigned again, and
+  who had goes on with the same rework: it's neither signed nor counted twice.
 - A trigger that leaves the state as it is (urge, supervise, a try, a note) is a step all the same.
 """
 
@@ -46,6 +49,7 @@ class ItemTrigger(StrEnum):
     APPEAL = "appeal"
     APPEAL_UPHELD = "appeal_upheld"
     APPEAL_REJECTED = "appeal_rejected"
+    APPEAL_REJECTED_SIGNED = "appeal_rejected_signed"  # the unit had signed before: its rework goes on
     ASK_TIME = "ask_time"  # the unit asks for more; the office answers
     EXTEND = "extend"
     REFUSE_TIME = "refuse_time"
@@ -83,11 +87,13 @@ _TABLE: dict[tuple[ItemState, ItemTrigger], ItemState] = {
     (_S.ASSIGNED, _T.APPEAL): _S.APPEALED,
     (_S.APPEALED, _T.APPEAL_UPHELD): _S.REMOVED,
     (_S.APPEALED, _T.APPEAL_REJECTED): _S.ASSIGNED,
+    (_S.APPEALED, _T.APPEAL_REJECTED_SIGNED): _S.REWORKING,
     (_S.REWORKING, _T.URGE): _S.REWORKING,
     (_S.REWORKING, _T.SUPERVISE): _S.REWORKING,
     (_S.REWORKING, _T.ASK_TIME): _S.REWORKING,
     (_S.REWORKING, _T.EXTEND): _S.REWORKING,
     (_S.REWORKING, _T.REFUSE_TIME): _S.REWORKING,
+    (_S.REWORKING, _T.APPEAL): _S.APPEALED,
     (_S.REWORKING, _T.SUBMIT): _S.CHECKING,
     (_S.CHECKING, _T.ACCEPT): _S.SECOND_CALLBACK,
     (_S.CHECKING, _T.SEND_BACK): _S.REWORKING,

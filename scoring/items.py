@@ -250,7 +250,6 @@ def _count(
         item.assigned_at = now
     if trigger in BEGINS_REWORK:
         item.reworks += 1
-        item.extended = False
     if trigger in (_T.TRIED, _T.NOT_REACHED):
         item.tries += 1
     if trigger is _T.EXTEND:
@@ -259,7 +258,7 @@ def _count(
         item.appealed = True
         left = worked_between(now, view.due_at or now, windows)
         item.rework_left = int(left.total_seconds())
-    if trigger is _T.APPEAL_REJECTED:
+    if trigger in (_T.APPEAL_REJECTED, _T.APPEAL_REJECTED_SIGNED):
         # As if it had been assigned so much later, for the signing by default.
         worked = worked_between(item.assigned_at or now, item.state_since or now, windows)
         item.assigned_at, item.rework_left = worked_before(now, worked, windows), None

@@ -6,7 +6,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callbacks.events import (
@@ -24,8 +24,9 @@ from callbacks.states import DONE
 from scoring.models import ScoreEntry
 from scoring.models_items import DissatisfactionItem
 from scoring.months import counted, counting_month, month_of
+from scoring.moving import unit_of_rating
 from scoring.posting import enter_closings, enter_ended, reached_late
-from scoring.removal import as_texts, is_removed
+from scoring.removal import as_texts
 from scoring.settings import ScoringSettings
 
 
@@ -50,10 +51,13 @@ class ScoreLedger:
                 old, new = session.get_one(Rating, old_id), session.get_one(Rating, new_id)
                 changes = _difference(_worth(session, new), _worth(session, old))
                 # Both in the old one's month, so that a change over midnight moves nothing between months.
-                self._enter(session, new, "changed", changes, at, counted_at=old.at)
+                if not _is_first_removed(session, new.callback):
+                    self._enter(session, new, "changed", changes, at, counted_at=old.at)
             case ResolutionGiven(rating_id, resolved, at):
-                changes = {"resolved_answered": Fraction(1), "resolved": Fraction(int(resolved))}
-                self._enter(session, session.get_one(Rating, rating_id), "resolution", changes, at)
+                rating = session.get_one(Rating, rating_id)
+                changes = _resolution(session, rating.callback, resolved)
+                if any(changes.values()) and not _is_first_removed(session, rating.callback):
+                    self._enter(session, rating, "resolution", changes, at)
             case RatingSettled(rating_id, True, at):
                 self._list(session, session.get_one(Rating, rating_id), at)
             case RatingSettled() | CallbackEnded():
@@ -62,7 +66,7 @@ class ScoreLedger:
     def _rated(self, session: Session, rating: Rating, at: datetime) -> None:
         first = rating.callback.round == 1
         if not first and _is_first_removed(session, rating.callback):
-            return  # what the second callback mends was never there
+            return
         counts = (
             {"rated_raw": Fraction(1), "rated": Fraction(1)} if first else {"second_answered": Fraction(1)}
         )
@@ -89,9 +93,11 @@ class ScoreLedger:
         counted_at: datetime | None = None,
     ) -> None:
         month = counted(session, month_of(counted_at or rating.at, self._timezone))
+        # What comes to a rating later goes where that went (scoring.moving).
+        unit_id = rating.callback.unit_id if kind == "rated" else unit_of_rating(session, rating)
         session.add(
             ScoreEntry(
-                unit_id=rating.callback.unit_id,
+                unit_id=unit_id,
                 month=month.month,
                 of_month=self._ended_late(session, rating) or month.late_of,
                 kind=kind,
@@ -136,9 +142,35 @@ def _first_weight(session: Session, callback: Callback) -> Fraction:
     return Fraction(0) if first is None else SCALES[first.scale].weight(first.value)
 
 
+def _resolution(session: Session, callback: Callback, resolved: bool) -> dict[str, Fraction]:
+    """解决率 is of ratings, and the last word is final: asked again after rework, the newer one replaces."""
+    before = _answer_before(session, callback)
+    if before is None:
+        return {"resolved_answered": Fraction(1), "resolved": Fraction(int(resolved))}
+    return {"resolved": Fraction(int(resolved) - int(before))}
+
+
+def _answer_before(session: Session, callback: Callback) -> bool | None:
+    """The latest answer to "solved?" of an earlier round of the same closing."""
+    if callback.round == 1:
+        return None
+    query = (
+        select(Rating.resolved)
+        .join(Callback, Callback.id == Rating.callback_id)
+        .where(Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
+        .where(Callback.round < callback.round, Rating.counted, Rating.resolved.is_not(None))
+        .order_by(Callback.round.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
 def _is_first_removed(session: Session, callback: Callback) -> bool:
-    first = _first_rating(session, callback)
-    return first is not None and is_removed(session, first.id)
+    """What came after it, in whichever round, changes or mends what was never there."""
+    of_closing = (Callback.case_id == callback.case_id, Callback.closing_no == callback.closing_no)
+    first = select(Callback.id).where(*of_closing, Callback.round == 1).scalar_subquery()
+    removed = exists().where(ScoreEntry.callback_id == first, ScoreEntry.kind == "removed")
+    return bool(session.scalar(select(removed)))
 
 
 def _first_rating(session: Session, callback: Callback) -> Rating | None:

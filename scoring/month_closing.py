@@ -26,6 +26,7 @@ from scoring.assessment import (
 )
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment, Decision, Objection
+from scoring.models_items import Appeal, DissatisfactionItem
 from scoring.month_inputs import InputLine, InputsWriter
 from scoring.months import Counted, forget_closed, month_after
 from scoring.posting import entry_of_callback, post_missing
@@ -45,7 +46,7 @@ class Refusal(StrEnum):
     NO_DRAFT = "no_draft"
     EARLIER_DRAFT = "earlier_draft"
     OBJECTION_DAYS = "objection_days"
-    UNDECIDED = "undecided"  # objections or adjustments that nobody has decided yet
+    UNDECIDED = "undecided"  # objections, adjustments or appeals that nobody has decided yet
     CHANGED = "changed"  # something was decided while it was being computed: again
 
 
@@ -133,9 +134,8 @@ def publish_month(
         store_records(
             session, month, assess_units(writer.sums, units_from(row.units), settings), settings, now
         )
-        audit(
-            session, now, by, "publish_month", f"month:{month}", inputs=writer.digest, entries=writer.entries
-        )
+        hashes = {"inputs": writer.digest, "entries": writer.entries, "settings": settings.digest}
+        audit(session, now, by, "publish_month", f"month:{month}", **hashes)
         session.flush()
         head = link_all(session, now)
         row.state, row.published_at, row.published_by = MonthState.PUBLISHED, now, by
@@ -205,18 +205,28 @@ def _check_publishable(session: Session, month: str, now: datetime, leave_undeci
     if (found := session.scalar(earlier.order_by(ScoreMonth.month).limit(1))) is not None:
         raise MonthRefused(Refusal.EARLIER_DRAFT, f"{found} is still a draft; publish it first")
     left = undecided(session, month, row.frozen_at)
-    waiting = left.objections + left.adjustments
-    if waiting and not leave_undecided:
-        raise MonthRefused(Refusal.UNDECIDED, f"{month}: {waiting} objections or adjustments aren't decided")
+    if left.any and not leave_undecided:
+        raise MonthRefused(
+            Refusal.UNDECIDED,
+            f"{month}: not decided are {left.objections} objections, {left.adjustments} adjustments and "
+            f"{left.appeals} appeals",
+        )
     return row
 
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What waits for a decision: objections to a month, adjustments proposed before it was closed."""
+    """What waits for a decision: objections to a month, adjustments proposed before it was closed, appeals
+    against ratings that count in it.
+    """
 
     objections: int
     adjustments: int
+    appeals: int
+
+    @property
+    def any(self) -> bool:
+        return bool(self.objections or self.adjustments or self.appeals)
 
 
 def undecided(session: Session, month: str, proposed_by: datetime) -> Undecided:
@@ -227,7 +237,17 @@ def undecided(session: Session, month: str, proposed_by: datetime) -> Undecided:
     adjustments = select(func.count(Adjustment.id)).where(
         Adjustment.state == Decision.PROPOSED, Adjustment.proposed_at <= proposed_by
     )
-    return Undecided(session.scalar(objections) or 0, session.scalar(adjustments) or 0)
+    rated = (
+        exists()
+        .where(ScoreEntry.callback_id == DissatisfactionItem.callback_id)
+        .where(ScoreEntry.kind == "rated", ScoreEntry.month == month)
+    )
+    appeals = (
+        select(func.count(Appeal.id))
+        .join(DissatisfactionItem, DissatisfactionItem.id == Appeal.item_id)
+        .where(Appeal.upheld.is_(None), rated)
+    )
+    return Undecided(*(session.scalar(query) or 0 for query in (objections, adjustments, appeals)))
 
 
 def _last(session: Session, month: str) -> tuple[int, int]:

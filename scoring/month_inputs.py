@@ -125,6 +125,7 @@ def read_inputs(content: bytes) -> MonthInputs:
         raise BadInputs(f"line 1: {what}")
     tree: dict[str, tuple[str, str]] = {}  # code → parent's code, group
     times: dict[tuple[str, tuple[str, ...]], int] = {}
+    first: dict[tuple[str, ...], int] = {}  # cells of counts → the line that has them first
     entries = 0
     for number, row in enumerate(rows, start=2):
         _check_width(row, number)
@@ -136,12 +137,13 @@ def read_inputs(content: bytes) -> MonthInputs:
             raise BadInputs(f"line {number}, unit {code}: its parent and group aren't those of its own line")
         key = code, tuple(row[7:])
         times[key] = times.get(key, 0) + 1
+        first.setdefault(key[1], number)
         entries += 1
     units = _tree(tree)
     ids = {unit.code: unit.id for unit in units.values()}
     sums: dict[int, Counts] = {}
     for (code, cells), of_times in times.items():
-        sums[ids[code]] = sums.get(ids[code], Counts()) + _counts(cells).times(of_times)
+        sums[ids[code]] = sums.get(ids[code], Counts()) + _counts(cells, first[cells]).times(of_times)
     return MonthInputs(units, sums, entries, hashlib.sha256(content).hexdigest())
 
 
@@ -150,14 +152,14 @@ def _check_width(row: list[str], number: int) -> None:
         raise BadInputs(f"line {number}: {len(row)} cells, {len(HEADING)} are needed")
 
 
-def _counts(cells: tuple[str, ...]) -> Counts:
+def _counts(cells: tuple[str, ...], line: int) -> Counts:
     values = {}
     for name, cell in zip(COUNTS, cells, strict=True):
         if cell:
             try:
                 values[name] = Fraction(cell)
             except (ValueError, ZeroDivisionError):
-                raise BadInputs(f"column {name}: {cell!r} is no exact number") from None
+                raise BadInputs(f"line {line}, column {name}: {cell!r} is no exact number") from None
     return Counts(**values)
 
 

@@ -21,8 +21,8 @@ def unit_of_rating(session: Session, rating: Rating) -> int:
 def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: datetime) -> None:
     """Takes what the rating brought from the unit that has it, and gives it to `unit_id`.
 
-    Both entries count in the rating's month, or in the first open one after it. The case itself, its times
-    and its callback, stay where they were: who handled it is asked of the rating alone.
+    Both entries count in the rating's month, a draft too, or in the first open one after it. The case itself,
+    its times and its callback, stay where they were: who handled it is asked of the rating alone.
     """
     if is_removed(session, rating.id):
         return
@@ -30,7 +30,7 @@ def move_rating(session: Session, rating: Rating, unit_id: int, by: str, at: dat
     if not entries or entries[-1].unit_id == unit_id:
         return
     brought = sums(entries)
-    month = counted(session, max(entry.month for entry in entries))
+    month = counted(session, max(entry.month for entry in entries), decided=True)
     moves = sum(entry.kind == "moved_in" for entry in entries) + 1
     for kind, to, sign in (("moved_away", entries[-1].unit_id, -1), ("moved_in", unit_id, 1)):
         session.add(

@@ -5,34 +5,33 @@ While the month is open or a draft the correction counts in it, after publicatio
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callbacks.service.core import Context, audit
 from scoring.adjustments import add_once
-from scoring.decisions import Decision, ObjectionKind, verdict
+from scoring.decisions import AGREE, DECIDING, Decision, ObjectionKind, verdict
 from scoring.evidence import File, store_files
-from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.models import MonthState, ScoreEntry, ScoreMonth, User
 from scoring.models_decisions import Adjustment, Objection, ObjectionDecision
 from scoring.months import counted
 from scoring.reasons import checked_reason
+from scoring.removal import as_texts, sums
 
 # The kinds of entries that are objected to.
 _LINES: dict[ObjectionKind, tuple[str, ...]] = {
     ObjectionKind.ON_TIME: ("closed", "open"),
-    ObjectionKind.SIGNED: ("closed",),
+    ObjectionKind.SIGNED: ("closed", "open"),
     ObjectionKind.DEDUCTION: ("adjustment",),
 }
-# The count that a closing's line would have if it were on time.
+# The count that a line would have if it were on time.
 _LACKING = {ObjectionKind.ON_TIME: "closed_on_time", ObjectionKind.SIGNED: "signed_on_time"}
-# What a line takes that an upheld objection takes back. An open case is in T and A only because it's overdue
-# (domain.md §4.1), so its signing in time goes with it: both rates come out as if it were open and not due.
-_TAKEN = {"adjustment": ("deductions",), "open": ("overdue_open", "signed_on_time")}
 
 
 class ObjectionFault(StrEnum):
@@ -45,7 +44,9 @@ class ObjectionFault(StrEnum):
     FILE = "file"  # of no kind that is taken, or too large
     TWICE = "twice"  # it's objected to already
     AGAIN = "again"  # this decider has spoken
-    OWN = "own"  # who proposed or approved a deduction can't decide whether it was right
+    OWN = "own"  # who proposed or approved a deduction, or objects, can't decide whether it was right
+    TOO_FEW = "too_few"  # the same, and without them the office hasn't two people who decide
+    OWN_UNIT = "own_unit"  # the decider is of the unit
 
 
 class BadObjection(ValueError):
@@ -108,19 +109,29 @@ def may_object(session: Session, month: str, now: datetime) -> bool:
 
 def is_wrong(kind: ObjectionKind, entry: ScoreEntry) -> bool:
     """Whether a line takes something away that an objection could give back."""
-    if entry.kind not in _LINES[kind]:
-        return False
-    if entry.kind in _TAKEN:
-        return _TAKEN[entry.kind][0] in entry.changes
-    return _LACKING[kind] not in entry.changes
+    return bool(_correction(kind, entry.kind, sums([entry])))
 
 
 def barred_from(session: Session, objection: Objection) -> frozenset[str]:
-    """Who proposed and who approved the deduction that is objected to: they don't decide the objection."""
-    if objection.kind is not ObjectionKind.DEDUCTION:
-        return frozenset()
-    found = session.get(Adjustment, int(objection.subject.rpartition(":")[2]))
-    return frozenset() if found is None else frozenset({found.proposed_by, found.decided_by or ""})
+    """Who doesn't decide the objection: who raised it, who proposed and who approved the deduction."""
+    found = None
+    if objection.kind is ObjectionKind.DEDUCTION:
+        found = session.get(Adjustment, int(objection.subject.rpartition(":")[2]))
+    made = (None, None) if found is None else (found.proposed_by, found.decided_by)
+    return frozenset(by for by in (objection.by, *made) if by)
+
+
+def own_fault(session: Session, objection: Objection, by: str) -> ObjectionFault | None:
+    """Why this person doesn't decide the objection: OWN, TOO_FEW or OWN_UNIT; None where they may."""
+    barred = barred_from(session, objection)
+    if by in barred:
+        others = select(func.count(User.id)).where(
+            User.active, User.role.in_(DECIDING), User.login.not_in(barred)
+        )
+        enough = (session.scalar(others) or 0) >= AGREE
+        return ObjectionFault.OWN if enough else ObjectionFault.TOO_FEW
+    unit = session.scalar(select(User.unit_id).where(User.login == by))
+    return ObjectionFault.OWN_UNIT if unit == objection.unit_id else None
 
 
 def decide_objection(
@@ -140,8 +151,8 @@ def decide_objection(
             raise ObjectionMoved
         if by in (word.by for word in said):
             raise BadObjection(ObjectionFault.AGAIN)
-        if by in barred_from(session, row):
-            raise BadObjection(ObjectionFault.OWN)
+        if (fault := own_fault(session, row, by)) is not None:
+            raise BadObjection(fault)
         why = checked_reason(reason, BadObjection(ObjectionFault.REASON))
         word = ObjectionDecision(objection_id=row.id, by=by, at=now, uphold=uphold, reason=why)
         session.add(word)
@@ -160,7 +171,7 @@ def _line(session: Session, wanted: NewObjection, units: Collection[int]) -> Sco
     entry = _entry(session, wanted.kind, wanted.subject) if wanted.subject.isprintable() else None
     if entry is None or entry.unit_id not in units:
         raise BadObjection(ObjectionFault.LINE)
-    if not is_wrong(wanted.kind, entry):
+    if not _correction(wanted.kind, entry.kind, _as_corrected(session, entry)):
         raise BadObjection(ObjectionFault.FINE)
     return entry
 
@@ -168,19 +179,46 @@ def _line(session: Session, wanted: NewObjection, units: Collection[int]) -> Sco
 def _entry(session: Session, kind: ObjectionKind, subject: str) -> ScoreEntry | None:
     """The line: no two kinds that one kind of objection is raised against have the same source."""
     query = select(ScoreEntry).where(ScoreEntry.source == subject, ScoreEntry.kind.in_(_LINES[kind]))
-    return session.scalars(query).one_or_none()
+    return session.scalars(query.with_for_update()).one_or_none()
 
 
-def _corrected(kind: ObjectionKind, line: ScoreEntry) -> dict[str, str]:
-    """What the upheld objection changes."""
-    if line.kind in _TAKEN:
-        return {name: f"-{line.changes[name]}" for name in _TAKEN[line.kind] if name in line.changes}
-    return {_LACKING[kind]: "1"}
+def _as_corrected(session: Session, line: ScoreEntry) -> dict[str, Fraction]:
+    """A line's counts with what upheld objections of the other kind made of them."""
+    upheld = select(Objection.id).where(
+        Objection.subject == line.source, Objection.state == Decision.APPROVED
+    )
+    sources = [f"objection:{id_}" for id_ in session.scalars(upheld)]
+    query = select(ScoreEntry).where(ScoreEntry.source.in_(sources), ScoreEntry.kind == "objection")
+    return sums([line, *session.scalars(query)])
+
+
+def _correction(kind: ObjectionKind, of_line: str, counts: Mapping[str, Fraction]) -> dict[str, str]:
+    """What the upheld objection changes of a line of such a kind and counts; nothing where that is fine.
+
+    An open case is in T and A only because it's overdue (domain.md §4.1). Where it isn't, its signing in time
+    goes with it: both rates come out as if it were open and not due.
+    """
+
+    def taken(*names: str) -> dict[str, str]:
+        return as_texts({name: -counts.get(name, Fraction(0)) for name in names})
+
+    if of_line not in _LINES[kind]:
+        return {}
+    if kind is ObjectionKind.DEDUCTION:
+        return taken("deductions")
+    if of_line == "open" and not counts.get("overdue_open"):
+        return {}
+    if of_line == "open" and kind is ObjectionKind.ON_TIME:
+        return taken("overdue_open", "signed_on_time")
+    return {} if counts.get(_LACKING[kind]) else {_LACKING[kind]: "1"}
 
 
 def _correct(session: Session, row: Objection, words: list[ObjectionDecision], now: datetime) -> None:
     line = _entry(session, row.kind, row.subject)
     assert line is not None  # entries are never taken away
+    changes = _correction(row.kind, line.kind, _as_corrected(session, line))
+    if not changes:  # the other kind's was upheld first, and left nothing
+        return
     month = counted(session, row.month, decided=True)
     session.add(
         ScoreEntry(
@@ -190,7 +228,7 @@ def _correct(session: Session, row: Objection, words: list[ObjectionDecision], n
             kind="objection",
             source=f"objection:{row.id}",
             callback_id=line.callback_id,
-            changes=_corrected(row.kind, line),
+            changes=changes,
             provenance={
                 "kind": row.kind.value,
                 "corrects": row.subject,

@@ -89,12 +89,14 @@ def is_signed_on_time(accepted_at: datetime, signed_at: datetime | None, setting
 def enter_ended(session: Session, callback: Callback, timezone: str, at: datetime) -> None:
     """A first round that ended: due and ended, in the month in which it did.
 
-    Where its deadline passed in a month that was closed before, it's due there, and only ends here.
+    Where its deadline passed in a month that was closed before, it's due there, and only ends here: also if
+    the answer is of before the deadline, and waited in a spool until the month was closed.
     """
     assert callback.ended_at is not None
     kind, changes = "due", {"due": Fraction(1), "ended": Fraction(1)}
     month = counted(session, month_of(callback.ended_at, timezone))
-    if callback.ended_at >= callback.deadline and _is_due_already(session, callback.id):
+    may_be_due = callback.ended_at >= callback.deadline or month.late_of is not None
+    if may_be_due and _is_due_already(session, callback.id):
         kind, changes = "ended", {"ended": Fraction(1)}
         month = replace(month, late_of=month_of(callback.deadline, timezone))
     if callback.state in _REACHED or _was_answered(session, callback.id):

@@ -38,8 +38,8 @@ class Line:
 
     @property
     def still_open(self) -> bool:
-        """The case was overdue and not closed at the month's end."""
-        return self.source.startswith("open:")
+        """What it takes is that the case was overdue and not closed at the month's end."""
+        return self.kind is ObjectionKind.ON_TIME and self.source.startswith("open:")
 
 
 def read_adjustments(

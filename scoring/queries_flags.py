@@ -1,4 +1,7 @@
-"""The gaming flags of a month with the cases behind each (domain.md §3.9). Every list ends at MOST."""
+"""The gaming flags of a month with the cases behind each (domain.md §3.9), by its own settings.
+
+Every list ends at MOST.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from callbacks.intake_phones import PHONES_DIFFER
 from callbacks.models import Audit, Callback, Case, CasePhone, Closing, Rating, Unit
 from callbacks.states import State
 from callbacks.vocabulary import Channel
-from scoring.flags import LEAST_RATINGS, LOOP, MOST_CASES, Excluded, all_at_once, quick_before, stands_out
+from scoring.flags import Excluded, all_at_once, quick_before, stands_out
+from scoring.settings import FlagSettings
 
 MOST = 100
 _SHOWN = 20  # cases behind one flag
@@ -67,15 +71,15 @@ class Together:
     cases: tuple[str, ...]
 
 
-def same_phones(session: Session, span: Span) -> Sequence[SamePhone]:
-    """Numbers with more than MOST_CASES closed cases in the month."""
+def same_phones(session: Session, span: Span, by: FlagSettings) -> Sequence[SamePhone]:
+    """Numbers with more closed cases in the month than the settings say."""
     cases = func.count(CasePhone.case_id.distinct())
     query = (
         select(func.min(CasePhone.number_masked), CasePhone.number_index, cases)
         .join(Closing, Closing.case_id == CasePhone.case_id)
         .where(*_within(span))
         .group_by(CasePhone.number_index)
-        .having(cases > MOST_CASES)
+        .having(cases > by.same_phone_cases)
         .order_by(cases.desc(), CasePhone.number_index)
         .limit(MOST)
     )
@@ -120,7 +124,7 @@ def changed_phones(session: Session, span: Span) -> Sequence[CaseFlag]:
     ]
 
 
-def exclusions(session: Session, span: Span) -> Sequence[UnitFlag]:
+def exclusions(session: Session, span: Span, by: FlagSettings) -> Sequence[UnitFlag]:
     """Units that have far more of their closings left out than their group."""
     of_units = select(Closing.unit_id, func.count()).where(*_within(span)).group_by(Closing.unit_id)
     closed = _numbers(session, of_units)
@@ -133,7 +137,7 @@ def exclusions(session: Session, span: Span) -> Sequence[UnitFlag]:
     excluded = _numbers(session, left_out)
     units = {unit.id: unit for unit in session.scalars(select(Unit).where(Unit.id.in_(closed)))}
     found = stands_out(
-        [Excluded(id_, unit.group, closed[id_], excluded.get(id_, 0)) for id_, unit in units.items()]
+        [Excluded(id_, unit.group, closed[id_], excluded.get(id_, 0)) for id_, unit in units.items()], by
     )
     return [
         UnitFlag(unit.name, unit.name_en, unit.code, each.closed, each.excluded, mean)
@@ -142,10 +146,12 @@ def exclusions(session: Session, span: Span) -> Sequence[UnitFlag]:
     ]
 
 
-def quick_keys(session: Session, span: Span, seconds: Mapping[str, float]) -> Sequence[CaseFlag]:
+def quick_keys(
+    session: Session, span: Span, by: FlagSettings, seconds: Mapping[str, float]
+) -> Sequence[CaseFlag]:
     """Ratings by a key that came before anybody can have heard a choice. `seconds` of each prompt."""
     quick = [
-        and_(Rating.prompt_id == prompt, Rating.ms_since_prompt_end < quick_before(length))
+        and_(Rating.prompt_id == prompt, Rating.ms_since_prompt_end < quick_before(length, by))
         for prompt, length in seconds.items()
     ]
     if not quick:
@@ -166,8 +172,8 @@ def quick_keys(session: Session, span: Span, seconds: Mapping[str, float]) -> Se
     ]
 
 
-def together(session: Session, span: Span) -> Sequence[Together]:
-    """Units whose ratings of a day, three or more, all came within one minute. `span` begins at midnight."""
+def together(session: Session, span: Span, by: FlagSettings) -> Sequence[Together]:
+    """Units whose ratings of a day all came within a minute or so. `span` begins at midnight."""
     found = []
     for day in _days(span):
         query = (
@@ -175,20 +181,20 @@ def together(session: Session, span: Span) -> Sequence[Together]:
             .join(Callback, Callback.id == Rating.callback_id)
             .where(Rating.at >= day[0], Rating.at < day[1], Rating.counted)
             .group_by(Callback.unit_id)
-            .having(func.count() >= LEAST_RATINGS)
+            .having(func.count() >= by.together_ratings)
         )
         rows = session.execute(query).all()
-        found += [row for row in rows if all_at_once(row[1], row[2], row[3])]
+        found += [row for row in rows if all_at_once(row[1], row[2], row[3], by)]
     return [_together(session, *row) for row in found[:MOST]]
 
 
-def loops(session: Session, span: Span) -> Sequence[CaseFlag]:
-    """Cases that were closed for the third time or later in the month."""
+def loops(session: Session, span: Span, by: FlagSettings) -> Sequence[CaseFlag]:
+    """Cases that were closed for the third time, or whichever is set, or later in the month."""
     query = (
         _cases(func.max(Closing.closed_at), func.max(Closing.closing_no))
         .join(Closing, Closing.case_id == Case.id)
         .join(Unit, Unit.id == Case.lead_unit_id)
-        .where(*_within(span), Closing.closing_no >= LOOP)
+        .where(*_within(span), Closing.closing_no >= by.loop_closings)
         .group_by(Case.id, Unit.id)
         .order_by(func.max(Closing.closed_at), Case.id)
         .limit(MOST)

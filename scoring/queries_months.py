@@ -36,11 +36,16 @@ class InTheWay:
     callbacks: int
     adjustments: int
     objections: int
+    appeals: int
     unlinked: int
 
     @property
     def any(self) -> bool:
-        return bool(self.callbacks or self.adjustments or self.objections or self.unlinked)
+        return bool(self.callbacks or self.unlinked or self.undecided)
+
+    @property
+    def undecided(self) -> bool:
+        return bool(self.adjustments or self.objections or self.appeals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ def in_the_way(session: Session, month: str, timezone: str, now: datetime) -> In
         0 if row is not None else session.scalar(callbacks) or 0,
         0 if over else left.adjustments,
         left.objections,
+        0 if over else left.appeals,
         0 if over else session.scalar(unlinked) or 0,
     )
 
@@ -108,3 +114,14 @@ def read_corrections(session: Session, month: str) -> tuple[Correction, ...]:
     return tuple(
         Correction(entry.at, entry.kind, entry.of_month or "", about.case(entry)) for entry in entries
     )
+
+
+def count_corrections(session: Session, month: str) -> dict[str, int]:
+    """Earlier month → how many lines of this one are about it, of all of them."""
+    query = (
+        select(ScoreEntry.of_month, func.count())
+        .where(ScoreEntry.month == month, ScoreEntry.of_month.is_not(None))
+        .group_by(ScoreEntry.of_month)
+        .order_by(ScoreEntry.of_month)
+    )
+    return {of_month: number for of_month, number in session.execute(query) if of_month is not None}

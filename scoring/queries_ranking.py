@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from callbacks.models import Unit
 from callbacks.vocabulary import UnitGroup
 from scoring.assessment import units_from
-from scoring.models import AssessmentRecord, ScoreMonth
+from scoring.models import AssessmentRecord, MonthState, ScoreMonth
 from scoring.months import month_after
 from scoring.queries import Scope, UnitRow, unit_row
 from scoring.rules import Component, Counts, band, nonresponse_bounds, wilson
@@ -88,6 +88,10 @@ class Period:
         return len(self.name) == 4
 
     @property
+    def is_published(self) -> bool:
+        return self.closed is not None and self.closed.state is MonthState.PUBLISHED
+
+    @property
     def tree(self) -> Mapping[int, UnitOf] | None:
         """The units as they were when the month was closed; None while it's open."""
         return None if self.closed is None else units_from(self.closed.units)
@@ -151,17 +155,25 @@ def _named(unit: Unit, then: UnitOf | None) -> UnitRow:
 
 
 def _year_rows(session: Session, period: Period) -> list[RankingRow]:
-    """Counts summed over the months and assessed once: no mean of scores, whose months weigh unlike."""
+    """Counts summed over the months and assessed once: no mean of scores, whose months weigh unlike.
+
+    A month counts for those that had none above them then: what a unit did before it came below another is
+    its own, and in its name of its last such month.
+    """
     sums: dict[int, Counts] = defaultdict(Counts)
-    units: dict[int, Unit] = {}
-    query = _records().where(AssessmentRecord.month.in_(period.months), Unit.parent_id.is_(None))
+    units: dict[int, UnitRow] = {}
+    closed = session.scalars(select(ScoreMonth).where(ScoreMonth.month.in_(period.months)))
+    trees = {row.month: units_from(row.units) for row in closed}
+    query = _records().where(AssessmentRecord.month.in_(period.months)).order_by(AssessmentRecord.month)
     for record, unit in session.execute(query):
-        sums[unit.id] += Counts.of(record.counts)
-        units[unit.id] = unit
+        then = trees.get(record.month, {}).get(unit.id)
+        if (unit.parent_id if then is None else then.parent) is None:
+            sums[unit.id] += Counts.of(record.counts)
+            units[unit.id] = _named(unit, then)
     roots = {id_: UnitOf(id_, unit.code, None, unit.group) for id_, unit in units.items()}
     return [
         _of(
-            unit_row(units[each.unit_id]),
+            units[each.unit_id],
             period.name,
             each.assessment.counts,
             components=each.assessment.components,

@@ -10,7 +10,7 @@ from typing import Any
 from scoring.month_inputs import MonthInputs
 from scoring.rules import band, exact, show
 from scoring.settings import ScoringSettings
-from scoring.tree import UnitAssessment, UnitOf, assess_units
+from scoring.tree import UnitAssessment, UnitOf, assess_units, beside_the_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,27 @@ def as_json(of: Recomputed) -> dict[str, Any]:
     return {
         "inputs": {"sha256": of.inputs.digest, "entries": of.inputs.entries},
         "settings_version": of.settings.version,
+        "settings_sha256": of.settings.digest,
         "unreached_policy": of.settings.unreached_policy,
         "units": [_unit(of, each) for each in of.assessed],
     }
 
 
+_RATES = (
+    "callback_rate",
+    "contact_rate",
+    "response_rate",
+    "satisfaction_rate",
+    "closing_rate",
+    "wilson",
+    "nonresponse_bounds",
+    "shrunk",
+)
+
+
 def _unit(of: Recomputed, each: UnitAssessment) -> dict[str, Any]:
     unit, assessment = of.unit(each), each.assessment
+    beside = beside_the_score(each, of.settings)
     return {
         "unit": unit.code,
         "parent": None if unit.parent is None else of.inputs.units[unit.parent].code,
@@ -54,6 +68,7 @@ def _unit(of: Recomputed, each: UnitAssessment) -> dict[str, Any]:
         "item_points_shown": _shown(each.item_points),
         "band": None if assessment.score is None else band(assessment.score),
         "components": {part.name: part.as_texts() for part in assessment.components},
+        "rates": {name: beside[name] for name in _RATES},
         "counts": assessment.counts.as_texts(),
     }
 
@@ -66,7 +81,7 @@ def as_lines(of: Recomputed) -> list[str]:
     """The table for a terminal: ranked units of each group first."""
     lines = [
         f"inputs   {of.inputs.digest}  ({of.inputs.entries} entries)",
-        f"settings {of.settings.version}"
+        f"settings {of.settings.digest}"
         + (
             ""
             if of.settings.unreached_policy == "exclude"

@@ -22,7 +22,7 @@ def remove_rating(session: Session, rating: Rating, why: str, by: str, at: datet
     """Takes back all that a rating, and those of the later rounds, brought. It's never turned round.
 
     `why` is misrated, wrong_unit, malicious, no_legal_basis or test. The entry counts in the month of what
-    it takes back, or in the first open one after it. False where it was removed before.
+    it takes back, a draft too, or in the first open one after it. False where it was removed before.
     """
     if is_removed(session, rating.id):
         return False
@@ -45,7 +45,7 @@ def _take_back(
     entries = entries_of(session, rating)
     if not entries:
         return
-    month = counted(session, max(entry.month for entry in entries))
+    month = counted(session, max(entry.month for entry in entries), decided=True)
     changes = {name: -value for name, value in sums(entries).items() if name != _STAYS}
     session.add(
         ScoreEntry(

@@ -138,13 +138,22 @@ def closing_rate(c: Counts) -> Fraction | None:
     return ratio(c.closed, c.closed + c.open)
 
 
+def share(numerator: Fraction, denominator: Fraction) -> Fraction | None:
+    """A ratio that is scored, held within 0 and 1.
+
+    A month's lines may be about an earlier one (domain.md §4.1): a second answer or a correction brings a
+    numerator whose denominator counted then. None where there is nothing to divide by.
+    """
+    found = ratio(numerator, denominator)
+    return None if found is None else clamp(found, Fraction(0), Fraction(1))
+
+
 def satisfaction_index(c: Counts, settings: ScoringSettings) -> Fraction | None:
     """满意指数 S = clamp((Σ w_first + ρ·Σ(w_second − w_first))/rated, 0, 1).
 
     Under another `unreached_policy` than exclude the unreached join as satisfied or as dissatisfied ones.
     """
-    index = ratio(*_index_parts(c, settings))
-    return None if index is None else clamp(index, Fraction(0), Fraction(1))
+    return share(*_index_parts(c, settings))
 
 
 def _index_parts(c: Counts, settings: ScoringSettings) -> tuple[Fraction, Fraction]:
@@ -177,12 +186,12 @@ def _components(
     p = settings.points
     known = c.closed + c.overdue_open
     weights, base = _index_parts(c, settings)
-    rectified = ratio(c.second_not_dissatisfied, c.second_answered)
+    rectified = share(c.second_not_dissatisfied, c.second_answered)
     return [
         ("S", weights, base, satisfaction_index(c, settings), p.satisfaction),
-        ("RES", c.resolved, c.resolved_answered, ratio(c.resolved, c.resolved_answered), p.resolution),
-        ("T", c.closed_on_time, known, ratio(c.closed_on_time, known), p.on_time),
-        ("A", c.signed_on_time, known, ratio(c.signed_on_time, known), p.signed),
+        ("RES", c.resolved, c.resolved_answered, share(c.resolved, c.resolved_answered), p.resolution),
+        ("T", c.closed_on_time, known, share(c.closed_on_time, known), p.on_time),
+        ("A", c.signed_on_time, known, share(c.signed_on_time, known), p.signed),
         # No second callback: nothing was left unmended, so Q is 1 and always applies.
         (
             "Q",

@@ -59,6 +59,20 @@ class AdjustmentSettings(Section):
         return points
 
 
+class FlagSettings(Section):
+    """What is odd enough in a month to be shown to the office; no score goes by it (domain.md §3.9)."""
+
+    same_phone_cases: int = Field(3, ge=1, description="more closed cases of one number are a flag")
+    exclusion_times: Exact = Field(Fraction(2), ge=1, description="more than so many times the group's mean")
+    exclusion_closings: int = Field(20, ge=1, description="a share of fewer closings says nothing")
+    quick_key: timedelta = Field(
+        timedelta(milliseconds=800), description="from the prompt's start: nobody has heard a choice by then"
+    )
+    together_ratings: int = Field(3, ge=2, description="fewer of a day that come together are chance")
+    together_within: timedelta = Field(timedelta(minutes=1), description="all ratings of a unit's day")
+    loop_closings: int = Field(3, ge=2, description="a case's closing of this number, or a later one")
+
+
 class ScoringSettings(Section):
     """`unreached_policy` other than exclude is printed on every report."""
 
@@ -80,6 +94,8 @@ class ScoringSettings(Section):
     red_list: int = Field(5, ge=0, le=100, description="红榜: so many first places of each group")
     black_list: int = Field(5, ge=0, le=100, description="黑榜: so many last places of all ranked units")
 
+    flags: FlagSettings = FlagSettings()
+
     @model_validator(mode="after")
     def _every_group_has_points(self) -> ScoringSettings:
         if missing := [group.value for group in UnitGroup if group not in self.item_points]:
@@ -87,6 +103,15 @@ class ScoringSettings(Section):
         return self
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides a score, and of flags that aren't the usual ones.
+
+        The usual ones aren't in it: months that were published before flags were settings keep their version.
+        """
+        usual = self.flags == FlagSettings()
+        return hashlib.sha256(self.model_dump_json(exclude={"flags"} if usual else None).encode()).hexdigest()
+
+    @property
     def version(self) -> str:
-        """12 hex digits of a hash of all that decides a score."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """The first 12 hex digits of the digest."""
+        return self.digest[:12]

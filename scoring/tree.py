@@ -6,9 +6,25 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from callbacks.vocabulary import UnitGroup
-from scoring.rules import Assessment, Counts, assess, ranks, shrunk
+from scoring.rules import (
+    Assessment,
+    Counts,
+    assess,
+    band,
+    callback_rate,
+    closing_rate,
+    contact_rate,
+    exact,
+    nonresponse_bounds,
+    ranks,
+    response_rate,
+    satisfaction_rate,
+    shrunk,
+    wilson,
+)
 from scoring.settings import ScoringSettings
 
 
@@ -91,3 +107,22 @@ def _of_group(
         )
         for unit, each in assessed.items()
     ]
+
+
+def beside_the_score(of_unit: UnitAssessment, settings: ScoringSettings) -> dict[str, Any]:
+    """What is printed beside the score: components, rates, interval and bounds, as exact texts."""
+    each, c = of_unit.assessment, of_unit.assessment.counts
+    bounds, interval = nonresponse_bounds(c), wilson(c.positive, c.rated)
+    return {
+        "parts": [{"name": part.name, **part.as_texts()} for part in each.components],
+        "callback_rate": exact(callback_rate(c)),
+        "response_rate": exact(response_rate(c)),
+        "satisfaction_rate": exact(satisfaction_rate(c)),
+        "contact_rate": exact(contact_rate(c)),
+        "closing_rate": exact(closing_rate(c)),
+        "wilson": None if interval is None else list(interval),
+        "nonresponse_bounds": None if bounds is None else [str(bound) for bound in bounds],
+        "shrunk": exact(of_unit.shrunk),
+        "unreached_policy": settings.unreached_policy,
+        "band": None if each.score is None else band(each.score),
+    }

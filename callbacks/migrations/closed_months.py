@@ -3,19 +3,28 @@
 - A published `score_month`, and the `assessment_record`s of a published month, can't be changed or removed,
   and no record can be added to it.
 - A `score_entry` can't be added to a closed month; to a draft only what is decided in the days for
-  objections. On PostgreSQL that is a serialization failure: who chose the month before it was closed runs
-  again and chooses the next one.
+  objections: since revision 0014 also that a rating is removed or moves. On PostgreSQL that is a
+  serialization failure: who chose the month before it was closed runs again and chooses the next one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
-_IN_A_DRAFT = "('open', 'objection', 'adjustment')"
-_CLOSED = (
-    "EXISTS (SELECT 1 FROM score_month WHERE month = NEW.month "
-    f"AND (state = 'published' OR NEW.kind NOT IN {_IN_A_DRAFT}))"
-)
+FIRST_IN_A_DRAFT = ("open", "objection", "adjustment")
+IN_A_DRAFT = (*FIRST_IN_A_DRAFT, "removed", "moved_away", "moved_in")
+
+
+def _closed(kinds: Sequence[str]) -> str:
+    listed = ", ".join(f"'{kind}'" for kind in kinds)
+    return (
+        "EXISTS (SELECT 1 FROM score_month WHERE month = NEW.month "
+        f"AND (state = 'published' OR NEW.kind NOT IN ({listed})))"
+    )
+
+
 _PUBLISHED = "EXISTS (SELECT 1 FROM score_month WHERE month = {row}.month AND state = 'published')"
 
 # name, table, verb, condition, message
@@ -25,7 +34,7 @@ _RULES = (
     ("record_kept", "assessment_record", "UPDATE", _PUBLISHED.format(row="OLD"), "a published month"),
     ("record_stays", "assessment_record", "DELETE", _PUBLISHED.format(row="OLD"), "a published month"),
     ("record_not_added", "assessment_record", "INSERT", _PUBLISHED.format(row="NEW"), "a published month"),
-    ("entry_in_open_month", "score_entry", "INSERT", _CLOSED, "a closed month"),
+    ("entry_in_open_month", "score_entry", "INSERT", _closed(FIRST_IN_A_DRAFT), "a closed month"),
 )
 
 
@@ -34,6 +43,18 @@ def keep_published(connection: Connection) -> None:
     for name, table, verb, condition, what in _RULES:
         for statement in _statements(connection.dialect.name, name, table, verb, condition, what):
             connection.exec_driver_sql(statement)
+
+
+def take_in_drafts(connection: Connection, kinds: Sequence[str]) -> None:
+    """Makes the trigger on `score_entry` anew: a draft takes entries of these kinds."""
+    dialect = connection.dialect.name
+    on_table = " ON score_entry" if dialect == "postgresql" else ""
+    connection.exec_driver_sql(f"DROP TRIGGER entry_in_open_month{on_table}")
+    if dialect == "postgresql":
+        connection.exec_driver_sql("DROP FUNCTION entry_in_open_month()")
+    name, table, verb, _, what = _RULES[-1]
+    for statement in _statements(dialect, name, table, verb, _closed(kinds), what):
+        connection.exec_driver_sql(statement)
 
 
 def _statements(dialect: str, name: str, table: str, verb: str, condition: str, what: str) -> list[str]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.events import Rated, RatingChanged, RatingSettled, ResolutionGiven
 from callbacks.models import Attempt, AttemptCallback, Callback, Rating, TextMessage
+from callbacks.rating import SCALES
 from callbacks.service.closing import cancel_queued_texts
 from callbacks.service.core import LIVE, Context, close_question, move
 from callbacks.states import OPEN, TAKES_LATE_ANSWER, Trigger
@@ -126,7 +127,7 @@ def settle_ratings(ctx: Context, session: Session, now: datetime, limit: int) ->
     for rating in ratings:
         rating.settled_at = now
         session.flush()
-        dissatisfied = rating.value in ctx.policy.rating_scale.dissatisfied
+        dissatisfied = rating.value in SCALES[rating.scale].dissatisfied  # a city may have changed its own
         ctx.publish(session, RatingSettled(rating.id, dissatisfied, now))
     return ratings
 

@@ -40,7 +40,7 @@ class Listing(Generic[Row]):
     """A list as it's on the screen. `name` goes into the file's name and the audit, `title` is the page's.
 
     `rows` is read once, while the session that the listing was made with is open. `period` names the month or
-    days that the rows are of; empty for all times.
+    days that the rows are of; empty for all times. `facts` is what such a list must say besides.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Listing(Generic[Row]):
     rows: Iterable[Row]
     chosen: Filter
     period: str = ""
+    facts: Sequence[tuple[str, str]] = ()
 
 
 def listed(
@@ -121,6 +122,7 @@ def _about(
         (_("页面"), listing.title),
         (_("查询条件"), "; ".join(f"{head}: {value}" for head, value in narrowed) or _("全部")),
         (_("期间"), listing.period or _("全部")),
+        *listing.facts,
         (_("时区"), str(zone)),
         (_("导出时间"), f"{now.astimezone(zone):%Y-%m-%d %H:%M:%S}"),
         (_("导出人"), f"{current_user.name} ({current_user.login})"),

@@ -13,6 +13,8 @@ from scoring import queries_flags as flags
 from scoring.prompt_lengths import prompt_seconds
 from scoring.queries_filter import Filter
 from scoring.queries_flags import CaseFlag, Span, Together, UnitFlag
+from scoring.queries_ranking import read_period
+from scoring.settings import FlagSettings
 from scoring.web.context import deps, this_month
 from scoring.web.export import Listing, listed
 from scoring.web.export_cells import Cell, Column, share
@@ -49,7 +51,8 @@ def listed_flags(session: Session, chosen: Filter) -> Listing[FlagLine]:
         Column(_("比例"), _share),
         Column(_("同组平均"), lambda line: share(line.of.mean) if isinstance(line.of, UnitFlag) else None),
     ]
-    rows = _lines(session, month_span(month, deps().zone))
+    by = read_period(session, month, deps().scoring).settings.flags
+    rows = _lines(session, month_span(month, deps().zone), by)
     return Listing("flags", _("异常提示"), columns, rows, Filter(month=month), month)
 
 
@@ -62,18 +65,19 @@ def _share(line: FlagLine) -> Cell:
     return share(line.of.share) if isinstance(line.of, UnitFlag) else None
 
 
-def _lines(session: Session, span: Span) -> Iterator[FlagLine]:
-    for phone in flags.same_phones(session, span):
+def _lines(session: Session, span: Span, by: FlagSettings) -> Iterator[FlagLine]:
+    for phone in flags.same_phones(session, span, by):
         yield FlagLine(_("同一号码的案件过多"), found=f"{phone.number} {_('%(n)s件', n=phone.cases)}")
     yield from _cases(_("群众号码是承办单位的号码"), flags.unit_phones(session, span))
     yield from _cases(_("办结之后改过号码"), flags.changed_phones(session, span))
-    for unit in flags.exclusions(session, span):
+    for unit in flags.exclusions(session, span, by):
         yield FlagLine(_("剔除比例过高"), of=unit, found=f"{unit.excluded}/{unit.closed}")
-    yield from _cases(_("按键过快"), flags.quick_keys(session, span, prompt_seconds(deps().prompts)))
-    for each in flags.together(session, span):
-        title, number = _("一天的评价集中在一分钟内"), _("%(n)s件", n=each.ratings)
+    seconds = prompt_seconds(deps().prompts)
+    yield from _cases(_("按键过快"), flags.quick_keys(session, span, by, seconds))
+    for each in flags.together(session, span, by):
+        title, number = _("一天的评价集中在片刻之内"), _("%(n)s件", n=each.ratings)
         yield FlagLine(title, " ".join(each.cases), each, each.first, each.last, number)
-    yield from _cases(_("反复办结又重办"), flags.loops(session, span))
+    yield from _cases(_("反复办结又重办"), flags.loops(session, span, by))
 
 
 def _cases(title: str, rows: Sequence[CaseFlag]) -> Iterator[FlagLine]:

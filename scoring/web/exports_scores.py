@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, abort
 from sqlalchemy.orm import Session
 
 from callbacks.vocabulary import UnitGroup
 from scoring.queries import months
 from scoring.queries_entries import EntryRow, read_entries
 from scoring.queries_filter import Filter
-from scoring.queries_ranking import RankingRow, read_months_of, read_period, read_table
+from scoring.queries_ranking import Period, RankingRow, read_months_of, read_period, read_table
 from scoring.rules import Component
 from scoring.web import words, words_scores
 from scoring.web.context import deps, scope, this_month, unit_or_404
@@ -24,6 +25,7 @@ from scoring.web.export_cells import Cell, Column, points, share
 from scoring.web.export_columns import rate, rated
 from scoring.web.export_columns import unit as unit_column
 from scoring.web.language import gettext as _
+from scoring.web.months import bulletin_or_403
 from scoring.web.permissions import Permission
 from scoring.web.present import amount, mask_text
 from scoring.web.templating import unit_name
@@ -43,7 +45,59 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
             found = read_table(session, bounds, group, period)
             yield from (*found.ranked, *found.apart)
 
-    columns: list[Column[RankingRow]] = [
+    return Listing("ranking", _("排名"), _columns(), rows(), chosen, month, facts(period))
+
+
+@listed(pages, "/months/<month>/bulletin", Permission.SEE_MONTHS, "bulletin")
+def bulletin(session: Session, chosen: Filter, month: str) -> Listing[RankingRow]:
+    """The whole city's table, each group in its own order, and who is on which list."""
+    period, found = bulletin_or_403(session, month)
+    if not found.rows:
+        abort(404)
+    named = {row.unit.id: _("红榜") for rows in found.red.values() for row in rows}
+    named |= {row.unit.id: _("黑榜（倒数第%(n)s）", n=place) for place, row in found.black}
+    columns = [*_columns(), Column(_("红黑榜"), lambda row: named.get(row.unit.id))]
+    rows = (row for _group, of_group in found.groups for row in of_group)
+    title = _("%(month)s 排名通报", month=month)
+    return Listing(f"bulletin-{month}", title, columns, rows, Filter(month=month), month, facts(period))
+
+
+def facts(period: Period) -> list[tuple[str, str]]:
+    """Without which no figure is worth anything: how the month stands, by what rules, from what inputs."""
+    row = period.closed
+    said = [
+        (_("状态"), _state(period)),
+        (_("规则版本"), period.settings.version),
+        (_("联系不上的"), words.among(words_scores.UNREACHED, period.settings.unreached_policy)),
+    ]
+    if row is None or not period.is_published:
+        return said
+    return [
+        *said,
+        (_("规则的哈希（SHA-256）"), period.settings.digest),
+        (_("依据的条数"), str(row.entries)),
+        (_("依据的哈希（SHA-256）"), row.inputs_hash or ""),
+        (_("审计链的末端"), row.audit_head or ""),
+    ]
+
+
+def _state(period: Period) -> str:
+    row = period.closed
+    if period.is_year:
+        return _("全年合计：各月数目相加，一次计算（%(n)s个月）", n=len(period.months))
+    if row is None:
+        return f"{_('暂定')} {_('本月未冻结，数字还会变')}"
+    if row.published_at is None:
+        return f"{_('草稿')} {_('异议截止')} {_at(row.objections_until)}"
+    return f"{_('已公布')} {_at(row.published_at)}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment.astimezone(deps().zone):%Y-%m-%d %H:%M}"
+
+
+def _columns() -> list[Column[RankingRow]]:
+    return [
         Column(_("组别"), lambda row: words.word(row.unit.group)),
         Column(_("名次"), lambda row: row.rank),
         Column(_("承办单位"), lambda row: unit_name(row.unit)),
@@ -66,7 +120,6 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
             lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
         ),
     ]
-    return Listing("ranking", _("排名"), columns, rows(), chosen, month)
 
 
 def _component(place: int, name: str) -> list[Column[RankingRow]]:

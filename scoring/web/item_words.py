@@ -32,6 +32,7 @@ TRIGGERS: Mapping[ItemTrigger, object] = {
     T.APPEAL: _l("提出申诉"),
     T.APPEAL_UPHELD: _l("申诉成立，剔除"),
     T.APPEAL_REJECTED: _l("申诉不成立"),
+    T.APPEAL_REJECTED_SIGNED: _l("申诉不成立，继续整改"),
     T.ASK_TIME: _l("申请延期"),
     T.EXTEND: _l("同意延期"),
     T.REFUSE_TIME: _l("不同意延期"),

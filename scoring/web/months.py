@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from callbacks.service.core import audit
-from callbacks.vocabulary import UnitGroup
 from scoring.assessment import month_bounds
-from scoring.models import MonthState, ScoreMonth
+from scoring.models import ScoreMonth
 from scoring.month_closing import (
     MonthRefused,
     Refusal,
@@ -22,10 +21,10 @@ from scoring.month_closing import (
     inputs_writer,
     publish_month,
 )
+from scoring.queries_bulletin import Bulletin, read_bulletin
 from scoring.queries_filter import BadFilter, parse
-from scoring.queries_months import has_anything, in_the_way, read_corrections, read_months
-from scoring.queries_ranking import city_counts, rates, read_period, read_roots
-from scoring.red_black import Standing, red_and_black
+from scoring.queries_months import count_corrections, has_anything, in_the_way, read_corrections, read_months
+from scoring.queries_ranking import Period, city_counts, rates, read_period
 from scoring.settings import ScoringSettings
 from scoring.settings_toml import write_scoring
 from scoring.web import score_charts, words_scores
@@ -102,6 +101,7 @@ def _page(month: str, fault: str = "") -> str:
             anything=has_anything(session, month),
             way=in_the_way(session, month, timezone, now),
             corrections=read_corrections(session, month),
+            corrected=sum(count_corrections(session, month).values()),
             whole=scope(session).units is None,
             days=OBJECTION_DAYS,
             most_days=MOST_DAYS,
@@ -149,38 +149,35 @@ def settings(month: str) -> Response:
 @pages.get("/months/<month>/bulletin")
 @needs(Permission.SEE_MONTHS)
 def bulletin(month: str) -> str | tuple[str, int]:
-    """To be printed, or made a PDF by the browser. A unit reads it when it's published."""
-    _month_or_404(month)
+    """To be printed, or made a PDF by the browser; as a file it's in `exports_scores`."""
     with deps().read_sessions() as session:
-        period = read_period(session, month, deps().scoring)
-        published = period.closed is not None and period.closed.state is MonthState.PUBLISHED
-        if scope(session).units is not None and not published:
-            abort(403)
-        rows = read_roots(session, period)
-        if not rows:
+        period, found = bulletin_or_403(session, month)
+        if not found.rows:
             return _page(month), 404
-        named = {row.unit.id: row for row in rows}
-        standings = [
-            Standing(row.unit.id, row.unit.group.value, row.rank, row.score)
-            for row in rows
-            if row.rank is not None and row.score is not None
-        ]
-        lists = red_and_black(standings, period.settings.red_list, period.settings.black_list)
         return render_template(
             "bulletin.html",
             month=month,
             period=period,
             closed=period.closed,
-            published=published,
-            groups=[(group, [row for row in rows if row.unit.group is group]) for group in UnitGroup],
-            red={group: [named[each.unit] for each in lists.red.get(group.value, ())] for group in UnitGroup},
-            black=[(place, named[each.unit]) for place, each in lists.black],
-            city=rates(city_counts(rows)),
-            units=len(rows),
+            published=period.is_published,
+            groups=found.groups,
+            red=found.red,
+            black=found.black,
+            corrections=count_corrections(session, month),
+            city=rates(city_counts(found.rows)),
+            units=len(found.rows),
             bar=score_charts.bounds_bar,
             s=words_scores,
             at=deps().now(),
         )
+
+
+def bulletin_or_403(session: Session, month: str) -> tuple[Period, Bulletin]:
+    """A unit reads it when it's published."""
+    period = read_period(session, _month_or_404(month), deps().scoring)
+    if scope(session).units is not None and not period.is_published:
+        abort(403)
+    return period, read_bulletin(session, period)
 
 
 def _month_or_404(month: str) -> str:

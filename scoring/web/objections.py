@@ -14,10 +14,10 @@ from scoring.objections import (
     NewObjection,
     ObjectionFault,
     ObjectionMoved,
-    barred_from,
     decide_objection,
     may_object,
     object_to,
+    own_fault,
 )
 from scoring.queries import subtree, units
 from scoring.queries_decisions import case_numbers, lines_of, read_objections, words_on
@@ -140,7 +140,7 @@ def _one(objection_id: int, fault: str) -> str:
         subject = f"objection:{row.id}"
         spoken = current_user.login in (word.by for word in said)
         waits = may(Permission.DECIDE) and row.state is Decision.PROPOSED and not spoken
-        own = current_user.login in barred_from(session, row)
+        own = own_fault(session, row, current_user.login) if waits else None
         return render_template(
             "objection.html",
             row=row,
@@ -148,8 +148,8 @@ def _one(objection_id: int, fault: str) -> str:
             number=_number(session, row.subject),
             files=read_evidence(session, subject),
             subject=subject,
-            decides=waits and not own,
-            own=waits and own,
+            decides=waits and own is None,
+            own=own and words_decisions.OBJECTION_FAULTS[own],
             fault=fault,
             given=request.form,
         )

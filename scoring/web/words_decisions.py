@@ -31,7 +31,12 @@ OBJECTION_FAULTS: Mapping[ObjectionFault, object] = {
     ObjectionFault.FILE: words.FILE_KINDS,
     ObjectionFault.TWICE: _l("这一行已经提出过异议。"),
     ObjectionFault.AGAIN: _l("您已经作过决定，请由另一个人决定。"),
-    ObjectionFault.OWN: _l("这笔扣分的提出人和批准人不能决定对它的异议，请由其他人决定。"),
+    ObjectionFault.OWN: _l("提出异议的人、扣分的提出人和批准人不能决定此异议，请由其他人决定。"),
+    ObjectionFault.TOO_FEW: _l(
+        "提出异议的人、扣分的提出人和批准人不能决定此异议，除他们以外能决定的不足两人。"
+        "请系统管理员再设督办员或联动办负责人，然后由其他人决定。"
+    ),
+    ObjectionFault.OWN_UNIT: _l("您是本单位的人，不能决定此异议。"),
 }
 RECORD_FAULTS: Mapping[RecordFault, object] = {
     RecordFault.UNIT: _l("请选择承办单位。"),

@@ -71,7 +71,7 @@ REFUSALS: Mapping[Refusal, object] = {
     Refusal.NO_DRAFT: _l("这个月还没有冻结，不能公布。"),
     Refusal.EARLIER_DRAFT: _l("更早的月份还是草稿，请按顺序公布。"),
     Refusal.OBJECTION_DAYS: _l("异议期还没有结束，不能公布。"),
-    Refusal.UNDECIDED: _l("还有异议或扣分加分没有审定。请先审定，或勾选留到下个月更正。"),
+    Refusal.UNDECIDED: _l("还有异议、申诉或扣分加分没有审定。请先审定，或勾选留到下个月更正。"),
     Refusal.CHANGED: _l("计算期间又有新的审定，没有公布。请再试一次。"),
 }
 

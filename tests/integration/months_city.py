@@ -141,8 +141,8 @@ class Months:
 
         self.ctx.run(work)
 
-    def again(self, callback_id: int, value: int, when: datetime) -> int:
-        """The second callback of the same closing, answered."""
+    def again(self, callback_id: int, value: int, when: datetime, resolved: bool | None = None) -> int:
+        """The second callback of the same closing, answered: the line asks "solved?" again."""
 
         def work(session: Session) -> int:
             first = session.get_one(Callback, callback_id)
@@ -158,7 +158,7 @@ class Months:
             session.flush()
             return second.id
 
-        return self.rate(self.ctx.run(work), value, when)
+        return self.rate(self.ctx.run(work), value, when, resolved)
 
     def remove(self, rating_id: int, when: datetime) -> None:
         self.ctx.run(
@@ -193,8 +193,8 @@ def november(city: Months) -> dict[str, Sequence[int]]:
     a.append(closed("A"))
     for place, value, resolved in ((0, 1, True), (1, 1, True), (2, 1, True), (3, 2, False), (4, 1, True)):
         city.rate(a[place], value, later, resolved)
-    city.rate(a[5], 3, later, True)  # solved in the end
-    city.again(a[5], 1, again)
+    city.rate(a[5], 3, later, False)
+    city.again(a[5], 1, again, True)  # solved in the end
     city.rate(a[7], 1, later, True)
     city.rate(a[9], 1, later, True)
     city.unreached(a[6], at("2026-11-21"))
@@ -207,7 +207,7 @@ def november(city: Months) -> dict[str, Sequence[int]]:
     city.rate(b[3], 2, later, True)
     city.rate(b[4], 2, later, False)
     city.rate(b[5], 3, later, False)
-    city.again(b[5], 3, again)
+    city.again(b[5], 3, again, False)
     city.unreached(b[7], at("2026-11-21"))
     city.remove(city.rate(b[9], 3, later, False), at("2026-11-15"))
 

@@ -25,7 +25,7 @@ from scoring.adjustments import (
 )
 from scoring.decisions import AdjustmentKind, Measure, ObjectionKind
 from scoring.evidence import File
-from scoring.models import MonthState, ScoreEntry, ScoreMonth
+from scoring.models import MonthState, ScoreEntry, ScoreMonth, User
 from scoring.models_decisions import Adjustment
 from scoring.models_items import DissatisfactionItem, Evidence
 from scoring.objections import (
@@ -213,9 +213,11 @@ def lines(ctx: Context, town: Town, sessions: sessionmaker[Session]) -> dict[str
     }
 
 
-def objected(ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: str = "D01") -> int:
+def objected(
+    ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: str = "D01", by: str = "city"
+) -> int:
     wanted = NewObjection(kind, subject, "系统故障，实际按时")
-    return object_to(ctx, wanted, {town.units[unit].id}, "city", NOW)
+    return object_to(ctx, wanted, {town.units[unit].id}, by, NOW)
 
 
 # what is objected to, what the upheld objection gives back
@@ -227,6 +229,7 @@ def objected(ctx: Context, town: Town, kind: ObjectionKind, subject: str, unit: 
         (ObjectionKind.DEDUCTION, "deduction", {"deductions": "-5"}),
         (ObjectionKind.ON_TIME, "open", {"overdue_open": "-1", "signed_on_time": "-1"}),  # in A as in T
         (ObjectionKind.ON_TIME, "open and signed late", {"overdue_open": "-1"}),  # never in A's signed
+        (ObjectionKind.SIGNED, "open and signed late", {"signed_on_time": "1"}),  # overdue, but in A's signed
     ],
 )
 def test_two_of_one_mind_correct_a_line(
@@ -266,6 +269,57 @@ def test_who_made_a_deduction_has_no_word_on_the_objection_to_it(
     assert decide_objection(ctx, other, True, "属实", "approver", NOW, 0) is None  # of another line, they may
 
 
+def test_an_office_too_small_to_decide_is_told_so(
+    ctx: Context, town: Town, sessions: sessionmaker[Session], lines: dict[str, str]
+) -> None:
+    """Of three people who decide, one proposed and one approved: the third can't agree with anybody."""
+    made = objected(ctx, town, ObjectionKind.DEDUCTION, lines["deduction"])
+    with sessions.begin() as session:
+        session.execute(update(User).where(User.login == "head").values(active=False))
+    for own in ("proposer", "approver"):
+        with pytest.raises(BadObjection, match=ObjectionFault.TOO_FEW):
+            decide_objection(ctx, made, False, "扣分属实", own, NOW, 0)
+
+
+def test_nobody_of_the_unit_and_not_who_objects_decides(
+    ctx: Context, town: Town, lines: dict[str, str]
+) -> None:
+    made = objected(ctx, town, ObjectionKind.ON_TIME, lines["late"], by="changed-sides")
+    with pytest.raises(BadObjection, match=ObjectionFault.OWN_UNIT):
+        decide_objection(ctx, made, True, "属实", "city", NOW, 0)
+    with pytest.raises(BadObjection, match=ObjectionFault.OWN):  # a supervisor by now
+        decide_objection(ctx, made, True, "属实", "changed-sides", NOW, 0)
+
+
+# which of the two is upheld first, what each changes; the case is in neither rate in the end
+@pytest.mark.parametrize(
+    ("first", "changes"),
+    [
+        (
+            ObjectionKind.SIGNED,
+            [{"signed_on_time": "1"}, {"overdue_open": "-1", "signed_on_time": "-1"}],
+        ),
+        (ObjectionKind.ON_TIME, [{"overdue_open": "-1"}]),
+    ],
+)
+def test_both_objections_to_an_open_case(
+    ctx: Context,
+    town: Town,
+    sessions: sessionmaker[Session],
+    lines: dict[str, str],
+    first: ObjectionKind,
+    changes: list[dict[str, str]],
+) -> None:
+    subject = lines["open and signed late"]
+    both = {
+        kind: objected(ctx, town, kind, subject) for kind in (ObjectionKind.SIGNED, ObjectionKind.ON_TIME)
+    }
+    for made in sorted(both.values(), key=lambda id_: id_ != both[first]):
+        for seen, by in enumerate(("supervisor", "head")):
+            decide_objection(ctx, made, True, "属实", by, NOW, seen)
+    assert [entry.changes for entry in entries(sessions, "objection")] == changes
+
+
 @pytest.mark.parametrize(
     ("kind", "line", "unit", "fault"),
     [
@@ -273,7 +327,8 @@ def test_who_made_a_deduction_has_no_word_on_the_objection_to_it(
         (ObjectionKind.ON_TIME, "late", "D02", ObjectionFault.LINE),  # another's
         (ObjectionKind.DEDUCTION, "late", "D01", ObjectionFault.LINE),
         (ObjectionKind.ON_TIME, "in time", "D01", ObjectionFault.FINE),  # open, and not due yet
-        (ObjectionKind.SIGNED, "open and signed late", "D01", ObjectionFault.LINE),
+        (ObjectionKind.SIGNED, "open", "D01", ObjectionFault.FINE),  # it was signed on time
+        (ObjectionKind.SIGNED, "in time", "D01", ObjectionFault.FINE),  # so it isn't in A at all
     ],
 )
 def test_an_objection_to_what_is_fine_or_anothers_is_refused(

@@ -23,14 +23,18 @@ from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Objection
 from scoring.month_inputs import read_inputs
 from scoring.months import counting_month
+from scoring.queries_months import count_corrections
+from scoring.queries_ranking import read_period, read_roots
 from scoring.recompute import recompute
 from scoring.rules import show
+from scoring.settings import ScoringSettings
 from scoring.settings_toml import read_scoring
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import Town, add_users, desk_deps
 from tests.integration.desk_pages import sign_in_to, token
 from tests.integration.months_city import ZONE, Months, at, november
 from tests.integration.office import make_desk
+from tests.integration.test_desk_exports import read_csv, read_xlsx
 
 ROLES = ("supervisor", "head", "inspector", "admin", "city", "agent")
 
@@ -192,6 +196,20 @@ def test_a_year_sums_the_months_counts_and_is_assessed_once(office: Office) -> N
     assert "全年合计：各月数目相加，一次计算（2个月）" in words(page)
 
 
+def test_a_year_has_each_month_as_its_units_were_then(office: Office) -> None:
+    """A comes below Z after November: what it did before stays its own, and isn't lost to the city."""
+    freeze_and_publish(office, sign_in_to(office.app, "head"))
+    office.city.unit("Z", UnitGroup.COUNTY)
+    with office.sessions.begin() as session:
+        _unit(session, office.city.units["A"]).parent_id = office.city.units["Z"]
+    for _ in range(5):
+        office.city.rate(office.city.case("A", at("2026-12-10")), 1, at("2026-12-12"), True)
+    compute_month(office.sessions, "2026-12", office.city.settings, ZONE, at("2026-12-20"))
+    with office.sessions() as session:
+        rows = read_roots(session, read_period(session, "2026", office.city.settings))
+    assert {row.unit.code: row.closed for row in rows} == {"A": 10, "B": 10, "C": 10, "Z": 5}
+
+
 # -- a month's life
 
 
@@ -263,6 +281,42 @@ def test_a_published_bulletin_stays_when_units_are_renamed_and_never_names_a_cit
     assert sign_in_to(office.app, "city").get("/months/2026-11/bulletin").status_code == 200
 
 
+def test_the_bulletin_is_a_file_too(office: Office) -> None:
+    """Both groups as they're printed, who is on which list, and what the print has at its foot."""
+    clients = office.enters()
+    head, city = clients["head"], clients["city"]
+    office.now = at("2026-12-03")
+    post(head, "/months/2026-11", "/months/2026-11/freeze", days="5")
+    about, _ = read_csv(head, "/months/2026-11/bulletin")
+    assert about["状态"].startswith("草稿") and "审计链的末端" not in about
+    assert city.get("/months/2026-11/bulletin.csv").status_code == 403  # not before it's published
+    office.now = at("2026-12-09")
+    post(head, "/months/2026-11", "/months/2026-11/publish")
+    page = city.get("/months/2026-11/bulletin").text
+    about, rows = read_csv(city, "/months/2026-11/bulletin")
+    with office.sessions() as session:
+        row = session.get_one(ScoreMonth, "2026-11")
+    settings = ScoringSettings.model_validate(row.settings)
+    assert about["审计链的末端"] == row.audit_head and about["依据的哈希（SHA-256）"] == row.inputs_hash
+    assert about["规则的哈希（SHA-256）"] == settings.digest and about["状态"].startswith("已公布")
+    assert about["联系不上的"] == "联系不上的不计入满意指数。"
+    for said in (row.audit_head, row.inputs_hash, settings.digest, "bulletin.xlsx", "bulletin.csv"):
+        assert said in page, said
+    found = [
+        (row["组别"], row["名次"], row["承办单位"], row["得分（满分200）"], row["红黑榜"]) for row in rows
+    ]
+    assert found == [
+        ("县（市、区）", "1", "单位A", "179.00", "红榜"),
+        ("市直部门", "1", "单位C", "192.29", "红榜"),
+        ("市直部门", "2", "单位B", "140.00", "黑榜（倒数第1）"),
+    ]
+    facts, again = read_xlsx(city, "/months/2026-11/bulletin")
+    assert (facts["审计链的末端"], len(again)) == (row.audit_head, 3)
+    ranking, _ = read_csv(head, "/ranking?month=2026-11&group=dept")
+    assert ranking["审计链的末端"] == row.audit_head
+    assert head.get("/months/2026-10/bulletin.csv").status_code == 404  # nothing was assessed
+
+
 def test_what_isn_t_decided_holds_publishing_up_unless_it_s_left_to_the_next_month(office: Office) -> None:
     head = sign_in_to(office.app, "head")
     office.now = at("2026-12-03")
@@ -282,7 +336,7 @@ def test_what_isn_t_decided_holds_publishing_up_unless_it_s_left_to_the_next_mon
         )
     assert "没有审定的异议1项" in words(head.get("/months/2026-11").text)
     refused = post(head, "/months/2026-11", "/months/2026-11/publish")
-    assert refused.status_code == 409 and "还有异议或扣分加分没有审定" in refused.text
+    assert refused.status_code == 409 and "还有异议、申诉或扣分加分没有审定" in refused.text
     assert post(head, "/months/2026-11", "/months/2026-11/publish", leave="1").status_code == 303
 
 
@@ -300,6 +354,10 @@ def test_corrections_of_an_earlier_month_are_on_the_later_one(office: Office) ->
     compute_month(office.sessions, "2026-12", office.city.settings, ZONE, office.now)
     page = words(sign_in_to(office.app, "supervisor").get("/months/2026-12").text)
     assert "对以前月份的更正" in page and "评价剔除 2026-11 M-" in page and "办结 2026-11 M-" in page
+    with office.sessions() as session:
+        number = count_corrections(session, "2026-12")["2026-11"]
+    printed = words(sign_in_to(office.app, "supervisor").get("/months/2026-12/bulletin").text)
+    assert f"本月计入对2026-11的更正{number}项。" in printed and f"更正 {number}项" in page
 
 
 # -- who sees what
@@ -370,4 +428,6 @@ def test_another_policy_for_the_unreached_is_printed(
     supervisor = sign_in_to(office.app, "supervisor")
     for page in ("/ranking?group=dept", "/ranking/C", "/scoring-rules", "/months/2026-11/bulletin"):
         assert "本表把联系不上的按满意计入满意指数" in supervisor.get(page).text, page
+    about, _ = read_csv(supervisor, "/ranking?group=dept")
+    assert about["联系不上的"] == "本表把联系不上的按满意计入满意指数。"
     assert "94.44% 8.5/9" in row_of(supervisor.get("/ranking?group=dept").text, "单位C")

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.models import Callback, TextKind, TextMessage
 from callbacks.privacy import Privacy
+from callbacks.service.answers import Answer, rate, settle_ratings
 from callbacks.service.core import lock_callbacks, move
 from callbacks.service.planning import plan_due
 from callbacks.states import State, Trigger
-from callbacks.vocabulary import UnitGroup
+from callbacks.vocabulary import Channel, UnitGroup
 from scoring.appeals import Word, appeal, decide_appeal
 from scoring.decisions import AdjustmentKind
 from scoring.evidence import File
@@ -140,6 +141,25 @@ def asked_again(listed: Listed) -> None:
     listed.office(T.ACCEPT)
 
 
+def test_a_rating_is_listed_by_its_own_scale_though_the_city_changes_it_meanwhile(
+    sessions: sessionmaker[Session], privacy: Privacy
+) -> None:
+    """Key 3 of three is dissatisfied; before the minutes for a change are over the city takes up five."""
+    city = Months.of(make_desk(sessions, privacy).ctx)
+    city.unit("A", UnitGroup.COUNTY)
+    callback_id = city.case("A", BEGAN - timedelta(days=1))
+
+    def answered(session: Session) -> None:
+        (callback,) = lock_callbacks(session, [callback_id])
+        rate(city.ctx, session, callback, Answer(3, Channel.VOICE, "3"), BEGAN)
+
+    city.ctx.run(answered)
+    five = replace(city.ctx, policy=city.ctx.policy.model_copy(update={"scale": "cn5"}))
+    five.run(lambda session: settle_ratings(five, session, BEGAN + timedelta(hours=1), 100))
+    with sessions() as session:
+        assert session.scalars(select(DissatisfactionItem.callback_id)).all() == [callback_id]
+
+
 def test_verification_begins_at_once(listed: Listed) -> None:
     assert listed.state is S.VERIFYING
     assert listed.steps() == [T.VERIFY]
@@ -244,6 +264,30 @@ def test_an_upheld_appeal_removes_the_rating_and_one_to_one_needs_a_third(listed
         decide_appeal(ctx, RULES, appeal_id, word, "four", None, listed.now)
 
 
+@pytest.mark.parametrize("upheld", [False, True])
+def test_who_signed_may_appeal_and_its_rework_stands_still(listed: Listed, upheld: bool) -> None:
+    """The two days are those of the assignment, signed or not; rejected, the same rework goes on."""
+    reworking(listed)
+    listed.now += timedelta(days=1)
+    appeal_id = appeal(
+        listed.city.ctx, RULES, listed.item, Grounds.MALICIOUS, "恶意差评", (PHOTO,), "unit-a",
+        listed.row.seq, listed.now,
+    )  # fmt: skip
+    assert listed.state is S.APPEALED
+    listed.clock(days=1)
+    word = Word(upheld, True, False, "见录音")
+    for by in ("supervisor", "head"):
+        decide_appeal(listed.city.ctx, RULES, appeal_id, word, by, None, listed.now)
+    if upheld:
+        assert (listed.state, listed.counts()) == (S.REMOVED, REMOVED)
+        return
+    assert (listed.state, listed.row.reworks) == (S.REWORKING, 1)  # it isn't signed twice
+    assert listed.row.due_at == at("2026-11-18")  # Tuesday and five working days, and the one it stood still
+    assert listed.steps()[-2:] == [T.APPEAL, T.APPEAL_REJECTED_SIGNED]
+    with refused(Fault.APPEALED):
+        listed.unit(T.APPEAL, "再申诉", PHOTO)
+
+
 def test_three_tries_without_reaching_the_citizen_assign_it(listed: Listed) -> None:
     for _ in range(2):
         listed.office(T.TRIED, "无人接听")
@@ -294,6 +338,11 @@ def test_one_extension(listed: Listed) -> None:
     with refused(Fault.EXTENDED):
         listed.office(T.EXTEND, "再延")
     with refused(Fault.EXTENDED):
+        listed.unit(T.ASK_TIME, "再延")
+    asked_again(listed)
+    listed.second(3)
+    listed.office(T.REWORK, method=Escalation.PHONE)
+    with refused(Fault.EXTENDED):  # once an item: escalation hastens, it gives no second one
         listed.unit(T.ASK_TIME, "再延")
 
 

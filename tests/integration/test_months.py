@@ -23,6 +23,7 @@ from scoring.commands import assess_command
 from scoring.decisions import AdjustmentKind, ObjectionKind
 from scoring.models import MonthState, ScoreEntry, ScoreMonth
 from scoring.models_decisions import Adjustment
+from scoring.models_items import Appeal, DissatisfactionItem
 from scoring.month_closing import (
     MonthRefused,
     Refusal,
@@ -36,7 +37,7 @@ from scoring.moving import move_rating
 from scoring.objections import BadObjection, NewObjection, ObjectionFault, decide_objection, object_to
 from scoring.posting import post_missing
 from scoring.queries import Scope
-from scoring.queries_months import read_corrections
+from scoring.queries_months import count_corrections, read_corrections
 from scoring.queries_ranking import Rate, read_below, read_period, read_roots
 from scoring.removal import sums
 from scoring.rules import Counts, percent, satisfaction_rate, show
@@ -144,7 +145,7 @@ def test_the_two_months_after(city: Months) -> None:
     january = at("2027-01-12")
     for late in (False, True):
         city.rate(city.case("A", january, late=late), 1, at("2027-01-13"), True)
-    city.again(closed[1], 1, at("2027-01-14"))
+    city.again(closed[1], 1, at("2027-01-14"), True)
     assert open_case  # closed later still; none is open at January's end in the example
     with city.ctx.sessions.begin() as session:
         session.execute(text('UPDATE "case" SET closed_at = due_at WHERE id = :id'), {"id": open_case})
@@ -203,6 +204,49 @@ def test_in_a_draft_only_what_is_decided_counts(city: Months) -> None:
     assert months == {"closed": "2026-11", "due": "2026-12", "rated": "2026-12", "adjustment": "2026-11"}
 
 
+def test_a_rating_that_is_removed_or_moved_in_the_days_for_objections_is_so_in_the_draft(
+    city: Months,
+) -> None:
+    """An appeal that is upheld before the month is published: there's nothing to correct afterwards."""
+    for code in ("A", "B"):
+        city.unit(code, UnitGroup.COUNTY)
+    removed, moved, told_later = (
+        city.rate(city.case("A", at("2026-11-10")), 3, at("2026-11-12")) for _ in "abc"
+    )
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.remove(removed, at("2026-12-04"))
+
+    def move(session: Session) -> None:
+        move_rating(session, session.get_one(Rating, moved), city.units["B"], "head", at("2026-12-04"))
+
+    city.ctx.run(move)
+    compute_month(city.ctx.sessions, "2026-11", city.settings, ZONE, at("2026-12-05"))
+    publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+    city.remove(told_later, at("2026-12-10"))
+    counts = {code: Counts.of(record.counts) for code, record in city.records("2026-11").items()}
+    assert {code: (c.rated, c.removed) for code, c in counts.items()} == {"A": (1, 1), "B": (1, 0)}
+    with city.ctx.sessions() as session:
+        assert [(row.kind, row.of_month) for row in read_corrections(session, "2026-12")] == [
+            ("removed", "2026-11")
+        ]
+
+
+def test_an_appeal_that_nobody_has_decided_holds_publishing_up(city: Months) -> None:
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))
+    rating = city.rate(callback, 3, at("2026-11-12"))
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    with city.ctx.sessions.begin() as session:
+        item = session.scalars(select(DissatisfactionItem)).one()
+        assert item.rating_id == rating
+        appeal = Appeal(item_id=item.id, unit_id=item.unit_id, grounds="misrated", reason="误评")
+        appeal.by, appeal.at = "unit", at("2026-12-08")
+        session.add(appeal)
+    with refused(Refusal.UNDECIDED):
+        publish_month(city.ctx, "2026-11", "head", DECEMBER_9)
+    publish_month(city.ctx, "2026-11", "head", DECEMBER_9, leave_undecided=True)
+
+
 def refused(reason: Refusal):
     return pytest.raises(MonthRefused, check=lambda error: error.reason is reason)
 
@@ -254,10 +298,15 @@ def test_whoever_doubts_computes_it_again(city: Months, tmp_path: Path) -> None:
     again = json.loads(result.output)
     assert again["inputs"] == {"sha256": month.inputs_hash, "entries": month.entries}
     assert again["settings_version"] == month.settings_version
+    assert again["settings_sha256"] == settings.digest
     records = city.records("2026-11")
     assert {unit["unit"]: (unit["score"], unit["item_points"], unit["rank"]) for unit in again["units"]} == {
         code: (record.score, record.item_points, record.rank) for code, record in records.items()
     }
+    for unit in again["units"]:
+        printed = records[unit["unit"]].components
+        assert unit["rates"] == {name: printed[name] for name in unit["rates"]}
+        assert unit["rates"]["satisfaction_rate"] and unit["rates"]["wilson"]
     # B's sums have its subordinate unit's case in them, which is ranked below B, not beside it.
     assert Counts.of(records["B"].counts).closed == 11
     assert (records["B-1"].rank, records["B-1"].listed_apart) == (None, "small_sample")
@@ -303,6 +352,8 @@ def test_what_is_about_a_closed_month_is_named_where_it_counts(city: Months) -> 
     with city.ctx.sessions() as session:
         found = read_corrections(session, "2026-12")
         assert read_corrections(session, "2026-11") == ()
+        assert count_corrections(session, "2026-12") == {"2026-11": len(found)}
+        assert count_corrections(session, "2026-11") == {}
         numbers = {
             id_: session.get_one(Callback, id_).case.number for id_ in (waiting, rated, moved, removed)
         }
@@ -377,7 +428,11 @@ def test_publishing_says_who_when_and_from_what(city: Months) -> None:
     assert (month.state, month.frozen_by, month.published_by) == (MonthState.PUBLISHED, "head", "head")
     assert month.published_at == DECEMBER_9
     assert [line.action for line in lines] == ["close_month", "publish_month"]
-    assert lines[1].detail == {"inputs": month.inputs_hash, "entries": month.entries}
+    assert lines[1].detail == {
+        "inputs": month.inputs_hash,
+        "entries": month.entries,
+        "settings": city.settings.digest,
+    }
     assert len(month.audit_head or "") == 64
 
 
@@ -442,6 +497,21 @@ def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> 
     assert found == {
         ("2026-11", "due"): {"due": "1"},
         ("2026-12", "ended"): {"ended": "1", "unreached": "1"},
+    }
+
+
+def test_an_answer_of_before_the_deadline_that_comes_after_the_month_was_closed(city: Months) -> None:
+    """A key that waited in a spool: it was due when the month was closed, and isn't due twice."""
+    city.unit("A", UnitGroup.COUNTY)
+    callback = city.case("A", at("2026-11-10"))  # due on the 20th
+    freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
+    city.rate(callback, 1, at("2026-11-12"))
+    with city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
+        found = {(entry.month, entry.kind): entry.changes for entry in entries}
+    assert found == {
+        ("2026-11", "due"): {"due": "1"},
+        ("2026-12", "ended"): {"ended": "1", "contacted": "1"},
     }
 
 

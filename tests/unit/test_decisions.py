@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scoring.decisions import AdjustmentKind, is_covered, verdict
+from scoring.decisions import DECIDING, AdjustmentKind, is_covered, verdict
 from scoring.item_states import ItemTrigger
 from scoring.settings import ScoringSettings
+from scoring.web.permissions import ROLES, Permission
 
 _T = ItemTrigger
 
@@ -53,3 +54,7 @@ def test_the_points_are_the_domains_and_decide_the_version() -> None:
     assert [int(settings.adjustments.of(kind)) for kind in AdjustmentKind] == [2, 2, 5, 1, 1]
     other = ScoringSettings.model_validate({"adjustments": {"false_closing": 6}})
     assert other.version != settings.version
+
+
+def test_those_who_decide_are_those_whom_the_desk_lets() -> None:
+    assert {role for role, rights in ROLES.items() if Permission.DECIDE in rights} == DECIDING

@@ -129,6 +129,8 @@ def test_clocks_that_go_on() -> None:
     assert urged == add_working_days(NOW - timedelta(days=1), 2, WINDOWS)  # then it's signed by default
     left = after(T.APPEAL_REJECTED, S.ASSIGNED, stands_still=timedelta(hours=5))
     assert left == NOW + timedelta(hours=5)  # what was left when it was stopped
+    left = after(T.APPEAL_REJECTED_SIGNED, S.REWORKING, stands_still=timedelta(days=3), reworks=1)
+    assert left == NOW + timedelta(days=3)
     assert after(T.FIX, S.FIXED) is None
 
 
@@ -138,7 +140,7 @@ MAY = [
     (Party.UNIT, S.VERIFYING, {T.NOTE}),
     (Party.UNIT, S.ASSIGNED, {T.SIGN, T.APPEAL, T.NOTE}),
     (Party.OFFICE, S.ASSIGNED, {T.REASSIGN, T.URGE, T.NOTE}),
-    (Party.UNIT, S.REWORKING, {T.SUBMIT, T.ASK_TIME, T.NOTE}),
+    (Party.UNIT, S.REWORKING, {T.APPEAL, T.SUBMIT, T.ASK_TIME, T.NOTE}),
     (Party.OFFICE, S.CHECKING, {T.ACCEPT, T.SEND_BACK, T.NOTE}),
     (Party.OFFICE, S.SECOND_CALLBACK, {T.NOTE}),  # the citizen's word alone decides
     (Party.OFFICE, S.ESCALATED, {T.REWORK, T.NOTE}),
@@ -163,6 +165,9 @@ FAULTS = [
     (Party.UNIT, T.APPEAL, View(S.ASSIGNED, assigned_at=NOW - timedelta(days=5)), Fault.TOO_LATE),
     (Party.UNIT, T.APPEAL, View(S.ASSIGNED, assigned_at=NOW - timedelta(days=2)), None),  # since Sunday
     (Party.UNIT, T.APPEAL, View(S.ASSIGNED, assigned_at=NOW - timedelta(days=1)), None),
+    (Party.UNIT, T.APPEAL, View(S.REWORKING, assigned_at=NOW, reworks=1), None),  # signing isn't agreeing
+    (Party.UNIT, T.APPEAL, View(S.REWORKING, assigned_at=NOW - timedelta(days=5), reworks=1), Fault.TOO_LATE),
+    (Party.UNIT, T.APPEAL, View(S.REWORKING, assigned_at=NOW, reworks=2), Fault.TOO_LATE),  # it's escalated
     (Party.OFFICE, T.EXTEND, View(S.REWORKING, extended=True), Fault.EXTENDED),  # once
     (Party.UNIT, T.ASK_TIME, View(S.REWORKING), None),
     (Party.SYSTEM, T.SIGN_BY_DEFAULT, View(S.ASSIGNED), None),
@@ -195,6 +200,8 @@ COMES_TO = [
     (T.TRIED, View(S.VERIFYING, tries=2), T.NOT_REACHED),  # the third: the claim is taken as it is
     (T.DISSATISFIED, View(S.SECOND_CALLBACK, reworks=1), T.DISSATISFIED),
     (T.DISSATISFIED, View(S.SECOND_CALLBACK, reworks=2), T.DISSATISFIED_AGAIN),  # a hard case
+    (T.APPEAL_REJECTED, View(S.APPEALED), T.APPEAL_REJECTED),  # it has to sign
+    (T.APPEAL_REJECTED, View(S.APPEALED, reworks=1), T.APPEAL_REJECTED_SIGNED),  # it had: its rework goes on
 ]
 
 

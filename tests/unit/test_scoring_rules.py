@@ -51,9 +51,9 @@ DECEMBER = counts(
     closed=4, overdue_open=1, closed_on_time=3, signed_on_time=5, rated_raw=4, rated=4, weight_first="2.5",
     resolved=3, resolved_answered=4,
 )  # fmt: skip
-JANUARY = counts(
+JANUARY = counts(  # December's item is solved now, which December's count of those who were asked has
     closed=2, closed_on_time=1, signed_on_time=2, rated_raw=2, rated=2, weight_first=2, weight_delta=1,
-    resolved=2, resolved_answered=2, second_answered=1, second_not_dissatisfied=1,
+    resolved=3, resolved_answered=2, second_answered=1, second_not_dissatisfied=1,
 )  # fmt: skip
 
 MONTHS = [
@@ -136,6 +136,15 @@ def test_corrections_of_an_earlier_month_make_no_rate_of_nothing() -> None:
     assert satisfaction_rate(month) is None and wilson(month.positive, month.rated) is None
     # A dissatisfied answer of last month is removed now: more satisfied ones than answers are all of them.
     assert wilson(F(5), F(4)) == wilson(F(4), F(4))
+
+
+def test_corrections_of_an_earlier_month_lift_no_component_above_its_points() -> None:
+    """Two closings of last month were on time after all, and two of its items are solved now."""
+    month = counts(
+        closed=2, closed_on_time=4, signed_on_time=3, rated_raw=5, rated=5, weight_first=5, resolved=7,
+        resolved_answered=5,
+    )  # fmt: skip
+    assert [part.value for part in assess(month, SETTINGS).components] == [80, 40, 40, 20, 20]
 
 
 def test_shrunk_towards_the_departments_mean() -> None:

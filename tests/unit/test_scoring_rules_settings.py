@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from callbacks.vocabulary import UnitGroup
-from scoring.settings import ScoringSettings
+from scoring.settings import FlagSettings, ScoringSettings
+from scoring.settings_toml import read_scoring, write_scoring
 
 
 def test_the_domains_defaults() -> None:
@@ -63,6 +64,18 @@ def test_each_change_has_a_version_of_its_own() -> None:
         ScoringSettings(min_rated=4).version,
         ScoringSettings(rework_credit=F(1, 3)).version,
         ScoringSettings(rank_by="wilson").version,
+        ScoringSettings(flags=FlagSettings(loop_closings=2)).version,
     }
-    assert len(versions) == 4
+    assert len(versions) == 5
     assert ScoringSettings(min_rated=5).version == ScoringSettings().version
+
+
+def test_a_version_that_was_published_stays_though_settings_are_added() -> None:
+    """As printed on the bulletins of the first months."""
+    assert ScoringSettings().version == "543dc8203297"
+
+
+def test_flags_are_written_and_read_with_the_others() -> None:
+    settings = ScoringSettings(flags=FlagSettings(exclusion_times="5/2", quick_key="PT1.2S"))
+    assert read_scoring(write_scoring(settings)) == settings
+    assert read_scoring(write_scoring(settings)).digest == settings.digest
