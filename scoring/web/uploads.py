@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import current_app, request
+from flask import abort, current_app, request
 from flask_login import current_user
 
-from scoring.evidence import File
+from scoring.evidence import LARGEST_FILE, File
 from scoring.web.permissions import View
 
-LARGEST_REQUEST = 12 * 1024 * 1024
+MOST_MEGABYTES = LARGEST_FILE // 2**20  # of a form's files together
+LARGEST_REQUEST = LARGEST_FILE + 2**18  # with the form's words, and the lines between its parts
 MOST_FILES = 5
 
 
@@ -26,6 +27,14 @@ def allow_files() -> None:
 
 
 def sent_files() -> tuple[File, ...]:
-    """The request's files that have a name and something in them, at most MOST_FILES."""
+    """The request's files that have a name and something in them; 413 where they are over MOST_FILES."""
     found = (File((each.filename or "")[:160], each.stream.read()) for each in request.files.getlist("files"))
-    return tuple(file for file in found if file.name and file.content)[:MOST_FILES]
+    files = tuple(file for file in found if file.name and file.content)
+    if len(files) > MOST_FILES:
+        abort(413)
+    return files
+
+
+def may_be_long() -> bool:
+    """Whether this request's form may bring files."""
+    return request.max_content_length == LARGEST_REQUEST

@@ -304,7 +304,7 @@ COUNTS: dict[str, object] = {
     "deductions": _l("扣分"),
     "bonus": _l("加分"),
 }
-FILE_KINDS = _l("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过10MB。")
+FILE_KINDS = _l("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过12MB。")
 # domain.md §4.1, §4.2
 COMPONENTS: dict[str, object] = {
     "S": _l("满意指数"),
