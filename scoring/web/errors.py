@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from scoring.queries_filter import BadFilter
 from scoring.web.language import gettext
 from scoring.web.language import lazy_gettext as _l
-from scoring.web.uploads import may_be_long
+from scoring.web.uploads import brings_files
 
 log = structlog.get_logger()
 
@@ -55,12 +55,13 @@ def _csrf(error: CSRFError) -> tuple[str, int]:
 
 def _http(error: HTTPException) -> tuple[str, int] | Response:
     status = error.code or 500
-    if status == 401 or (status == 413 and not current_user.is_authenticated):  # files of an ended session
+    files = status == 413 and brings_files()
+    if status == 401 or (files and not current_user.is_authenticated):  # the session has ended meanwhile
         target = request.full_path.rstrip("?") if request.method == "GET" else ""
         return redirect(url_for("auth.login", next=target or None))
     if 300 <= status < 400:
         return error.get_response()
-    if status == 413 and not may_be_long():
+    if status == 413 and not files:
         return render_template("error.html", status=413, title=_TEXTS[413][0], hint=_SHORT, detail=""), 413
     return _page(status)
 

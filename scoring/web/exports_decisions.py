@@ -99,7 +99,8 @@ def appeals(session: Session, chosen: Filter) -> Listing[AppealRow]:
         Column(_("决定"), _said),
         Column(_("时限"), lambda row: row.decided_at if decided else row.due_at),
     ]
-    rows = read_appeals(session, scope(session), decided=decided)
+    bounds = scope(session)
+    rows = every(lambda at: read_appeals(session, bounds, at), chosen)
     return Listing("appeals", _("申诉"), columns, rows, chosen)
 
 
@@ -126,4 +127,6 @@ def hard_cases(session: Session, chosen: Filter) -> Listing[HardCaseRow]:
         Column(_("下次复查"), lambda row: str(row.next_review) if row.next_review else _("未定")),
         Column(_("到期"), lambda row: _("到期") if row.next_review and row.next_review <= today else None),
     ]
-    return Listing("hard-cases", _("疑难件"), columns, read_hard_cases(session, scope(session)), chosen)
+    bounds = scope(session)
+    rows = every(lambda at: read_hard_cases(session, bounds, at), chosen)
+    return Listing("hard-cases", _("疑难件"), columns, rows, chosen)

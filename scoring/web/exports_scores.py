@@ -44,6 +44,24 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
             yield from (*found.ranked, *found.apart)
 
     columns: list[Column[RankingRow]] = [
+        *score_columns(),
+        *rate(_("无号码"), lambda row: row.without_number),
+        Column(_("办结"), lambda row: row.closed),
+        why_apart(),
+    ]
+    return Listing("ranking", _("排名"), columns, rows(), chosen, month)
+
+
+def why_apart() -> Column[RankingRow]:
+    return Column(
+        _("不参与排名的原因"),
+        lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
+    )
+
+
+def score_columns() -> list[Column[RankingRow]]:
+    """Of the ranking and of the bulletin."""
+    return [
         Column(_("组别"), lambda row: words.word(row.unit.group)),
         Column(_("名次"), lambda row: row.rank),
         Column(_("承办单位"), lambda row: unit_name(row.unit)),
@@ -59,14 +77,7 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
         *rate(_("参评率"), lambda row: row.response),
         *rate(_("回访率"), lambda row: row.callback),
         *rate(_("接通率"), lambda row: row.contact),
-        *rate(_("无号码"), lambda row: row.without_number),
-        Column(_("办结"), lambda row: row.closed),
-        Column(
-            _("不参与排名的原因"),
-            lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
-        ),
     ]
-    return Listing("ranking", _("排名"), columns, rows(), chosen, month)
 
 
 def _component(place: int, name: str) -> list[Column[RankingRow]]:

@@ -14,7 +14,7 @@ from scoring.hard_cases import Meeting, close_hard_case, meet
 from scoring.item_rules import Escalation, Fault, Grounds, Party
 from scoring.item_states import ItemTrigger
 from scoring.items import Act, BadAct, ItemConflict, act
-from scoring.queries_decisions_list import read_appeals
+from scoring.queries_decisions_list import find_appeal
 from scoring.web import item_words
 from scoring.web.context import deps, scope
 from scoring.web.items import item_page, must_see
@@ -49,10 +49,9 @@ def handle(item_id: int) -> Response | tuple[str, int]:
 def decide(appeal_id: int) -> Response | tuple[str, int]:
     """One decider's word on an appeal."""
     with deps().read_sessions() as session:
-        known = appeal_id < _LARGEST and read_appeals(session, scope(session), decided=False, only=appeal_id)
-    if not known:
+        row = find_appeal(session, scope(session), appeal_id) if appeal_id < _LARGEST else None
+    if row is None:
         abort(404)
-    (row,) = known
     form = request.form
     word = Word(_yes("uphold"), _yes("claim_reasonable"), _yes("conduct_proper"), form.get("reason", ""))
     writer, rules, by, now = deps().writer, deps().item_rules, current_user.login, deps().now()

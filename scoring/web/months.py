@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from tempfile import TemporaryFile
 
@@ -22,14 +24,14 @@ from scoring.month_closing import (
     inputs_writer,
     publish_month,
 )
-from scoring.queries_filter import BadFilter, parse
+from scoring.queries_filter import BadFilter, Filter, parse
 from scoring.queries_months import has_anything, in_the_way, read_corrections, read_months
-from scoring.queries_ranking import city_counts, rates, read_period, read_roots
+from scoring.queries_ranking import Period, RankingRow, city_counts, rates, read_period, read_roots
 from scoring.red_black import Standing, red_and_black
 from scoring.settings import ScoringSettings
 from scoring.settings_toml import write_scoring
 from scoring.web import score_charts, words_scores
-from scoring.web.context import deps, scope
+from scoring.web.context import chosen, deps, scope
 from scoring.web.downloads import send_written
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
@@ -49,13 +51,13 @@ def show() -> str:
 @pages.get("/months/<month>")
 @needs(Permission.SEE_MONTHS)
 def one(month: str) -> str:
-    return _page(_month_or_404(month))
+    return _page(month_or_404(month))
 
 
 @pages.post("/months/<month>/freeze")
 @needs(Permission.CLOSE_MONTHS)
 def freeze(month: str) -> AnyResponse | tuple[str, int]:
-    _month_or_404(month)
+    month_or_404(month)
     days = request.form.get("days", "")
     if not (days.isascii() and days.isdigit() and int(days) <= MOST_DAYS):
         return _page(month, fault=_("异议期写0到%(most)s的整数天。", most=MOST_DAYS)), 400
@@ -72,7 +74,7 @@ def freeze(month: str) -> AnyResponse | tuple[str, int]:
 @pages.post("/months/<month>/publish")
 @needs(Permission.CLOSE_MONTHS)
 def publish(month: str) -> AnyResponse | tuple[str, int]:
-    _month_or_404(month)
+    month_or_404(month)
     leave = request.form.get("leave") == "1"
     try:
         publish_month(deps().writer, month, current_user.login, deps().now(), leave_undecided=leave)
@@ -101,7 +103,8 @@ def _page(month: str, fault: str = "") -> str:
             over=now >= end,
             anything=has_anything(session, month),
             way=in_the_way(session, month, timezone, now),
-            corrections=read_corrections(session, month),
+            corrections=read_corrections(session, month, chosen().page),
+            here=Filter(month=month),
             whole=scope(session).units is None,
             days=OBJECTION_DAYS,
             most_days=MOST_DAYS,
@@ -150,40 +153,58 @@ def settings(month: str) -> Response:
 @needs(Permission.SEE_MONTHS)
 def bulletin(month: str) -> str | tuple[str, int]:
     """To be printed, or made a PDF by the browser. A unit reads it when it's published."""
-    _month_or_404(month)
+    month_or_404(month)
     with deps().read_sessions() as session:
-        period = read_period(session, month, deps().scoring)
-        published = period.closed is not None and period.closed.state is MonthState.PUBLISHED
-        if scope(session).units is not None and not published:
-            abort(403)
-        rows = read_roots(session, period)
-        if not rows:
+        found = read_bulletin(session, month)
+        if not found.rows:
             return _page(month), 404
-        named = {row.unit.id: row for row in rows}
-        standings = [
-            Standing(row.unit.id, row.unit.group.value, row.rank, row.score)
-            for row in rows
-            if row.rank is not None and row.score is not None
-        ]
-        lists = red_and_black(standings, period.settings.red_list, period.settings.black_list)
         return render_template(
             "bulletin.html",
             month=month,
-            period=period,
-            closed=period.closed,
-            published=published,
-            groups=[(group, [row for row in rows if row.unit.group is group]) for group in UnitGroup],
-            red={group: [named[each.unit] for each in lists.red.get(group.value, ())] for group in UnitGroup},
-            black=[(place, named[each.unit]) for place, each in lists.black],
-            city=rates(city_counts(rows)),
-            units=len(rows),
+            period=found.period,
+            closed=found.period.closed,
+            published=found.published,
+            groups=[(group, [row for row in found.rows if row.unit.group is group]) for group in UnitGroup],
+            red=found.red,
+            black=found.black,
+            city=rates(city_counts(found.rows)),
+            units=len(found.rows),
             bar=score_charts.bounds_bar,
             s=words_scores,
             at=deps().now(),
         )
 
 
-def _month_or_404(month: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Bulletin:
+    """What is published of a month: all units, and those that 红榜 and 黑榜 name."""
+
+    period: Period
+    published: bool
+    rows: Sequence[RankingRow]
+    red: dict[UnitGroup, list[RankingRow]]
+    black: list[tuple[int, RankingRow]]  # each with its place from below
+
+
+def read_bulletin(session: Session, month: str) -> Bulletin:
+    """403 for a unit before it's published."""
+    period = read_period(session, month, deps().scoring)
+    published = period.closed is not None and period.closed.state is MonthState.PUBLISHED
+    if scope(session).units is not None and not published:
+        abort(403)
+    rows = read_roots(session, period)
+    named = {row.unit.id: row for row in rows}
+    standings = [
+        Standing(row.unit.id, row.unit.group.value, row.rank, row.score)
+        for row in rows
+        if row.rank is not None and row.score is not None
+    ]
+    lists = red_and_black(standings, period.settings.red_list, period.settings.black_list)
+    red = {group: [named[each.unit] for each in lists.red.get(group.value, ())] for group in UnitGroup}
+    return Bulletin(period, published, rows, red, [(place, named[each.unit]) for place, each in lists.black])
+
+
+def month_or_404(month: str) -> str:
     try:
         found = parse({"month": month}).month
     except BadFilter:
@@ -194,7 +215,7 @@ def _month_or_404(month: str) -> str:
 
 
 def _closed_or_404(session: Session, month: str) -> ScoreMonth:
-    row = session.get(ScoreMonth, _month_or_404(month))
+    row = session.get(ScoreMonth, month_or_404(month))
     if row is None:
         abort(404)
     return row

@@ -21,9 +21,14 @@ def takes_files(view: View) -> View:
 
 def allow_files() -> None:
     """Before anything reads the form: a signed-in user's form with files may be longer than others."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    if view is not None and view.__dict__.get("desk_files") and current_user.is_authenticated:
+    if brings_files() and current_user.is_authenticated:
         request.max_content_length = LARGEST_REQUEST
+
+
+def brings_files() -> bool:
+    """Whether this request's form may have files."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return view is not None and bool(view.__dict__.get("desk_files"))
 
 
 def sent_files() -> tuple[File, ...]:
@@ -33,8 +38,3 @@ def sent_files() -> tuple[File, ...]:
     if len(files) > MOST_FILES:
         abort(413)
     return files
-
-
-def may_be_long() -> bool:
-    """Whether this request's form may bring files."""
-    return request.max_content_length == LARGEST_REQUEST

@@ -301,8 +301,8 @@ def test_what_is_about_a_closed_month_is_named_where_it_counts(city: Months) -> 
     city.unreached(city.case("B", at("2026-12-05")), at("2026-12-12"))
 
     with city.ctx.sessions() as session:
-        found = read_corrections(session, "2026-12")
-        assert read_corrections(session, "2026-11") == ()
+        found = read_corrections(session, "2026-12", None).rows
+        assert read_corrections(session, "2026-11", None).rows == ()
         numbers = {
             id_: session.get_one(Callback, id_).case.number for id_ in (waiting, rated, moved, removed)
         }
