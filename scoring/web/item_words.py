@@ -111,6 +111,11 @@ def failed(fault: Fault | None) -> str:
     return _("有人先办理了此件。") if fault is None else str(FAULTS[fault])
 
 
+def given_already(to: str | None) -> str:
+    """Why one of many wasn't given to somebody: another was faster."""
+    return _("有人先指定了经办人：%(who)s。", who=to or "—")
+
+
 def reason_label(of: ItemTrigger) -> str:
     return str(_ASKS.get(of, _l("理由")))
 

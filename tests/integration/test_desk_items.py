@@ -397,6 +397,29 @@ def test_some_are_put_in_charge(
     assert supervisor.post("/dissatisfaction/check", data=none).status_code == 400
 
 
+def test_the_second_who_assigns_is_told_and_overwrites_nothing(
+    app: Flask, supervisor: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    form = {"act": "assign", "which": "all", "filter": "", "csrf_token": token(supervisor, "/cases")}
+    checked = supervisor.post("/dissatisfaction/check", data=form).text
+    kept = re.search(r'name="items" value="([^"]+)"', checked)
+    assert kept is not None and "已有经办人" not in checked
+    form = {"act": "assign", "items": kept.group(1), "csrf_token": token(supervisor, "/cases")}
+    assert "办好6件" in supervisor.post("/dissatisfaction/bulk", data={**form, "login": "head"}).text
+    late = sign_in_to(app, "head")
+    form["csrf_token"] = token(late, "/cases")
+    told = late.post("/dissatisfaction/bulk", data={**form, "login": "supervisor"}).text
+    assert "办好0件，没有办成6件" in told and told.count("有人先指定了经办人：head。") == 6
+    assert len(numbers_in(late.get("/dissatisfaction?supervisor=head").text)) == 6
+    form = {"act": "assign", "which": "all", "filter": "", "csrf_token": token(late, "/cases")}
+    again = late.post("/dissatisfaction/check", data=form).text
+    assert "其中6件已有经办人" in again  # who sees that may change it
+    kept = re.search(r'name="items" value="([^"]+)"', again)
+    assert kept is not None
+    form = {"act": "assign", "items": kept.group(1), "csrf_token": token(late, "/cases")}
+    assert "办好6件" in late.post("/dissatisfaction/bulk", data={**form, "login": "supervisor"}).text
+
+
 def test_five_hundred_at_once(supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
         town.session = session
