@@ -104,7 +104,7 @@ def _page(month: str, fault: str = "") -> str:
             anything=has_anything(session, month),
             way=in_the_way(session, month, timezone, now),
             corrections=read_corrections(session, month, chosen().page),
-            here=Filter(month=month),
+            of_month=Filter(month=month),
             whole=scope(session).units is None,
             days=OBJECTION_DAYS,
             most_days=MOST_DAYS,
