@@ -9,7 +9,7 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from scoring.appeals import Word, appeal, decide_appeal
+from scoring.appeals import AppealMoved, Word, appeal, decide_appeal
 from scoring.hard_cases import Meeting, close_hard_case, meet
 from scoring.item_rules import Escalation, Fault, Grounds, Party
 from scoring.item_states import ItemTrigger
@@ -53,13 +53,16 @@ def decide(appeal_id: int) -> Response | tuple[str, int]:
     if row is None:
         abort(404)
     form = request.form
-    word = Word(_yes("uphold"), _yes("claim_reasonable"), _yes("conduct_proper"), form.get("reason", ""))
+    reason = form.get("reason", "")
+    word = Word(_yes("uphold"), _yes("claim_reasonable"), _yes("conduct_proper"), reason, _seen())
     writer, rules, by, now = deps().writer, deps().item_rules, current_user.login, deps().now()
     try:
         came_to = decide_appeal(writer, rules, appeal_id, word, by, current_user.unit_id, now)
     except BadAct as error:
         status = 409 if error.fault in (Fault.STATE, Fault.TWICE) else 400
         return item_page(row.item, fault=str(item_words.FAULTS[error.fault])), status
+    except AppealMoved:
+        return item_page(row.item, fault=str(item_words.APPEAL_MOVED)), 409
     if came_to is None:
         flash(_("已登记您的决定，等另一人决定。"))
     else:

@@ -319,11 +319,18 @@ def test_an_appeal_is_decided_by_two(
     more = {"grounds": "misrated", "reason": "群众说按错了", "files": a_file("说明.pdf")}
     assert do(unit, item, "handle", "appeal", 1, **more).status_code == 303
     word = {"uphold": "yes", "claim_reasonable": "no", "conduct_proper": "yes", "reason": "录音属实"}
+    word["seen"] = "0"
     first = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
     assert first.status_code == 303
     again = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
     assert again.status_code == 409 and "您已经决定过" in again.text
     assert unit.post("/appeals/1", data={**word, "csrf_token": token(unit, "/cases")}).status_code == 403
+    late = head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")})
+    assert (
+        late.status_code == 409 and "别人已经作了决定" in late.text
+    )  # the form is older than the first word
+    assert ">录音属实</textarea>" in late.text and 'name="seen" value="1"' in late.text
+    word["seen"] = "1"
     assert head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")}).status_code == 303
     with sessions() as session:
         assert session.get_one(DissatisfactionItem, item).state is ItemState.REMOVED
