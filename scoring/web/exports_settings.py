@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from flask import Blueprint, abort
 from sqlalchemy.orm import Session
 
@@ -12,9 +14,10 @@ from callbacks.service.templates import Template, list_templates
 from callbacks.templates import measure
 from prompts.listing import PromptRow, list_prompts
 from scoring.queries_filter import Filter
+from scoring.queries_pauses import read_past_pauses
 from scoring.web import words
 from scoring.web.context import deps
-from scoring.web.export import Listing, listed
+from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Column
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission
@@ -29,7 +32,8 @@ pages = Blueprint("settings_exports", __name__)
 @listed(pages, "/pauses", Permission.SEE_PAUSES, "pauses")
 def pauses(session: Session, chosen: Filter) -> Listing[Pause]:
     """Those that hold, then those that were over last."""
-    holding, over = list_pauses(session, deps().now())
+    now = deps().now()
+    holding, _over = list_pauses(session, now)
     held = {pause.id for pause in holding}
     columns: list[Column[Pause]] = [
         Column(_("暂停范围"), _covers),
@@ -42,7 +46,8 @@ def pauses(session: Session, chosen: Filter) -> Listing[Pause]:
         ),
         Column(_("恢复人"), lambda row: None if row.id in held else row.lifted_by or _("到时自动结束")),
     ]
-    return Listing("pauses", _("暂停回访"), columns, (*holding, *over), Filter())
+    over = every(lambda at: read_past_pauses(session, at, now), Filter())
+    return Listing("pauses", _("暂停回访"), columns, chain(holding, over), Filter())
 
 
 def _covers(pause: Pause) -> str:

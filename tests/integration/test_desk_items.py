@@ -326,9 +326,7 @@ def test_an_appeal_is_decided_by_two(
     assert again.status_code == 409 and "您已经决定过" in again.text
     assert unit.post("/appeals/1", data={**word, "csrf_token": token(unit, "/cases")}).status_code == 403
     late = head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")})
-    assert (
-        late.status_code == 409 and "别人已经作了决定" in late.text
-    )  # the form is older than the first word
+    assert (late.status_code, "别人已经作了决定" in late.text) == (409, True)
     assert ">录音属实</textarea>" in late.text and 'name="seen" value="1"' in late.text
     word["seen"] = "1"
     assert head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")}).status_code == 303

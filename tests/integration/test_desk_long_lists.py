@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.alarms import AlarmKind
 from callbacks.models_inbound import InboundCall
+from callbacks.models_office import Pause, PauseScope
 from callbacks.states import State
 from scoring.decisions import AdjustmentKind, ObjectionKind
 from scoring.item_states import ItemState
@@ -135,6 +136,17 @@ def test_calls_to_110(head: FlaskClient, town: Town, sessions: sessionmaker[Sess
         session.query(InboundCall).filter(InboundCall.talked_at.is_(None)).update({"rung_back_at": NOW})
     there_and_back(head, "/inbound", r'<th scope="row">.*?href="/inbound/([^"]+)"')
     assert f"{MANY}个" in head.get("/inbound").text
+
+
+def test_pauses_that_are_over(head: FlaskClient, sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        session.query(Pause).delete()
+        for n in range(MANY):
+            of = {"by": "head", "lifted_by": "head", "lifted_at": NOW, "scope": PauseScope.ALL}
+            session.add(Pause(reason=f"over-{n:04d}", at=NOW - timedelta(days=2, minutes=n // 3), **of))
+    there_and_back(head, "/pauses", r">(over-\d+)<")
+    assert f"{MANY}项" in head.get("/pauses").text
+    assert len(read_csv(head, "/pauses")[1]) == MANY
 
 
 def test_a_month_s_corrections(head: FlaskClient, town: Town, sessions: sessionmaker[Session]) -> None:
