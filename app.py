@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from sms.inbound import Inbox
 
 ENV_PREFIX = "HUIFANG_"
-_LONGEST_REQUEST = 8 * 2**20  # the API refuses what is over half of it, with a reason
+_LONGEST_REQUEST = 16 * 2**20  # the desk's forms with files and the API refuse less, each with a reason
 _OUTCOMES = 200  # numbered in one transaction
 _LINKS = 500  # lines of the audit, in one transaction
 _LINK_SECONDS = 3.0
@@ -359,21 +359,12 @@ def _voice_webhooks(office: Office) -> dict[str, Any]:
 
 
 def _run_web(office: Office, stop: Stop) -> None:
-    from waitress.server import create_server
-
     from sms.inbound import Inbox
     from sms.push_app import catching_up
 
     web = office.settings.web
     inbox = Inbox(office.context, office.settings.database.spool_folder, "web")
-    server = create_server(
-        create_app(office, inbox),
-        host=web.host,
-        port=web.port,
-        threads=web.threads,
-        max_request_body_size=_LONGEST_REQUEST,
-        **_proxy(web),
-    )
+    server = web_server(create_app(office, inbox), web, {})
     log.info("desk_ready", url=f"http://{web.host}:{server.effective_port}")
     stop.on_set(server.close)
     looking = watching_policy(office.context)
@@ -384,6 +375,28 @@ def _run_web(office: Office, stop: Stop) -> None:
         except OSError:
             if not stop.is_set():
                 raise
+
+
+def web_server(application: Any, web: WebSettings, sockets: dict[int, Any]) -> Any:
+    """waitress over `sockets`, its own map; what is too long for it is answered with a page."""
+    from waitress.server import BaseWSGIServer, create_server
+
+    from scoring.web.too_long import reading_to_the_end
+    from scoring.web.uploads import MOST_MEGABYTES
+
+    server = create_server(
+        application,
+        map=sockets,
+        host=web.host,
+        port=web.port,
+        threads=web.threads,
+        max_request_body_size=_LONGEST_REQUEST,
+        **_proxy(web),
+    )
+    for each in list(sockets.values()):
+        if isinstance(each, BaseWSGIServer):  # one for each address of a host with several
+            each.channel_class = reading_to_the_end(MOST_MEGABYTES)
+    return server
 
 
 def _proxy(web: WebSettings) -> dict[str, Any]:

@@ -19,12 +19,20 @@ from scoring.models_items import Appeal, AppealDecision
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One decider's word: on the appeal, on the claim's reasonableness and on the unit's conduct."""
+    """One decider's word: on the appeal, on the claim's reasonableness and on the unit's conduct.
+
+    `seen` is how many words on the appeal the decider had read; None: it isn't asked.
+    """
 
     uphold: bool
     claim_reasonable: bool
     conduct_proper: bool
     reason: str
+    seen: int | None = None
+
+
+class AppealMoved(Exception):
+    """Somebody else's word came in the meantime: the page was older than the appeal."""
 
 
 def appeal(
@@ -65,7 +73,7 @@ def decide_appeal(
 ) -> bool | None:
     """A decider's word; what the appeal came to with it, None while a second, or a third, is still needed.
 
-    BadAct for the same decider twice, one of the unit, no reason, or an appeal that is decided.
+    BadAct for the same decider twice, one of the unit, no reason, or an appeal that is decided; AppealMoved.
     """
 
     def work(session: Session) -> bool | None:
@@ -82,6 +90,8 @@ def decide_appeal(
         words = list(session.scalars(select(AppealDecision).where(AppealDecision.appeal_id == appeal_id)))
         if any(each.by == by for each in words):
             raise BadAct(Fault.TWICE)
+        if word.seen is not None and word.seen != len(words):
+            raise AppealMoved
         mine = AppealDecision(
             appeal_id=appeal_id,
             by=by,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from scoring.models_items import Evidence
 
-LARGEST_FILE = 10 * 2**20
+LARGEST_FILE = 12 * 2**20
 _LONGEST_NAME = 160
 _PDF, _PNG, _JPEG = "application/pdf", "image/png", "image/jpeg"
 _OFFICE_FILES = {
@@ -24,7 +24,7 @@ _MP3_SYNC = 0xE0  # the frame header's next three bits, after eight ones
 
 
 class BadEvidence(ValueError):
-    """The file is empty, over 10 MB, or of no kind that is taken."""
+    """The file is empty, over 12 MB, or of no kind that is taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Case, Rating
@@ -147,21 +147,25 @@ def act_on_many(
 
 
 def assign_supervisor(
-    ctx: Context, item_ids: Sequence[int], login: str | None, by: str, now: datetime
-) -> int:
-    """Names who sees to the open ones of these items; returns how many. It's no step: the state stays."""
+    ctx: Context, had: Mapping[int, str | None], login: str, by: str, now: datetime
+) -> frozenset[int]:
+    """Names who sees to the open ones of these items, each with who was seen to do so; returns which.
 
-    def work(session: Session) -> int:
-        query = (
-            update(DissatisfactionItem)
-            .where(DissatisfactionItem.id.in_(item_ids), DissatisfactionItem.state.not_in(ENDED))
-            .values(supervisor=login)
-            .returning(DissatisfactionItem.id)
+    Where somebody else was named meanwhile nothing is overwritten. It's no step: the state stays.
+    """
+
+    def work(session: Session) -> frozenset[int]:
+        query = select(DissatisfactionItem).where(
+            DissatisfactionItem.id.in_(had), DissatisfactionItem.state.not_in(ENDED)
         )
-        found = sorted(session.scalars(query))
-        if found:
-            audit(session, now, by, "assign_supervisor", f"item:{found[0]}", to=login, items=found)
-        return len(found)
+        items = session.scalars(query.order_by(DissatisfactionItem.id).with_for_update()).all()
+        found = [item for item in items if item.supervisor in (had[item.id], login)]
+        for item in found:
+            item.supervisor = login
+        ids = [item.id for item in found]
+        if ids:
+            audit(session, now, by, "assign_supervisor", f"item:{ids[0]}", to=login, items=ids)
+        return frozenset(ids)
 
     return ctx.run(work)
 

@@ -92,7 +92,7 @@ def change_person(
     role: Role,
     unit: str,
 ) -> None:
-    """Another name, role or unit. Older sessions of the person have the new rights at once."""
+    """Another name, role or unit. With another role or unit the person's older sessions end."""
 
     def work(session: Session, user: User) -> None:
         found = _unit(session, role, unit)

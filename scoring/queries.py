@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Date, Select, and_, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from callbacks.database import UtcDateTime
@@ -99,20 +99,20 @@ def months(session: Session) -> tuple[str, ...]:
 def one_page(
     session: Session,
     query: Select[Any],
-    key: tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[int]],
+    key: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], InstrumentedAttribute[int]],
     cursor: Cursor | None,
     *,
     newest_first: bool,
     size: int | None = None,
 ) -> tuple[Sequence[Any], Cursor | None, Cursor | None]:
-    """Rows of `query` from `cursor` on, whose first two columns are `key`; then where the page before and
-    the page after begin. No OFFSET: row 50,000 costs what row 1 costs.
+    """Rows of `query` from `cursor` on, whose first two columns are `key`, a moment or a day and an id; then
+    where the page before and the page after begin. No OFFSET: row 50,000 costs what row 1 costs.
     """
     size = size or int(session.info.get(PAGE_SIZE_KEY, PAGE_SIZE))
     back = cursor is not None and cursor.back
     descending = newest_first != back
     if cursor is not None:
-        place = tuple_(literal(cursor.at, UtcDateTime()), literal(cursor.id))
+        place = tuple_(_when(key[0], cursor.at), literal(cursor.id))
         query = query.where(tuple_(*key) < place if descending else tuple_(*key) > place)
     query = query.order_by(*(column.desc() if descending else column.asc() for column in key))
     found = list(session.execute(query.limit(size + 1)))
@@ -124,6 +124,15 @@ def one_page(
         return rows, None, None
     has_before = more if back else cursor is not None
     has_after = True if back else more
-    before = Cursor(rows[0][0], rows[0][1], back=True) if has_before else None
-    after = Cursor(rows[-1][0], rows[-1][1]) if has_after else None
+    before = Cursor(_moment(rows[0][0]), rows[0][1], back=True) if has_before else None
+    after = Cursor(_moment(rows[-1][0]), rows[-1][1]) if has_after else None
     return rows, before, after
+
+
+def _when(column: Any, at: datetime) -> ColumnElement[Any]:
+    """A cursor's time as the column that orders the list has it."""
+    return literal(at.date(), Date()) if isinstance(column.type, Date) else literal(at, UtcDateTime())
+
+
+def _moment(key: date | datetime) -> datetime:
+    return key if isinstance(key, datetime) else datetime.combine(key, time(), UTC)

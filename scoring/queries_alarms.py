@@ -14,10 +14,10 @@ from callbacks.alarms import AlarmKind
 from callbacks.models import AttemptCallback, Callback, Case, Reply
 from callbacks.models_office import Alarm, IntakeGap
 from callbacks.service.gaps import alarm_subject
-from scoring.queries import Scope
+from scoring.queries import Page, Scope, one_page
+from scoring.queries_filter import Filter
 
-MOST = 200
-_SEEN = 50
+MOST = 200  # open ones on a page; how many there are is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +82,22 @@ def count_open(session: Session) -> OpenAlarms:
     return OpenAlarms(emergencies, sum(kinds.values()))
 
 
-def read_open(session: Session, scope: Scope) -> tuple[AlarmRow, ...]:
-    """The open ones: cries for help first, then what came last."""
+def read_open(session: Session, scope: Scope, most: int | None = MOST) -> tuple[AlarmRow, ...]:
+    """The open ones, at most so many: cries for help first, then what came last."""
     query = select(Alarm).where(Alarm.acknowledged_at.is_(None))
     emergency = Alarm.kind == AlarmKind.EMERGENCY_REPLY
-    found = session.scalars(query.order_by(emergency.desc(), Alarm.last_at.desc(), Alarm.id).limit(MOST))
+    found = session.scalars(query.order_by(emergency.desc(), Alarm.last_at.desc(), Alarm.id).limit(most))
     return _rows(session, scope, found.all())
 
 
-def read_seen(session: Session, scope: Scope) -> tuple[AlarmRow, ...]:
-    """Those that were acknowledged last."""
-    query = select(Alarm).where(Alarm.acknowledged_at.is_not(None))
-    found = session.scalars(query.order_by(Alarm.acknowledged_at.desc(), Alarm.id).limit(_SEEN))
-    return _rows(session, scope, found.all())
+def read_seen(session: Session, scope: Scope, chosen: Filter) -> Page[AlarmRow]:
+    """Those that were acknowledged, the last first."""
+    seen = Alarm.acknowledged_at.is_not(None)
+    key = Alarm.acknowledged_at, Alarm.id
+    query: Any = select(*key, Alarm).where(seen)
+    found, before, after = one_page(session, query, key, chosen.page, newest_first=True)
+    total = session.scalar(select(func.count(Alarm.id)).where(seen)) or 0
+    return Page(_rows(session, scope, [row[2] for row in found]), total, before, after)
 
 
 def read_emergencies(session: Session, scope: Scope, most: int) -> tuple[AlarmRow, ...]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, select
+from sqlalchemy import ColumnElement, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Case, CasePhone, Closing, Rating, Unit
-from callbacks.states import State
+from callbacks.states import DONE, OPEN, State
 from callbacks.vocabulary import Channel, Exclusion
 from scoring.queries import Page, Scope, one_page, running_out
-from scoring.queries_filter import SOON, Filter, Only, Sort
+from scoring.queries_filter import SOON, BadFilter, Filter, Only, Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,10 @@ def _case_conditions(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
         found.append(Unit.code == chosen.unit)
     if chosen.category:
         found.append(Case.category == chosen.category)
+    if chosen.only is Only.UNDER_WAY:
+        found.append(Case.closed_at.is_(None))
+    elif chosen.only is not None:
+        raise BadFilter("only", chosen.only)
     return found
 
 
@@ -159,6 +163,14 @@ def _timely(only: Only | None, times: Times) -> list[ColumnElement[bool]]:
         case Only.RATED_TODAY:
             rated = select(Rating.callback_id).where(Rating.counted, Rating.at >= times.today)
             found.append(Callback.id.in_(rated))
+        case Only.DONE:
+            found.append(Callback.state.in_(DONE))
+        case Only.OPEN:
+            found.append(Callback.state.in_(OPEN))
+        case Only.NO_NUMBER:
+            found.append(~exists().where(CasePhone.case_id == Callback.case_id))
+        case Only.UNDER_WAY:
+            found.append(Case.closed_at.is_(None))
     return found
 
 

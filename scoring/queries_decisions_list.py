@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Date, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from callbacks.models import Callback, Case, Unit
 from scoring.item_states import ItemState
 from scoring.models_items import Appeal, AppealDecision, DissatisfactionItem, HardCaseMeeting
-from scoring.queries import Scope
+from scoring.queries import Page, Scope, one_page
+from scoring.queries_clock import ClockKey, clock_page
+from scoring.queries_filter import Filter, Stage
 from scoring.queries_item import decisions_on
 
-_MOST = 500  # open ones of either list; a city has dozens
+_FIRST = date(1970, 1, 1)  # where a review stands that has no date yet
 
 Item = DissatisfactionItem
 
@@ -58,19 +62,24 @@ class AppealRow:
         return any(decision.by == login for decision in self.decisions)
 
 
-def read_hard_cases(session: Session, scope: Scope) -> tuple[HardCaseRow, ...]:
+def read_hard_cases(session: Session, scope: Scope, chosen: Filter) -> Page[HardCaseRow]:
     """Those that are open: without a date first, then the review that is due first."""
-    query = (
-        select(Item, Case.number, Unit.name, Unit.name_en)
+    conditions = (Item.state == ItemState.HARD_CASE, *scope.limit(Item.unit_id))
+    due = func.coalesce(Item.next_review, literal(_FIRST, Date()), type_=Date())
+    query: Any = (
+        select(due, Item.id, Item, Case.number, Unit.name, Unit.name_en)
         .join(Callback, Callback.id == Item.callback_id)
         .join(Case, Case.id == Callback.case_id)
         .join(Unit, Unit.id == Item.unit_id)
-        .where(Item.state == ItemState.HARD_CASE, *scope.limit(Item.unit_id))
-        .order_by(Item.next_review.is_not(None), Item.next_review, Item.id)
-        .limit(_MOST)
+        .where(*conditions)
     )
-    found = session.execute(query).all()
-    meetings: dict[int, list[HardCaseMeeting]] = {row[0].id: [] for row in found}
+    found, before, after = one_page(session, query, (due, Item.id), chosen.page, newest_first=False)
+    total = session.scalar(select(func.count(Item.id)).where(*conditions)) or 0
+    return Page(_hard_cases(session, found), total, before, after)
+
+
+def _hard_cases(session: Session, found: Sequence[Any]) -> tuple[HardCaseRow, ...]:
+    meetings: dict[int, list[HardCaseMeeting]] = {row[1]: [] for row in found}
     order = (HardCaseMeeting.held_on, HardCaseMeeting.id)
     held = select(HardCaseMeeting).where(HardCaseMeeting.item_id.in_(meetings)).order_by(*order)
     for meeting in session.scalars(held):
@@ -88,29 +97,43 @@ def read_hard_cases(session: Session, scope: Scope) -> tuple[HardCaseRow, ...]:
             next_review=item.next_review,
             meetings=len(meetings[item.id]),
         )
-        for item, number, unit, unit_en in found
+        for _, _, item, number, unit, unit_en in found
     )
 
 
-def read_appeals(
-    session: Session, scope: Scope, *, decided: bool, only: int | None = None
-) -> tuple[AppealRow, ...]:
+def read_appeals(session: Session, scope: Scope, chosen: Filter) -> Page[AppealRow]:
     """The appeals that wait, the first to run out first; or those that were decided, the newest first."""
-    query = (
-        select(Appeal, Item, Case.number, Unit.name, Unit.name_en)
+    decided = chosen.stage is Stage.ENDED
+    known = Appeal.upheld.is_not(None) if decided else Appeal.upheld.is_(None)
+    conditions = (known, *scope.limit(Appeal.unit_id))
+    if decided:
+        query, key = _appeals(Appeal.decided_at).where(*conditions), (Appeal.decided_at, Appeal.id)
+        found, before, after = one_page(session, query, key, chosen.page, newest_first=True)
+    else:
+        query = _appeals(Item.due_at).where(*conditions)
+        found, before, after = clock_page(session, query, ClockKey(Item.due_at, Appeal.id), chosen.page)
+    total = session.scalar(select(func.count(Appeal.id)).where(*conditions)) or 0
+    return Page(_appeal_rows(session, found), total, before, after)
+
+
+def find_appeal(session: Session, scope: Scope, appeal_id: int) -> AppealRow | None:
+    """One appeal, None where there is none or not for this reader."""
+    query = _appeals(Appeal.at).where(Appeal.id == appeal_id, *scope.limit(Appeal.unit_id))
+    return next(iter(_appeal_rows(session, session.execute(query).all())), None)
+
+
+def _appeals(key: Any) -> Any:
+    """The list's rows; `key` is the time that orders them."""
+    return (
+        select(key, Appeal.id, Appeal, Item, Case.number, Unit.name, Unit.name_en)
         .join(Item, Item.id == Appeal.item_id)
         .join(Callback, Callback.id == Item.callback_id)
         .join(Case, Case.id == Callback.case_id)
         .join(Unit, Unit.id == Appeal.unit_id)
-        .where(*scope.limit(Appeal.unit_id))
     )
-    if only is not None:
-        query = query.where(Appeal.id == only)
-    elif decided:
-        query = query.where(Appeal.upheld.is_not(None)).order_by(Appeal.decided_at.desc(), Appeal.id.desc())
-    else:
-        query = query.where(Appeal.upheld.is_(None)).order_by(Item.due_at, Appeal.id)
-    rows = session.execute(query.limit(_MOST)).all()
+
+
+def _appeal_rows(session: Session, rows: Sequence[Any]) -> tuple[AppealRow, ...]:
     said = decisions_on(session, (row.Appeal.id for row in rows))
     return tuple(
         AppealRow(
@@ -129,7 +152,7 @@ def read_appeals(
             decided_at=appeal.decided_at,
             decisions=said[appeal.id],
         )
-        for appeal, item, number, unit, unit_en in rows
+        for _, _, appeal, item, number, unit, unit_en in rows
     )
 
 

@@ -105,10 +105,14 @@ class Part(StrEnum):
 
 
 class Only(StrEnum):
-    """What a count of the start page leads to."""
+    """What a count leads to that no other part of the filter says."""
 
     RUNNING_OUT = "running_out"  # open, and due within SOON
     RATED_TODAY = "rated_today"
+    DONE = "done"  # the ledger's parts that are several states
+    OPEN = "open"
+    NO_NUMBER = "no_number"
+    UNDER_WAY = "under_way"  # of cases: not closed yet
 
 
 SOON = timedelta(hours=24)

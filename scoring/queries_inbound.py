@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
@@ -14,10 +15,12 @@ from callbacks.inbound_figures import GAVE_UP, Outcome, read_figures
 from callbacks.models import Case, CasePhone
 from callbacks.models_inbound import InboundCall, InboundLeg
 from callbacks.recording_file import seconds_of
+from scoring.queries import Page, one_page
+from scoring.queries_filter import Filter
 from scoring.queries_messages import MessageRow, left_messages, messages_of_caller
 from scoring.queries_ranking import Rate
 
-_MOST = 100
+MOST = 100
 _CASES = 20
 
 
@@ -29,9 +32,9 @@ class InboundPage:
     talking: int
     came: int
     in_time: Rate
-    given_up: Sequence[InboundCall]
+    given_up: Sequence[InboundCall]  # at most MOST of `to_ring_back`
+    to_ring_back: int
     left_messages: frozenset[str]  # tokens of those among them who did
-    recent: Sequence[InboundCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +79,31 @@ def waited(call: InboundCall, now: datetime) -> timedelta:
     return (call.talked_at or call.redirected_at or call.ended_at or now) - call.came_at
 
 
-def read_inbound(session: Session, since: datetime) -> InboundPage:
-    """`since` begins the day that is counted."""
+def read_inbound(session: Session, since: datetime, most: int | None = MOST) -> InboundPage:
+    """`since` begins the day that is counted; of those who gave up at most so many, the longest ago first."""
     figures = read_figures(session, since)
     answered = figures.outcomes[Outcome.IN_TIME]
     ended = answered + figures.outcomes[Outcome.LATER] + figures.outcomes[Outcome.GAVE_UP]
     given_up = select(InboundCall).where(GAVE_UP).order_by(InboundCall.came_at, InboundCall.id)
-    recent = select(InboundCall).order_by(InboundCall.came_at.desc(), InboundCall.id.desc())
-    gave_up = session.scalars(given_up.limit(_MOST)).all()
+    gave_up = session.scalars(given_up.limit(most)).all()
     return InboundPage(
         waiting=figures.waiting,
         talking=figures.talking,
         came=session.scalar(select(func.count()).where(InboundCall.came_at >= since)) or 0,
         in_time=Rate(answered, ended),
         given_up=gave_up,
+        to_ring_back=session.scalar(select(func.count(InboundCall.id)).where(GAVE_UP)) or 0,
         left_messages=left_messages(session, [call.token for call in gave_up]),
-        recent=session.scalars(recent.limit(_MOST)).all(),
     )
+
+
+def read_calls(session: Session, chosen: Filter) -> Page[InboundCall]:
+    """All calls to 110, the newest first."""
+    key = InboundCall.came_at, InboundCall.id
+    query: Any = select(*key, InboundCall)
+    found, before, after = one_page(session, query, key, chosen.page, newest_first=True)
+    total = session.scalar(select(func.count(InboundCall.id))) or 0
+    return Page(tuple(row[2] for row in found), total, before, after)
 
 
 def read_caller(session: Session, token: str) -> CallerPage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
@@ -13,10 +14,10 @@ from callbacks.states import OPEN
 from scoring.assessment import month_bounds
 from scoring.models import AssessmentRecord, MonthState, ScoreEntry, ScoreMonth
 from scoring.month_closing import undecided
+from scoring.queries import Page, one_page
 from scoring.queries import months as assessed_months
 from scoring.queries_entries import About
-
-CORRECTIONS_SHOWN = 50
+from scoring.queries_filter import Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +97,22 @@ def in_the_way(session: Session, month: str, timezone: str, now: datetime) -> In
     )
 
 
-def read_corrections(session: Session, month: str) -> tuple[Correction, ...]:
+def read_corrections(session: Session, month: str, cursor: Cursor | None) -> Page[Correction]:
     """What counts in this month though it's about an earlier one that was closed, the newest first.
 
     Complete, as whoever enters something asks `scoring.months.counted` where it counts, and what that says
     is kept in the entry: a late answer, a closing that came late, an end, a move, a removal, a decision. The
     partial index holds these entries alone, so that a month's millions aren't read.
     """
-    query = (
-        select(ScoreEntry)
-        .where(ScoreEntry.month == month, ScoreEntry.of_month.is_not(None))
-        .order_by(ScoreEntry.at.desc(), ScoreEntry.id.desc())
-        .limit(CORRECTIONS_SHOWN)
-    )
-    entries = session.scalars(query).all()
+    conditions = (ScoreEntry.month == month, ScoreEntry.of_month.is_not(None))
+    key = ScoreEntry.at, ScoreEntry.id
+    query: Any = select(*key, ScoreEntry).where(*conditions)
+    rows, before, after = one_page(session, query, key, cursor, newest_first=True)
+    entries = [row[2] for row in rows]
     about = About(session, entries)
-    return tuple(
-        Correction(entry.at, entry.kind, entry.of_month or "", about.case(entry)) for entry in entries
-    )
+    found = (Correction(entry.at, entry.kind, entry.of_month or "", about.case(entry)) for entry in entries)
+    total = session.scalar(select(func.count(ScoreEntry.id)).where(*conditions)) or 0
+    return Page(tuple(found), total, before, after)
 
 
 def count_corrections(session: Session, month: str) -> dict[str, int]:

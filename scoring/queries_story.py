@@ -214,6 +214,11 @@ class Story:
     def replies(self) -> tuple[Replied, ...]:
         return tuple(event for event in self.events if isinstance(event, Replied))
 
+    @property
+    def notes(self) -> tuple[Contacted, ...]:
+        """What agents wrote down of what the citizen said; a unit's story has none."""
+        return tuple(event for event in self.events if isinstance(event, Contacted) and event.note)
+
 
 def read_story(session: Session, scope: Scope, number: str) -> Story | None:
     """None where there is no such case, or not for this reader."""

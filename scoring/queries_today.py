@@ -1,13 +1,16 @@
-"""What of the dissatisfaction list waits for the reader today: for the office, or for a unit."""
+"""What waits for the reader today, of the dissatisfaction list and of what two people decide."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from scoring.decisions import Decision
 from scoring.item_states import ItemState
+from scoring.models_decisions import Adjustment, Objection
 from scoring.queries import Scope
 from scoring.queries_decisions_list import appeals_waiting_for, reviews_due
 from scoring.queries_dissatisfaction import Count, ItemRow, count_one, read_items
@@ -37,9 +40,12 @@ class Today:
     running: tuple[ItemRow, ...]
     appeals: int  # that wait for the reader's own decision
     reviews: int  # of hard cases, due or without a date
+    adjustments: int  # proposed, for a second person to decide
+    objections: int
 
     def __bool__(self) -> bool:
-        return any(todo.count for todo in self.todos) or bool(self.running or self.appeals or self.reviews)
+        decisions = self.appeals or self.reviews or self.adjustments or self.objections
+        return any(todo.count for todo in self.todos) or bool(self.running or decisions)
 
 
 def read_today(
@@ -56,7 +62,14 @@ def read_today(
         running=tuple(row for row in page.rows[:_SHORT] if row.due_at is not None),
         appeals=appeals_waiting_for(session, scope, login) if decides else 0,
         reviews=reviews_due(session, scope, today) if office else 0,
+        adjustments=_proposed(session, Adjustment, scope) if decides else 0,
+        objections=_proposed(session, Objection, scope) if decides else 0,
     )
+
+
+def _proposed(session: Session, of: type[Adjustment | Objection], scope: Scope) -> int:
+    query = select(func.count(of.id)).where(of.state == Decision.PROPOSED, *scope.limit(of.unit_id))
+    return session.scalar(query) or 0
 
 
 def _todo(session: Session, scope: Scope, state: ItemState, now: datetime) -> Todo:

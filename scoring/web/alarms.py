@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response
 
 from callbacks.alarms import acknowledge_alarm
-from scoring.queries_alarms import OpenAlarms, count_open, read_open, read_seen
+from scoring.queries_alarms import MOST, OpenAlarms, count_open, read_open, read_seen
 from scoring.queries_trunks import read_trunks
-from scoring.web.context import deps, may, scope
+from scoring.web.context import chosen, deps, may, scope
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 
@@ -20,11 +20,19 @@ pages = Blueprint("alarms", __name__)
 @pages.get("/alarms")
 @needs(Permission.SEE_WATCH)
 def show() -> str:
+    wanted = chosen()
     with deps().read_sessions() as session:
         bounds = scope(session)
-        waiting, seen = read_open(session, bounds), read_seen(session, bounds)
-        trunks = read_trunks(session)
-    return render_template("alarms.html", waiting=waiting, seen=seen, trunks=trunks, at=deps().now())
+        return render_template(
+            "alarms.html",
+            waiting=read_open(session, bounds),
+            open=count_open(session),
+            most=MOST,
+            page=read_seen(session, bounds, wanted),
+            chosen=wanted,
+            trunks=read_trunks(session),
+            at=deps().now(),
+        )
 
 
 @pages.post("/alarms/<int:alarm_id>/acknowledge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,7 +79,7 @@ class DeskDeps:
 
 
 class DeskUser(UserMixin):  # type: ignore[misc]
-    """The signed-in user. A new password or role ends older sessions: `key` is part of the session's id."""
+    """The signed-in user. A new password, role or unit ends older sessions: `key` is part of their id."""
 
     def __init__(self, user: User) -> None:
         self.id = user.id
@@ -86,7 +87,8 @@ class DeskUser(UserMixin):  # type: ignore[misc]
         self.name = user.name
         self.role = Role(user.role)
         self.unit_id = user.unit_id
-        self.key = user.password_hash[-16:]
+        stands_on = f"{user.role.value}|{user.unit_id}|{user.password_hash}"
+        self.key = hashlib.sha256(stands_on.encode()).hexdigest()[:16]
 
     def get_id(self) -> str:
         return f"{self.id}:{self.key}"

@@ -7,6 +7,7 @@ from traceback import extract_tb
 
 import structlog
 from flask import Flask, redirect, render_template, request, url_for
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -14,6 +15,7 @@ from werkzeug.wrappers import Response
 from scoring.queries_filter import BadFilter
 from scoring.web.language import gettext
 from scoring.web.language import lazy_gettext as _l
+from scoring.web.uploads import brings_files
 
 log = structlog.get_logger()
 
@@ -23,10 +25,11 @@ _TEXTS = {
     403: (_l("没有权限"), _l("您的角色不能查看此页。如确有需要，请联系系统管理员。")),
     404: (_l("没有找到"), _l("此页或案件不存在，或不属于您的单位。请核对编号。")),
     405: (_l("请求有误"), _l("请从页面上的按钮操作。")),
-    413: (_l("内容太大"), _l("附件合计不超过12MB，请压缩或分次提交。")),
+    413: (_l("内容太大"), _l("附件最多5个，合计不超过12MB，请压缩或分次提交。")),
     429: (_l("尝试过于频繁"), _l("请一分钟后再试。忘记密码请联系系统管理员重设。")),
     500: (_l("系统出错"), _l("错误已记录。请稍后再试；如果一直如此，请联系系统管理员。")),
 }
+_SHORT = _l("这张表单不超过64KB，请缩短后再试。")  # one without files
 
 
 def set_up(app: Flask) -> None:
@@ -52,11 +55,14 @@ def _csrf(error: CSRFError) -> tuple[str, int]:
 
 def _http(error: HTTPException) -> tuple[str, int] | Response:
     status = error.code or 500
-    if status == 401:
+    files = status == 413 and brings_files()
+    if status == 401 or (files and not current_user.is_authenticated):  # the session has ended meanwhile
         target = request.full_path.rstrip("?") if request.method == "GET" else ""
         return redirect(url_for("auth.login", next=target or None))
     if 300 <= status < 400:
         return error.get_response()
+    if status == 413 and not files:
+        return render_template("error.html", status=413, title=_TEXTS[413][0], hint=_SHORT, detail=""), 413
     return _page(status)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from flask import Blueprint
+from flask_login import current_user
 from sqlalchemy.orm import Session
 
 from scoring.decisions import AdjustmentKind
@@ -15,7 +17,7 @@ from scoring.queries_decisions import case_numbers, read_adjustments, read_objec
 from scoring.queries_decisions_list import AppealRow, HardCaseRow, read_appeals, read_hard_cases
 from scoring.queries_filter import Filter, Stage
 from scoring.web import item_words, words
-from scoring.web.context import deps, scope
+from scoring.web.context import deps, may, scope
 from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Column, points
 from scoring.web.export_columns import unit
@@ -89,7 +91,7 @@ def accountability(session: Session, chosen: Filter) -> Listing[Accountability]:
 @listed(pages, "/appeals", Permission.SEE_APPEALS, "appeals")
 def appeals(session: Session, chosen: Filter) -> Listing[AppealRow]:
     """Those that wait, or those that were decided."""
-    decided = chosen.stage is Stage.ENDED
+    decided, now = chosen.stage is Stage.ENDED, deps().now()
     columns: list[Column[AppealRow]] = [
         Column(_("案件编号"), lambda row: row.case),
         unit(),
@@ -97,10 +99,17 @@ def appeals(session: Session, chosen: Filter) -> Listing[AppealRow]:
         Column(_("原因"), lambda row: mask_text(row.reason)),
         Column(_("提出时间"), lambda row: row.at),
         Column(_("决定"), _said),
+        Column(_("待我决定"), lambda row: _("待我决定") if not decided and _waits_for_me(row) else None),
+        Column(_("超期"), lambda row: item_words.clock(row.due_at, now) or None),
         Column(_("时限"), lambda row: row.decided_at if decided else row.due_at),
     ]
-    rows = read_appeals(session, scope(session), decided=decided)
+    bounds = scope(session)
+    rows = every(lambda at: read_appeals(session, bounds, at), chosen)
     return Listing("appeals", _("申诉"), columns, rows, chosen)
+
+
+def _waits_for_me(row: AppealRow) -> bool:
+    return may(Permission.DECIDE) and not row.decided_by(current_user.login)
 
 
 def _said(row: AppealRow) -> str | None:
@@ -119,11 +128,17 @@ def hard_cases(session: Session, chosen: Filter) -> Listing[HardCaseRow]:
     columns: list[Column[HardCaseRow]] = [
         Column(_("案件编号"), lambda row: row.case),
         unit(),
-        Column(_("列为疑难件"), lambda row: row.since),
+        Column(_("列为疑难件"), lambda row: _day(row.since) if row.since else None),
         Column(_("整改次数"), lambda row: row.reworks),
         Column(_("联席会议"), lambda row: _("%(n)s次", n=row.meetings)),
         Column(_("牵头领导"), lambda row: row.leader),
         Column(_("下次复查"), lambda row: str(row.next_review) if row.next_review else _("未定")),
         Column(_("到期"), lambda row: _("到期") if row.next_review and row.next_review <= today else None),
     ]
-    return Listing("hard-cases", _("疑难件"), columns, read_hard_cases(session, scope(session)), chosen)
+    bounds = scope(session)
+    rows = every(lambda at: read_hard_cases(session, bounds, at), chosen)
+    return Listing("hard-cases", _("疑难件"), columns, rows, chosen)
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(deps().zone):%Y-%m-%d}"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, abort
+from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from callbacks.vocabulary import UnitGroup
@@ -25,7 +25,6 @@ from scoring.web.export_cells import Cell, Column, points, share
 from scoring.web.export_columns import rate, rated
 from scoring.web.export_columns import unit as unit_column
 from scoring.web.language import gettext as _
-from scoring.web.months import bulletin_or_403
 from scoring.web.permissions import Permission
 from scoring.web.present import amount, mask_text
 from scoring.web.templating import unit_name
@@ -45,21 +44,13 @@ def ranking(session: Session, chosen: Filter) -> Listing[RankingRow]:
             found = read_table(session, bounds, group, period)
             yield from (*found.ranked, *found.apart)
 
-    return Listing("ranking", _("排名"), _columns(), rows(), chosen, month, facts(period))
-
-
-@listed(pages, "/months/<month>/bulletin", Permission.SEE_MONTHS, "bulletin")
-def bulletin(session: Session, chosen: Filter, month: str) -> Listing[RankingRow]:
-    """The whole city's table, each group in its own order, and who is on which list."""
-    period, found = bulletin_or_403(session, month)
-    if not found.rows:
-        abort(404)
-    named = {row.unit.id: _("红榜") for rows in found.red.values() for row in rows}
-    named |= {row.unit.id: _("黑榜（倒数第%(n)s）", n=place) for place, row in found.black}
-    columns = [*_columns(), Column(_("红黑榜"), lambda row: named.get(row.unit.id))]
-    rows = (row for _group, of_group in found.groups for row in of_group)
-    title = _("%(month)s 排名通报", month=month)
-    return Listing(f"bulletin-{month}", title, columns, rows, Filter(month=month), month, facts(period))
+    columns: list[Column[RankingRow]] = [
+        *score_columns(),
+        *rate(_("无号码"), lambda row: row.without_number),
+        Column(_("办结"), lambda row: row.closed),
+        why_apart(),
+    ]
+    return Listing("ranking", _("排名"), columns, rows(), chosen, month, facts(period))
 
 
 def facts(period: Period) -> list[tuple[str, str]]:
@@ -96,7 +87,15 @@ def _at(moment: datetime) -> str:
     return f"{moment.astimezone(deps().zone):%Y-%m-%d %H:%M}"
 
 
-def _columns() -> list[Column[RankingRow]]:
+def why_apart() -> Column[RankingRow]:
+    return Column(
+        _("不参与排名的原因"),
+        lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
+    )
+
+
+def score_columns() -> list[Column[RankingRow]]:
+    """Of the ranking and of the bulletin."""
     return [
         Column(_("组别"), lambda row: words.word(row.unit.group)),
         Column(_("名次"), lambda row: row.rank),
@@ -113,12 +112,6 @@ def _columns() -> list[Column[RankingRow]]:
         *rate(_("参评率"), lambda row: row.response),
         *rate(_("回访率"), lambda row: row.callback),
         *rate(_("接通率"), lambda row: row.contact),
-        *rate(_("无号码"), lambda row: row.without_number),
-        Column(_("办结"), lambda row: row.closed),
-        Column(
-            _("不参与排名的原因"),
-            lambda row: words.among(words.APART, row.listed_apart) if row.listed_apart else None,
-        ),
     ]
 
 

@@ -1,24 +1,28 @@
-"""What the ledger, the gaps at intake and the alarms give as files."""
+"""What the ledger, the gaps at intake, the alarms and the calls to 110 give as files."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from callbacks.days import day_of
+from callbacks.models_inbound import InboundCall
 from callbacks.models_office import IntakeGap
 from scoring.queries_alarms import AlarmRow, read_open, read_seen
 from scoring.queries_filter import Filter
+from scoring.queries_inbound import read_calls, read_inbound, waited
 from scoring.queries_ledger import LedgerRow, read_gaps, read_ledger_page
 from scoring.web import words
 from scoring.web.context import deps, scope
-from scoring.web.export import Listing, listed
+from scoring.web.export import Listing, every, listed
 from scoring.web.export_cells import Column
 from scoring.web.export_columns import rate
 from scoring.web.language import gettext as _
 from scoring.web.ledger import chosen_day
 from scoring.web.permissions import Permission
-from scoring.web.present import mask_text
+from scoring.web.present import day_start, mask_text
 from scoring.web.templating import unit_name
 
 pages = Blueprint("watch_exports", __name__)
@@ -74,7 +78,8 @@ def alarms(session: Session, chosen: Filter) -> Listing[AlarmRow]:
         Column(_("确认人"), lambda row: row.acknowledged_by),
         Column(_("确认时间"), lambda row: row.acknowledged_at),
     ]
-    rows = (*read_open(session, bounds), *read_seen(session, bounds))
+    waiting = read_open(session, bounds, most=None)
+    rows = chain(waiting, every(lambda at: read_seen(session, bounds, at), chosen))
     return Listing("alarms", _("告警"), columns, rows, chosen)
 
 
@@ -110,3 +115,41 @@ def _parts(row: AlarmRow) -> tuple[str, ...]:
             refused = _("有未能保存的") if detail.get("refused") else ""
             return row.name, _("补录%(n)s条", n=detail.get("played")), refused
     return row.name, str(detail.get("reason") or "")
+
+
+@listed(pages, "/inbound", Permission.SEE_INBOUND, "inbound")
+def inbound(session: Session, chosen: Filter) -> Listing[tuple[bool, InboundCall]]:
+    """Those who gave up and aren't rung back, the first first; then all calls, the last first."""
+    now = deps().now()
+    page = read_inbound(session, day_start(now, deps().zone), most=None)
+    left = page.left_messages
+    columns: list[Column[tuple[bool, InboundCall]]] = [
+        Column(_("待办"), lambda row: _("放弃待回拨") if row[0] else None),
+        Column(_("来电时间"), lambda row: row[1].came_at),
+        Column(_("来电号码"), lambda row: row[1].number_masked or _("号码未知")),
+        Column(_("要求隐藏号码"), lambda row: _("要求隐藏号码") if row[1].private else None),
+        Column(_("有留言"), lambda row: _("有留言") if row[0] and row[1].token in left else None),
+        Column(_("等候"), lambda row: _("%(n)s秒", n=int(waited(row[1], now).total_seconds()))),
+        Column(_("接入位置"), lambda row: row[1].access_network if row[0] else None),
+        Column(_("所拨号码"), lambda row: None if row[0] else row[1].called),
+        Column(_("接听"), lambda row: None if row[0] else _answered(row[1])),
+        Column(_("结束"), lambda row: None if row[0] else _ended(row[1])),
+    ]
+    calls = every(lambda at: read_calls(session, at), Filter())
+    rows = chain(((True, call) for call in page.given_up), ((False, call) for call in calls))
+    return Listing("inbound", _("110来电"), columns, rows, Filter())
+
+
+def _answered(call: InboundCall) -> str:
+    if call.redirected_at:
+        return _("转至接警台")
+    if call.target:
+        return call.target
+    if not call.ended_at:
+        return _("等候接听")
+    rung_back = _("%(who)s已回拨", who=call.rung_back_by) if call.rung_back_by else ""
+    return f"{_('未接通')} {rung_back}".strip()
+
+
+def _ended(call: InboundCall) -> str | None:
+    return None if call.ended_at is None else f"{call.ended_at.astimezone(deps().zone):%H:%M:%S}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
+from threading import Lock
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask import Response as FlaskResponse
@@ -18,6 +20,12 @@ from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("flows", __name__)
+
+_changing = Lock()  # one change at a time: it's compared with what was seen, then written
+
+
+class _Moved(Exception):
+    """Somebody else was faster."""
 
 
 @pages.get("/flows")
@@ -54,28 +62,45 @@ def replace(name: str) -> str | Response | tuple[str, int]:
         _keep(held, "save_flow", lambda: _shelf().replace(name, content))
     except FlowRefused as error:
         return _page(held, error.faults), 400
+    except _Moved:
+        return _moved(name)
     flash(_("已保存。新的通话使用新流程，已开始的通话不变。"))
     return redirect(url_for("flows.one", name=name), 303)
 
 
 @pages.post("/flows/<name>/stock")
 @needs(Permission.CHANGE_FLOWS)
-def stock(name: str) -> Response:
+def stock(name: str) -> Response | tuple[str, int]:
     """Back to the flow that came with the program."""
-    _keep(_known(name), "stock_flow", lambda: _shelf().restore(name))
+    try:
+        _keep(_known(name), "stock_flow", lambda: _shelf().restore(name))
+    except _Moved:
+        return _moved(name)
     flash(_("已恢复系统自带的流程，新的通话开始使用。"))
     return redirect(url_for("flows.one", name=name), 303)
 
 
 def _keep(held: FlowOnShelf, action: str, change: Callable[[], FlowOnShelf]) -> None:
-    """The change and who made it, or neither."""
+    """The change and who made it, or neither; _Moved where the flow isn't what the form was made from."""
 
     def work(session: Session) -> None:
         now = change()
         who, when = current_user.login, deps().now()
         audit(session, when, who, action, f"flow:{held.name}", version=now.version, instead_of=held.version)
 
-    deps().writer.run(work)
+    with _changing:
+        if request.form.get("seen", "") != _seen(held.name):
+            raise _Moved
+        deps().writer.run(work)
+
+
+def _seen(name: str) -> str:
+    """What tells whether it's still the flow that somebody saw."""
+    return sha256(_shelf().source(name)).hexdigest()[:16]
+
+
+def _moved(name: str) -> tuple[str, int]:
+    return _page(_known(name), (_("这个流程刚才已被更换，您的操作没有执行。请看现在的流程，再决定。"),)), 409
 
 
 def _page(held: FlowOnShelf, faults: tuple[str, ...] = ()) -> str:
@@ -83,6 +108,7 @@ def _page(held: FlowOnShelf, faults: tuple[str, ...] = ()) -> str:
     return render_template(
         "flow.html",
         flow=held,
+        seen=_seen(held.name),
         faults=faults,
         writable=_shelf().writable,
         picture=Markup(_shelf().svg(held.name)) if sound else None,  # our own, its words escaped

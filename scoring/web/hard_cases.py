@@ -17,23 +17,25 @@ pages = Blueprint("hard_cases", __name__)
 @pages.get("/hard-cases")
 @needs(Permission.SEE_DISSATISFACTION)
 def show() -> str:
-    now = deps().now()
+    now, wanted = deps().now(), chosen()
     with deps().read_sessions() as session:
-        rows = read_hard_cases(session, scope(session))
-    return render_template("hard_cases.html", rows=rows, today=now.astimezone(deps().zone).date(), at=now)
+        page = read_hard_cases(session, scope(session), wanted)
+    today = now.astimezone(deps().zone).date()
+    return render_template("hard_cases.html", page=page, chosen=wanted, today=today, at=now)
 
 
 @pages.get("/appeals")
 @needs(Permission.SEE_APPEALS)
 def appeals() -> str:
     """Those that wait; `stage=ended`: those that were decided."""
-    decided = chosen().stage is Stage.ENDED
+    wanted = chosen()
     with deps().read_sessions() as session:
-        rows = read_appeals(session, scope(session), decided=decided)
+        page = read_appeals(session, scope(session), wanted)
     return render_template(
         "appeals.html",
-        rows=rows,
-        decided=decided,
+        page=page,
+        chosen=wanted,
+        decided=wanted.stage is Stage.ENDED,
         login=current_user.login,
         words=item_words,
         at=deps().now(),

@@ -7,8 +7,16 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from callbacks.service.inbound import mark_rung_back
-from scoring.queries_inbound import read_caller, read_inbound, read_recorded, recorded_legs, waited
-from scoring.web.context import deps
+from scoring.queries_inbound import (
+    MOST,
+    read_caller,
+    read_calls,
+    read_inbound,
+    read_recorded,
+    recorded_legs,
+    waited,
+)
+from scoring.web.context import chosen, deps
 from scoring.web.language import gettext as _
 from scoring.web.listening import note_listening
 from scoring.web.permissions import Permission, needs
@@ -20,10 +28,17 @@ pages = Blueprint("inbound", __name__)
 @pages.get("/inbound")
 @needs(Permission.SEE_INBOUND)
 def show() -> str:
-    now = deps().now()
+    now, wanted = deps().now(), chosen()
     with deps().read_sessions() as session:
-        page = read_inbound(session, day_start(now, deps().zone))
-        return render_template("inbound.html", page=page, waited=waited, at=now)
+        return render_template(
+            "inbound.html",
+            page=read_inbound(session, day_start(now, deps().zone)),
+            calls=read_calls(session, wanted),
+            chosen=wanted,
+            most=MOST,
+            waited=waited,
+            at=now,
+        )
 
 
 @pages.get("/inbound/<token>")

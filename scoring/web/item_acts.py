@@ -9,12 +9,12 @@ from flask import Blueprint, abort, flash, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from scoring.appeals import Word, appeal, decide_appeal
+from scoring.appeals import AppealMoved, Word, appeal, decide_appeal
 from scoring.hard_cases import Meeting, close_hard_case, meet
 from scoring.item_rules import Escalation, Fault, Grounds, Party
 from scoring.item_states import ItemTrigger
 from scoring.items import Act, BadAct, ItemConflict, act
-from scoring.queries_decisions_list import read_appeals
+from scoring.queries_decisions_list import find_appeal
 from scoring.web import item_words
 from scoring.web.context import deps, scope
 from scoring.web.items import item_page, must_see
@@ -49,18 +49,20 @@ def handle(item_id: int) -> Response | tuple[str, int]:
 def decide(appeal_id: int) -> Response | tuple[str, int]:
     """One decider's word on an appeal."""
     with deps().read_sessions() as session:
-        known = appeal_id < _LARGEST and read_appeals(session, scope(session), decided=False, only=appeal_id)
-    if not known:
+        row = find_appeal(session, scope(session), appeal_id) if appeal_id < _LARGEST else None
+    if row is None:
         abort(404)
-    (row,) = known
     form = request.form
-    word = Word(_yes("uphold"), _yes("claim_reasonable"), _yes("conduct_proper"), form.get("reason", ""))
+    reason = form.get("reason", "")
+    word = Word(_yes("uphold"), _yes("claim_reasonable"), _yes("conduct_proper"), reason, _seen())
     writer, rules, by, now = deps().writer, deps().item_rules, current_user.login, deps().now()
     try:
         came_to = decide_appeal(writer, rules, appeal_id, word, by, current_user.unit_id, now)
     except BadAct as error:
         status = 409 if error.fault in (Fault.STATE, Fault.TWICE) else 400
         return item_page(row.item, fault=str(item_words.FAULTS[error.fault])), status
+    except AppealMoved:
+        return item_page(row.item, fault=str(item_words.APPEAL_MOVED)), 409
     if came_to is None:
         flash(_("已登记您的决定，等另一人决定。"))
     else:

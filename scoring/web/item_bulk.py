@@ -12,7 +12,7 @@ from flask import Blueprint, abort, render_template, request
 from flask_login import current_user
 
 from scoring.item_rules import Party
-from scoring.item_states import ItemTrigger
+from scoring.item_states import ENDED, ItemTrigger
 from scoring.items import Act, act_on_many, assign_supervisor
 from scoring.queries_dissatisfaction import (
     COUNTED_TO,
@@ -29,7 +29,7 @@ from scoring.web.permissions import Permission, needs
 
 pages = Blueprint("item_bulk", __name__)
 
-_ITEM = re.compile(r"(\d{1,9}):(\d{1,9})")
+_ITEM = re.compile(r"(\d{1,9}):(\d{1,9})(?::([a-z0-9._-]{0,40}))?")
 
 
 class Bulk(StrEnum):
@@ -42,10 +42,14 @@ class Bulk(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The form: which act, on which items (id → the step that was seen), for whom and why."""
+    """The form: which act, on which items (id → the step that was seen), for whom and why.
+
+    `had` says of each who was seen to be in charge of it; empty before the page that asks.
+    """
 
     bulk: Bulk
     items: dict[int, int]
+    had: dict[int, str]
     login: str
     reason: str
 
@@ -55,9 +59,9 @@ class Wanted:
 def check() -> str | tuple[str, int]:
     """What it would do, before it does: how many, which, and the question why."""
     if request.form.get("which") == "all":
-        wanted = _wanted(_of_filter())
+        wanted = _wanted(_of_filter(), {})
     else:
-        wanted = _wanted(_written(request.form.getlist("item")))
+        wanted = _wanted(*_written(request.form.getlist("item")))
     with deps().read_sessions() as session:
         rows = these_items(session, scope(session), tuple(wanted.items))
         people = supervisors(session)
@@ -69,7 +73,7 @@ def check() -> str | tuple[str, int]:
 @needs(Permission.WORK_ITEMS)
 def do() -> str | tuple[str, int]:
     """Does it, each item in a transaction of its own, and tells what failed and why."""
-    wanted = _wanted(_written(request.form.get("items", "").split()))
+    wanted = _wanted(*_written(request.form.get("items", "").split()))
     with deps().read_sessions() as session:
         rows = these_items(session, scope(session), tuple(wanted.items))
         people = supervisors(session)
@@ -92,15 +96,21 @@ def _carry_out(wanted: Wanted, seen: Mapping[int, int]) -> tuple[int, dict[int, 
     """How many were done; id → why of those that weren't."""
     now, by = deps().now(), current_user.login
     if wanted.bulk is Bulk.ASSIGN:
-        done = assign_supervisor(deps().writer, tuple(seen), wanted.login, by, now)
+        had = {key: wanted.had.get(key) or None for key in seen}
+        done = assign_supervisor(deps().writer, had, wanted.login, by, now)
         with deps().read_sessions() as session:
             rows = these_items(session, scope(session), tuple(seen))
-        ended = {row.id: str(item_words.ENDED_ALREADY) for row in rows if row.supervisor != wanted.login}
-        return done, ended
+        return len(done), {row.id: _not_given(row) for row in rows if row.id not in done}
     act = Act(ItemTrigger(wanted.bulk.value), by, Party.OFFICE, None, wanted.reason)
     failed = act_on_many(deps().writer, deps().item_rules, seen, act, now)
     said = {each.item_id: item_words.failed(each.fault) for each in failed}
     return len(seen) - len(failed), said
+
+
+def _not_given(row: ItemRow) -> str:
+    if row.state in ENDED:
+        return str(item_words.ENDED_ALREADY)
+    return item_words.given_already(row.supervisor)
 
 
 def _lacking(wanted: Wanted, people: tuple[Person, ...]) -> str:
@@ -110,19 +120,27 @@ def _lacking(wanted: Wanted, people: tuple[Person, ...]) -> str:
 
 
 def _checked(wanted: Wanted, rows: tuple[ItemRow, ...], people: tuple[Person, ...], fault: str) -> str:
-    kept = " ".join(f"{row.id}:{wanted.items[row.id]}" for row in rows)
+    had = {row.id: wanted.had.get(row.id, row.supervisor or "") for row in rows}
+    kept = " ".join(f"{row.id}:{wanted.items[row.id]}:{had[row.id]}" for row in rows)
     return render_template(
-        "item_bulk.html", wanted=wanted, rows=rows, kept=kept, people=people, fault=fault, words=item_words
+        "item_bulk.html",
+        wanted=wanted,
+        rows=rows,
+        kept=kept,
+        given=sum(bool(each) for each in had.values()),
+        people=people,
+        fault=fault,
+        words=item_words,
     )
 
 
-def _wanted(items: dict[int, int]) -> Wanted:
+def _wanted(items: dict[int, int], had: dict[int, str]) -> Wanted:
     form = request.form
     try:
         bulk = Bulk(form.get("act", ""))
     except ValueError:
         abort(400)
-    return Wanted(bulk, items, form.get("login", "")[:40], form.get("reason", "")[:4000])
+    return Wanted(bulk, items, had, form.get("login", "")[:40], form.get("reason", "")[:4000])
 
 
 def _of_filter() -> dict[int, int]:
@@ -132,8 +150,10 @@ def _of_filter() -> dict[int, int]:
         return dict(chosen_items(session, scope(session), wanted, deps().now(), COUNTED_TO))
 
 
-def _written(texts: list[str]) -> dict[int, int]:
+def _written(texts: list[str]) -> tuple[dict[int, int], dict[int, str]]:
+    """The steps that were seen, and who was seen in charge where the form says it."""
     found = [_ITEM.fullmatch(text) for text in texts[:COUNTED_TO]]
     if any(match is None for match in found):
         abort(400)
-    return {int(match[1]): int(match[2]) for match in found if match}
+    seen = {int(match[1]): int(match[2]) for match in found if match}
+    return seen, {int(match[1]): match[3] for match in found if match and match[3] is not None}

@@ -80,6 +80,7 @@ FAULTS: Mapping[Fault, object] = {
 CONFLICT = _l(
     "此件在您打开之后有人办理过，您的内容没有保存，仍在下面。请看有人做了什么，再决定。附件须重新选择。"
 )
+APPEAL_MOVED = _l("在此期间别人已经作了决定，您的决定没有记入。请看下面现在的情况，再作决定。")
 NONE_CHOSEN = _l("没有选中不满意件。请先勾选，或选全部。")
 NO_PERSON = _l("请选择经办人。")
 NO_REASON = _l("请写明理由。")
@@ -110,6 +111,11 @@ def bulk(of: str) -> str:
 def failed(fault: Fault | None) -> str:
     """Why one of many wasn't done; None: somebody was faster."""
     return _("有人先办理了此件。") if fault is None else str(FAULTS[fault])
+
+
+def given_already(to: str | None) -> str:
+    """Why one of many wasn't given to somebody: another was faster."""
+    return _("有人先指定了经办人：%(who)s。", who=to or "—")
 
 
 def reason_label(of: ItemTrigger) -> str:

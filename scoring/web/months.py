@@ -22,13 +22,13 @@ from scoring.month_closing import (
     publish_month,
 )
 from scoring.queries_bulletin import Bulletin, read_bulletin
-from scoring.queries_filter import BadFilter, parse
+from scoring.queries_filter import BadFilter, Filter, parse
 from scoring.queries_months import count_corrections, has_anything, in_the_way, read_corrections, read_months
 from scoring.queries_ranking import Period, city_counts, rates, read_period
 from scoring.settings import ScoringSettings
 from scoring.settings_toml import write_scoring
 from scoring.web import score_charts, words_scores
-from scoring.web.context import deps, scope
+from scoring.web.context import chosen, deps, scope
 from scoring.web.downloads import send_written
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
@@ -48,13 +48,13 @@ def show() -> str:
 @pages.get("/months/<month>")
 @needs(Permission.SEE_MONTHS)
 def one(month: str) -> str:
-    return _page(_month_or_404(month))
+    return _page(month_or_404(month))
 
 
 @pages.post("/months/<month>/freeze")
 @needs(Permission.CLOSE_MONTHS)
 def freeze(month: str) -> AnyResponse | tuple[str, int]:
-    _month_or_404(month)
+    month_or_404(month)
     days = request.form.get("days", "")
     if not (days.isascii() and days.isdigit() and int(days) <= MOST_DAYS):
         return _page(month, fault=_("异议期写0到%(most)s的整数天。", most=MOST_DAYS)), 400
@@ -71,7 +71,7 @@ def freeze(month: str) -> AnyResponse | tuple[str, int]:
 @pages.post("/months/<month>/publish")
 @needs(Permission.CLOSE_MONTHS)
 def publish(month: str) -> AnyResponse | tuple[str, int]:
-    _month_or_404(month)
+    month_or_404(month)
     leave = request.form.get("leave") == "1"
     try:
         publish_month(deps().writer, month, current_user.login, deps().now(), leave_undecided=leave)
@@ -100,8 +100,8 @@ def _page(month: str, fault: str = "") -> str:
             over=now >= end,
             anything=has_anything(session, month),
             way=in_the_way(session, month, timezone, now),
-            corrections=read_corrections(session, month),
-            corrected=sum(count_corrections(session, month).values()),
+            corrections=read_corrections(session, month, chosen().page),
+            of_month=Filter(month=month),
             whole=scope(session).units is None,
             days=OBJECTION_DAYS,
             most_days=MOST_DAYS,
@@ -149,7 +149,7 @@ def settings(month: str) -> Response:
 @pages.get("/months/<month>/bulletin")
 @needs(Permission.SEE_MONTHS)
 def bulletin(month: str) -> str | tuple[str, int]:
-    """To be printed, or made a PDF by the browser; as a file it's in `exports_scores`."""
+    """To be printed, or made a PDF by the browser; as a file it's in `exports_months`."""
     with deps().read_sessions() as session:
         period, found = bulletin_or_403(session, month)
         if not found.rows:
@@ -174,13 +174,13 @@ def bulletin(month: str) -> str | tuple[str, int]:
 
 def bulletin_or_403(session: Session, month: str) -> tuple[Period, Bulletin]:
     """A unit reads it when it's published."""
-    period = read_period(session, _month_or_404(month), deps().scoring)
+    period = read_period(session, month_or_404(month), deps().scoring)
     if scope(session).units is not None and not period.is_published:
         abort(403)
     return period, read_bulletin(session, period)
 
 
-def _month_or_404(month: str) -> str:
+def month_or_404(month: str) -> str:
     try:
         found = parse({"month": month}).month
     except BadFilter:
@@ -191,7 +191,7 @@ def _month_or_404(month: str) -> str:
 
 
 def _closed_or_404(session: Session, month: str) -> ScoreMonth:
-    row = session.get(ScoreMonth, _month_or_404(month))
+    row = session.get(ScoreMonth, month_or_404(month))
     if row is None:
         abort(404)
     return row

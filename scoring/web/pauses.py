@@ -22,8 +22,9 @@ from callbacks.service.pauses import (
 )
 from scoring.queries import Scope, units
 from scoring.queries_agents import open_categories
+from scoring.queries_pauses import read_past_pauses
 from scoring.web import words
-from scoring.web.context import deps
+from scoring.web.context import chosen, deps
 from scoring.web.language import gettext as _
 from scoring.web.permissions import Permission, needs
 
@@ -85,11 +86,12 @@ def lift(pause_id: int) -> Response:
 def _page(wanted: NewPause, until: str, fault: PauseFault | None) -> str:
     now = deps().now()
     with deps().read_sessions() as session:
-        holding, over = list_pauses(session, now)
+        holding, _over = list_pauses(session, now)
         return render_template(
             "pauses.html",
             holding=holding,
-            over=over,
+            page=read_past_pauses(session, chosen(), now),
+            chosen=chosen(),
             wanted=wanted,
             until=until,
             soonest=now.astimezone(deps().zone).strftime(_LOCAL),

@@ -55,7 +55,7 @@ def show() -> str:
         origins=ORIGINS,
         recorded=sum(row.origin is Origin.RECORDING for row in rows),
         stale=sum(row.stale for row in rows),
-        at=_at,
+        at=recorded_at,
         **_of_the_place(),
     )
 
@@ -154,7 +154,7 @@ def _page(piece: Piece, fault: str = "") -> str:
         seen=_seen(row),
         origins=ORIGINS,
         fault=fault,
-        at=_at(row),
+        at=recorded_at(row),
         **_of_the_place(),
     )
 
@@ -173,7 +173,7 @@ def _seen(row: PromptRow) -> str:
     return file_hash(row.path) if row.origin is Origin.RECORDING and row.path else ""
 
 
-def _at(row: PromptRow) -> datetime | None:
+def recorded_at(row: PromptRow) -> datetime | None:
     """When it was recorded; None where nobody knows."""
     try:
         found = datetime.fromisoformat(row.recording.at) if row.recording else None

@@ -173,7 +173,11 @@ AGES: Mapping[StrEnum, object] = {
 ONLY: Mapping[StrEnum, object] = {
     Only.RUNNING_OUT: _l("24小时内到期"),
     Only.RATED_TODAY: _l("今日评价"),
+    Only.DONE: _l("已回访"),
+    Only.OPEN: _l("回访中"),
+    Only.NO_NUMBER: _l("无号码"),
 }
+CASES_ONLY: Mapping[StrEnum, object] = {Only.UNDER_WAY: _l("办理中")}
 SORTS: Mapping[StrEnum, object] = {Sort.OLDEST: _l("最早在前"), Sort.NEWEST: _l("最新在前")}
 CLOCK_SORTS: Mapping[StrEnum, object] = {Sort.CLOCK: _l("先到期在前"), **SORTS}
 LIST_STAGES: Mapping[StrEnum, object] = {
@@ -304,7 +308,7 @@ COUNTS: dict[str, object] = {
     "deductions": _l("扣分"),
     "bonus": _l("加分"),
 }
-FILE_KINDS = _l("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过10MB。")
+FILE_KINDS = _l("附件须是PDF、PNG、JPEG、DOCX、XLSX、MP3、WAV或TXT，每个不超过12MB。")
 # domain.md §4.1, §4.2
 COMPONENTS: dict[str, object] = {
     "S": _l("满意指数"),
@@ -467,7 +471,7 @@ _TABLES: dict[type[StrEnum], Mapping[StrEnum, object]] = {
     Age: AGES,
     Sort: CLOCK_SORTS,
     Stage: LIST_STAGES,
-    Only: ONLY,
+    Only: {**ONLY, **CASES_ONLY},
     PauseScope: PAUSE_SCOPES,
     ContactOutcome: CONTACTS,
     Tab: TABS,

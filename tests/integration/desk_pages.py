@@ -62,7 +62,7 @@ WHO_SETS_WORDS = [
     ("agent", False, False),
     ("supervisor", True, False),
     ("head", True, True),
-    ("inspector", False, False),
+    ("inspector", True, False),
     ("admin", False, False),
     ("city", False, False),
 ]

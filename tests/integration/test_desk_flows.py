@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +34,17 @@ def shelf(app: Flask, tmp_path: Path) -> FolderShelf:
     return shelf
 
 
-def bring(client: FlaskClient, content: bytes, name: str = "inbound_110") -> TestResponse:
-    form = {"csrf_token": token(client, "/"), "file": (io.BytesIO(content), "my flow.toml")}
+def seen(client: FlaskClient, name: str = "inbound_110") -> str:
+    """What the page says of the flow that it shows; empty where there's no form."""
+    found = re.search(r'name="seen" value="([^"]+)"', client.get(f"/flows/{name}").text)
+    return found.group(1) if found else ""
+
+
+def bring(
+    client: FlaskClient, content: bytes, name: str = "inbound_110", made_from: str | None = None
+) -> TestResponse:
+    mark = seen(client, name) if made_from is None else made_from
+    form = {"csrf_token": token(client, "/"), "seen": mark, "file": (io.BytesIO(content), "my flow.toml")}
     return client.post(f"/flows/{name}", data=form, content_type="multipart/form-data")
 
 
@@ -64,13 +74,27 @@ def test_another_flow_holds_and_goes_again(
     assert shelf.load("inbound_110").version == "luoyang.1"
     page = head.get("/flows/inbound_110").text
     assert "luoyang.1" in page and "30 秒无人接听" in page and "恢复系统自带的流程" in page
-    stock = head.post("/flows/inbound_110/stock", data={"csrf_token": token(head, "/")})
+    form = {"csrf_token": token(head, "/"), "seen": seen(head)}
+    stock = head.post("/flows/inbound_110/stock", data=form)
     assert stock.status_code == 303
     assert shelf.load("inbound_110").version == "1"
     assert audited(sessions)[before:] == [
         ("head", "save_flow", "flow:inbound_110"),
         ("head", "stock_flow", "flow:inbound_110"),
     ]
+
+
+def test_the_second_of_two_is_told_and_overwrites_nothing(
+    head: FlaskClient, shelf: FolderShelf, sessions: sessionmaker[Session]
+) -> None:
+    opened = seen(head)
+    assert bring(head, OWN).status_code == 303
+    before = audited(sessions)
+    second = bring(head, OWN.replace(b"luoyang.1", b"luoyang.2"), made_from=opened)
+    assert (second.status_code, "刚才已被更换" in second.text) == (409, True)
+    form = {"csrf_token": token(head, "/"), "seen": opened}
+    assert head.post("/flows/inbound_110/stock", data=form).status_code == 409
+    assert shelf.load("inbound_110").version == "luoyang.1" and audited(sessions) == before
 
 
 def test_a_faulty_one_is_refused_with_all_its_faults(
@@ -123,7 +147,7 @@ def test_who_may_change_a_flow(
     assert ('href="/flows"' in client.get("/").text) is sees
     assert ("检查并启用" in client.get("/flows/inbound_110").text) is changes
     assert bring(client, OWN).status_code == (303 if changes else 403)
-    form = {"csrf_token": token(client, "/")}
+    form = {"csrf_token": token(client, "/"), "seen": seen(client)}
     assert client.post("/flows/inbound_110/stock", data=form).status_code == (303 if changes else 403)
 
 

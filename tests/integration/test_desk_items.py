@@ -319,11 +319,16 @@ def test_an_appeal_is_decided_by_two(
     more = {"grounds": "misrated", "reason": "群众说按错了", "files": a_file("说明.pdf")}
     assert do(unit, item, "handle", "appeal", 1, **more).status_code == 303
     word = {"uphold": "yes", "claim_reasonable": "no", "conduct_proper": "yes", "reason": "录音属实"}
+    word["seen"] = "0"
     first = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
     assert first.status_code == 303
     again = supervisor.post("/appeals/1", data={**word, "csrf_token": token(supervisor, "/cases")})
     assert again.status_code == 409 and "您已经决定过" in again.text
     assert unit.post("/appeals/1", data={**word, "csrf_token": token(unit, "/cases")}).status_code == 403
+    late = head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")})
+    assert (late.status_code, "别人已经作了决定" in late.text) == (409, True)
+    assert ">录音属实</textarea>" in late.text and 'name="seen" value="1"' in late.text
+    word["seen"] = "1"
     assert head.post("/appeals/1", data={**word, "csrf_token": token(head, "/cases")}).status_code == 303
     with sessions() as session:
         assert session.get_one(DissatisfactionItem, item).state is ItemState.REMOVED
@@ -395,6 +400,29 @@ def test_some_are_put_in_charge(
     assert len(numbers_in(supervisor.get("/dissatisfaction?supervisor=head").text)) == 2
     none = {"act": "note", "which": "these", "csrf_token": token(supervisor, "/cases")}
     assert supervisor.post("/dissatisfaction/check", data=none).status_code == 400
+
+
+def test_the_second_who_assigns_is_told_and_overwrites_nothing(
+    app: Flask, supervisor: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    form = {"act": "assign", "which": "all", "filter": "", "csrf_token": token(supervisor, "/cases")}
+    checked = supervisor.post("/dissatisfaction/check", data=form).text
+    kept = re.search(r'name="items" value="([^"]+)"', checked)
+    assert kept is not None and "已有经办人" not in checked
+    form = {"act": "assign", "items": kept.group(1), "csrf_token": token(supervisor, "/cases")}
+    assert "办好6件" in supervisor.post("/dissatisfaction/bulk", data={**form, "login": "head"}).text
+    late = sign_in_to(app, "head")
+    form["csrf_token"] = token(late, "/cases")
+    told = late.post("/dissatisfaction/bulk", data={**form, "login": "supervisor"}).text
+    assert "办好0件，没有办成6件" in told and told.count("有人先指定了经办人：head。") == 6
+    assert len(numbers_in(late.get("/dissatisfaction?supervisor=head").text)) == 6
+    form = {"act": "assign", "which": "all", "filter": "", "csrf_token": token(late, "/cases")}
+    again = late.post("/dissatisfaction/check", data=form).text
+    assert "其中6件已有经办人" in again  # who sees that may change it
+    kept = re.search(r'name="items" value="([^"]+)"', again)
+    assert kept is not None
+    form = {"act": "assign", "items": kept.group(1), "csrf_token": token(late, "/cases")}
+    assert "办好6件" in late.post("/dissatisfaction/bulk", data={**form, "login": "supervisor"}).text
 
 
 def test_five_hundred_at_once(supervisor: FlaskClient, town: Town, sessions: sessionmaker[Session]) -> None:

@@ -357,7 +357,7 @@ def test_corrections_of_an_earlier_month_are_on_the_later_one(office: Office) ->
     with office.sessions() as session:
         number = count_corrections(session, "2026-12")["2026-11"]
     printed = words(sign_in_to(office.app, "supervisor").get("/months/2026-12/bulletin").text)
-    assert f"本月计入对2026-11的更正{number}项。" in printed and f"更正 {number}项" in page
+    assert f"本月计入对2026-11的更正{number}项。" in printed and f"更正 共{number}条" in page
 
 
 # -- who sees what

@@ -105,6 +105,8 @@ def test_a_person_is_changed_and_switched_off_at_once(
     form = {"name": "督办一", "role": "agent", "unit": ""}
     mark = seen(admin, "/people/supervisor")
     assert post(admin, "/people/supervisor", seen=mark, **form).status_code == 303
+    assert other.get("/").status_code == 302  # the session ended with the role
+    other = sign_in_to(app, "supervisor")
     assert other.get("/templates").status_code == 403
     stale = post(admin, "/people/supervisor", seen=mark, **{**form, "name": "改名"})
     assert stale.status_code == 409
@@ -119,6 +121,35 @@ def test_a_person_is_changed_and_switched_off_at_once(
     assert '<code class="whole">' in shown.text
     assert post(admin, "/people/supervisor/password", seen=mark).status_code == 409
     assert [action for _, action, _ in deeds(sessions)] == ["change_user", "switch_user_off", "give_password"]
+
+
+def test_a_session_ends_with_the_unit_and_goes_on_with_another_name(app: Flask, admin: FlaskClient) -> None:
+    for form, status in (
+        ({"name": "换了名字", "role": "unit_user", "unit": "D01"}, 200),
+        ({"name": "换了名字", "role": "unit_user", "unit": "D03"}, 302),
+    ):
+        other = sign_in_to(app, "city")
+        assert post(admin, "/people/city", seen=seen(admin, "/people/city"), **form).status_code == 303
+        assert other.get("/").status_code == status
+
+
+def test_the_last_administrator_stays(
+    app: Flask, admin: FlaskClient, sessions: sessionmaker[Session]
+) -> None:
+    """A second administrator switches off the first, and then is the last: nobody takes that one away."""
+    form = {"name": "管理二", "role": "administrator", "unit": ""}
+    assert post(admin, "/people/head", seen=seen(admin, "/people/head"), **form).status_code == 303
+    second = sign_in_to(app, "head")
+    mark = seen(second, "/people/admin")
+    assert post(second, "/people/admin/active", seen=mark, active="no").status_code == 303
+    assert post(admin, "/people/head/active", seen="", active="no").status_code == 302  # out already
+    for page, form in (
+        ("/people/head", {"name": "x", "role": "agent"}),
+        ("/people/head/active", {"active": "no"}),
+    ):
+        mark = stamp(person(sessions, "head"))
+        assert post(second, page, seen=mark, **form).status_code == 400
+    assert person(sessions, "head").role is Role.ADMINISTRATOR and person(sessions, "head").active
 
 
 def test_nobody_changes_himself_and_who_is_none_any_more_changes_nobody(

@@ -439,8 +439,12 @@ def test_many_at_once_and_what_failed_is_named(listed: Listed) -> None:
         (others[1].item, None),
     ]
     assert [each.state for each in others] == [S.REMOVED, S.VERIFYING, S.ASSIGNED, S.ASSIGNED]
-    named = assign_supervisor(listed.city.ctx, list(items), "zhao", "head", listed.now)
-    assert named == 3  # not the one that has ended
+    nobody = dict.fromkeys(items)
+    named = assign_supervisor(listed.city.ctx, nobody, "zhao", "head", listed.now)
+    assert named == set(items) - {others[0].item}  # not the one that has ended
+    late = assign_supervisor(listed.city.ctx, nobody, "qian", "head", listed.now)
+    assert late == frozenset()  # somebody else was named meanwhile
+    assert {each.row.supervisor for each in others[1:]} == {"zhao"}
 
 
 def test_evidence_is_kept_with_its_hash(listed: Listed) -> None:

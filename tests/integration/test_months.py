@@ -226,7 +226,7 @@ def test_a_rating_that_is_removed_or_moved_in_the_days_for_objections_is_so_in_t
     counts = {code: Counts.of(record.counts) for code, record in city.records("2026-11").items()}
     assert {code: (c.rated, c.removed) for code, c in counts.items()} == {"A": (1, 1), "B": (1, 0)}
     with city.ctx.sessions() as session:
-        assert [(row.kind, row.of_month) for row in read_corrections(session, "2026-12")] == [
+        assert [(row.kind, row.of_month) for row in read_corrections(session, "2026-12", None).rows] == [
             ("removed", "2026-11")
         ]
 
@@ -350,8 +350,8 @@ def test_what_is_about_a_closed_month_is_named_where_it_counts(city: Months) -> 
     city.unreached(city.case("B", at("2026-12-05")), at("2026-12-12"))
 
     with city.ctx.sessions() as session:
-        found = read_corrections(session, "2026-12")
-        assert read_corrections(session, "2026-11") == ()
+        found = read_corrections(session, "2026-12", None).rows
+        assert read_corrections(session, "2026-11", None).rows == ()
         assert count_corrections(session, "2026-12") == {"2026-11": len(found)}
         assert count_corrections(session, "2026-11") == {}
         numbers = {

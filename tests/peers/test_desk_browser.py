@@ -29,8 +29,9 @@ from callbacks.privacy import Privacy
 from prompts.place import PromptPlace
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import PASSWORD, desk_deps
-from tests.integration.desk_office import CALLED, ON_THE_WEB, TARGETS, build_office
+from tests.integration.desk_office import TARGETS, build_office
 from tests.peers.desk_audit import faults
+from tests.peers.desk_sights import OTHER_SIGHTS, SIGHTS
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 STORY = "LD20261117-0002"
@@ -96,6 +97,11 @@ class Visitor:
         self.page.locator("input[name=password]").fill(PASSWORD)
         self.page.locator("main form button").click()
         self.page.wait_for_url(f"{self.desk}/")
+
+    def leave(self) -> None:
+        """Signed out, after the page: what it still asks for would bring the session back."""
+        self.page.goto("about:blank")
+        self.page.context.clear_cookies()
 
     def fits(self) -> bool:
         """Nothing is wider than the window: no sideways scrolling of the page itself."""
@@ -219,49 +225,6 @@ LOOKS = (
     ("narrow-en-dark", 360, 740, "dark", "en"),
     ("tablet-en", 820, 1100, "light", "en"),
 )
-SIGHTS = (
-    ("today", "/"),
-    ("list", "/dissatisfaction"),
-    ("case", "/cases/LD20261116-0001"),
-    ("case-by-a-person", f"/cases/{CALLED}"),
-    ("case-on-the-web", f"/cases/{ON_THE_WEB}"),
-    ("ranking", "/ranking?group=dept"),
-    ("unit", "/ranking/D03"),
-    ("rule", "/scoring-rules"),
-    ("progress", "/progress"),
-    ("cases", "/cases"),
-    ("none-found", "/cases?q=nothing"),
-    ("callbacks", "/callbacks"),
-    ("inbound", "/inbound"),
-    ("inbound-caller", "/inbound/in-answered"),
-    ("inbound-talk", "/inbound/in-talks"),
-    ("agents", "/agents"),
-    ("agents-agreed", "/agents?tab=agreed"),
-    ("nodes", "/nodes?late=1"),
-    ("ledger", "/ledger"),
-    ("ledger-day", "/ledger?day=2026-11-22"),
-    ("alarms", "/alarms"),
-    ("pauses", "/pauses"),
-    ("pause-lift", "/pauses/1/lift"),
-    ("templates", "/templates"),
-    ("template", "/templates/eval"),
-    ("flows", "/flows"),
-    ("flow", "/flows/satisfaction_survey"),
-    ("prompts", "/prompts"),
-    ("prompt", "/prompts/greeting.0"),
-    ("policy", "/policy"),
-    ("item", "/dissatisfaction/1"),
-    ("list-office", "/dissatisfaction?stage=office"),
-    ("hard-cases", "/hard-cases"),
-    ("appeals", "/appeals"),
-    ("adjustments", "/adjustments"),
-    ("objections", "/objections"),
-    ("accountability", "/accountability"),
-    ("flags", "/flags?month=2026-11"),
-    ("months", "/months"),
-    ("month", "/months/2026-11"),
-    ("bulletin", "/months/2026-11/bulletin"),
-)
 # What README shows; test_screenshots.py makes a sheet of every page.
 _KEPT = frozenset({"list", "case", "ranking", "progress"})
 _KEPT_NARROW = frozenset({"list"})
@@ -314,6 +277,13 @@ def test_every_page_fits_its_window_and_is_for_everybody(
         look.at(sight, path)
     look.at("missing", "/cases/NO-SUCH-CASE")
     look.refused("missing", 404)
+    for login, sights in OTHER_SIGHTS.items():
+        visitor.leave()
+        visitor.sign_in(language, login)
+        for sight, path in sights:
+            look.at(sight, path)
+    visitor.leave()
+    visitor.sign_in(language, "head")
     if name != "tablet-en":
         _look_at_forms(look)
     context.close()

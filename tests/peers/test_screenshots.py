@@ -17,7 +17,8 @@ from callbacks.service.web_codes import code_for
 from scoring.web.citizen_page import CitizenDeps, create_citizen_page
 from tests.integration.office import make_desk
 from tests.peers.contact_sheet import LANGUAGES, SCHEMES, paste, take, write_index
-from tests.peers.test_desk_browser import SCREENSHOTS, SIGHTS, desk, served  # noqa: F401 (fixtures)
+from tests.peers.desk_sights import OTHER_SIGHTS, SIGHTS
+from tests.peers.test_desk_browser import SCREENSHOTS, desk, served  # noqa: F401 (fixtures)
 
 ALL = os.environ.get("HUIFANG_SCREENSHOTS") == "1"
 _FEW = frozenset({"list", "today"})
@@ -53,8 +54,12 @@ def test_pages_are_pictured_in_their_eight_forms(
     folder: Path,
 ) -> None:
     sights = [(sight, path) for sight, path in SIGHTS if ALL or sight in _FEW]
+    others = OTHER_SIGHTS if ALL else {}
     pages = [("citizens-code", "/r/"), ("citizens-question", citizens[1])]
     shots = take(browser, desk, "head", sights) | take(browser, citizens[0], None, pages)
+    for login, of_login in others.items():
+        shots |= take(browser, desk, login, of_login)
+        sights += of_login
     for sight, of_sight in shots.items():
         assert set(of_sight) == {(a, b, c) for a in LANGUAGES for b in SCHEMES for c in (1280, 360)}
         assert len(set(of_sight.values())) == 8, f"{sight}: two forms look the same"
