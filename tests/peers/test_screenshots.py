@@ -11,13 +11,16 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.database import make_engine, make_sessions
+from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.privacy import Privacy
 from callbacks.service.web_codes import code_for
 from scoring.web.citizen_page import CitizenDeps, create_citizen_page
-from tests.integration.office import make_desk
+from scoring.web.desk import create_desk
+from tests.integration.desk_data import desk_deps
+from tests.integration.office import Desk, make_desk
 from tests.peers.contact_sheet import LANGUAGES, SCHEMES, paste, take, write_index
-from tests.peers.test_desk_browser import SCREENSHOTS, SIGHTS, desk, served  # noqa: F401 (fixtures)
+from tests.peers.sights import AFTER_A_BUTTON, SIGHTS, citizens_sights, forgotten
+from tests.peers.test_desk_browser import SCREENSHOTS, desk, served  # noqa: F401 (fixtures)
 
 ALL = os.environ.get("HUIFANG_SCREENSHOTS") == "1"
 _FEW = frozenset({"list", "today"})
@@ -32,16 +35,30 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def citizens(sqlite_template: Path, tmp_path: Path, privacy: Privacy) -> Iterator[tuple[str, str]]:
-    """The citizens' page, and the path of a case's own."""
+def citizens(sqlite_template: Path, tmp_path: Path, privacy: Privacy) -> Iterator[tuple[str, str, str]]:
+    """The citizens' page, and the paths of two cases' own."""
     shutil.copy(sqlite_template, tmp_path / "citizens.db")
     engine = make_engine(f"sqlite:///{tmp_path / 'citizens.db'}")
     sessions: sessionmaker[Session] = make_sessions(engine)
     office = make_desk(sessions, privacy)
+    with served(create_citizen_page(CitizenDeps(office.ctx, lambda: office.now))) as address:
+        yield address, _own_path(office), _own_path(office)
+    engine.dispose()
+
+
+def _own_path(office: Desk) -> str:
     code = code_for(office.ctx, office.close(platform="city-forum"), office.now)
     assert code is not None
-    with served(create_citizen_page(CitizenDeps(office.ctx, lambda: office.now))) as address:
-        yield address, f"/r/{code.code}"
+    return f"/r/{code.code}"
+
+
+def test_no_page_of_the_desk_is_forgotten(sqlite_template: Path, tmp_path: Path, privacy: Privacy) -> None:
+    shutil.copy(sqlite_template, tmp_path / "desk.db")
+    engine = make_engine(f"sqlite:///{tmp_path / 'desk.db'}")
+    app = create_desk(desk_deps(make_sessions(engine), make_read_sessions(engine), privacy))
+    paths = [sight.path for sight in SIGHTS]
+    assert forgotten(app, paths) == set()
+    assert forgotten(app, [path for path in paths if path != "/audit"]) == {"/audit"}
     engine.dispose()
 
 
@@ -49,17 +66,17 @@ def citizens(sqlite_template: Path, tmp_path: Path, privacy: Privacy) -> Iterato
 def test_pages_are_pictured_in_their_eight_forms(
     browser: Browser,
     desk: str,  # noqa: F811
-    citizens: tuple[str, str],
+    citizens: tuple[str, str, str],
     folder: Path,
 ) -> None:
-    sights = [(sight, path) for sight, path in SIGHTS if ALL or sight in _FEW]
-    pages = [("citizens-code", "/r/"), ("citizens-question", citizens[1])]
-    shots = take(browser, desk, "head", sights) | take(browser, citizens[0], None, pages)
-    for sight, of_sight in shots.items():
+    sights = [sight for sight in (*SIGHTS, *AFTER_A_BUTTON) if ALL or sight.name in _FEW]
+    pages = citizens_sights(*citizens[1:])
+    shots = take(browser, desk, sights) | take(browser, citizens[0], pages)
+    for name, of_sight in shots.items():
         assert set(of_sight) == {(a, b, c) for a in LANGUAGES for b in SCHEMES for c in (1280, 360)}
-        assert len(set(of_sight.values())) == 8, f"{sight}: two forms look the same"
-        paste(browser, of_sight, folder / "sheets" / f"{sight}.jpg")
-    write_index(folder, [*sights, ("citizens-code", "/r/"), ("citizens-question", "/r/CODE")])
+        assert len(set(of_sight.values())) == 8, f"{name}: two forms look the same"
+        paste(browser, of_sight, folder / "sheets" / f"{name}.jpg")
+    write_index(folder, [*sights, *citizens_sights("/r/CODE", "/r/CODE")])
     sheets = sorted((folder / "sheets").glob("*.jpg"))
     assert {sheet.stem for sheet in sheets} >= set(shots)
-    assert sum(sheet.stat().st_size for sheet in sheets) < 5_000_000
+    assert sum(sheet.stat().st_size for sheet in sheets) < 7_000_000
