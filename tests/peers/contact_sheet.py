@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.peers.sights import Sight
+from tests.peers.sights import PRINTED, Sight
 from tests.peers.test_desk_browser import Visitor
 
 Shots = dict[tuple[str, str, int], bytes]  # (language, colours, width) → JPEG
@@ -55,15 +55,38 @@ def _look(visitor: Visitor, sight: Sight, width: int, language: str) -> Iterator
         yield scheme, page.screenshot(type="jpeg", quality=80)
 
 
-def paste(browser: Browser, shots: Shots, file: Path) -> None:
-    """The eight pictures side by side, wide ones first, as one JPEG."""
+def take_printed(browser: Browser, address: str) -> list[tuple[int, bytes]]:
+    """What the office prints, as it comes on paper, Chinese first; each with how wide on the sheet."""
+    found = []
+    for language in LANGUAGES:
+        context = browser.new_context(locale="zh-CN" if language == "zh" else "en-GB")
+        visitor = Visitor(context, address)
+        visitor.sign_in(language, "head")
+        visitor.page.emulate_media(media="print", color_scheme="light")
+        for sight, width in PRINTED:
+            visitor.page.set_viewport_size({"width": width, "height": 500})
+            visitor.page.goto(address + sight.path)
+            found.append((width // 3, visitor.page.screenshot(type="jpeg", quality=80, full_page=True)))
+        context.close()
+        assert visitor.faults == []
+    return found
+
+
+def in_order(shots: Shots) -> list[tuple[int, bytes]]:
+    """The eight forms as they stand on a sheet, wide ones first, each with how wide."""
     ordered = sorted(shots.items(), key=lambda each: (-each[0][2], each[0][0] == "en", each[0][1] == "dark"))
+    return [(_SHOWN[width], shot) for (_, _, width), shot in ordered]
+
+
+def paste(browser: Browser, pictures: Sequence[tuple[int, bytes]], file: Path) -> None:
+    """The pictures side by side as one JPEG."""
     images = "".join(
-        f'<img width="{_SHOWN[width]}" src="data:image/jpeg;base64,{base64.b64encode(shot).decode()}">'
-        for (_, _, width), shot in ordered
+        f'<img width="{width}" src="data:image/jpeg;base64,{base64.b64encode(shot).decode()}">'
+        for width, shot in pictures
     )
     style = "body{margin:8px;display:flex;gap:8px;align-items:start;background:#888;width:max-content}"
-    page = browser.new_page(viewport={"width": 4 * 400 + 4 * 150 + 9 * 8, "height": 300})
+    across = sum(width + 8 for width, _ in pictures) + 8
+    page = browser.new_page(viewport={"width": across, "height": 300})
     page.set_content(f"<!doctype html><style>{style}</style>{images}")
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     page.screenshot(path=file, type="jpeg", quality=_QUALITY, full_page=True)
@@ -79,6 +102,7 @@ def write_index(folder: Path, sights: Sequence[Sight]) -> None:
         "Chinese, light and dark, and in English, light and dark; then narrow (360 px) the same.",
         "",
         *(f"- [{sight.name}](sheets/{sight.name}.jpg) {_whose(sight)}" for sight in sights),
+        "- [printed](sheets/printed.jpg): the notices and a published bulletin, as on paper",
         "",
     ]
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")

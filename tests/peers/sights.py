@@ -44,7 +44,7 @@ SIGHTS = (
     Sight("inbound-talk", "/inbound/in-talks"),
     Sight("agents", "/agents"),
     Sight("agents-agreed", "/agents?tab=agreed"),
-    Sight("agent-item", "/agents/40"),
+    Sight("agent-item", "/agents/10"),
     Sight("nodes", "/nodes?late=1"),
     Sight("ledger", "/ledger"),
     Sight("ledger-day", "/ledger?day=2026-11-22"),
@@ -88,8 +88,15 @@ SIGHTS = (
     Sight("not-for-you", "/policy", "city", status=403),
     Sight("unit-today", "/", "city"),
     Sight("unit-item", "/dissatisfaction/2", "city"),
-    Sight("objection-lines", "/objections/lines?month=2026-10", "city"),
+    Sight("objection-lines", "/objections/lines?month=2026-11", "city"),
     Sight("objection-new", "/objections/new?kind=on_time&subject=closing:1:1", "city"),
+)
+
+
+PRINTED = (  # what an office prints, on A4: upright, and the bulletin across
+    (Sight("notice-rectification", "/dissatisfaction/2/notice/rectification"), 794),
+    (Sight("notice-supervision", "/dissatisfaction/6/notice/supervision"), 794),
+    (Sight("bulletin", "/months/2026-09/bulletin"), 1123),
 )
 
 

@@ -18,7 +18,7 @@ from scoring.web.citizen_page import CitizenDeps, create_citizen_page
 from scoring.web.desk import create_desk
 from tests.integration.desk_data import desk_deps
 from tests.integration.office import Desk, make_desk
-from tests.peers.contact_sheet import LANGUAGES, SCHEMES, paste, take, write_index
+from tests.peers.contact_sheet import LANGUAGES, SCHEMES, in_order, paste, take, take_printed, write_index
 from tests.peers.sights import AFTER_A_BUTTON, SIGHTS, citizens_sights, forgotten
 from tests.peers.test_desk_browser import SCREENSHOTS, desk, served  # noqa: F401 (fixtures)
 
@@ -75,7 +75,8 @@ def test_pages_are_pictured_in_their_eight_forms(
     for name, of_sight in shots.items():
         assert set(of_sight) == {(a, b, c) for a in LANGUAGES for b in SCHEMES for c in (1280, 360)}
         assert len(set(of_sight.values())) == 8, f"{name}: two forms look the same"
-        paste(browser, of_sight, folder / "sheets" / f"{name}.jpg")
+        paste(browser, in_order(of_sight), folder / "sheets" / f"{name}.jpg")
+    paste(browser, take_printed(browser, desk), folder / "sheets" / "printed.jpg")
     write_index(folder, [*sights, *citizens_sights("/r/CODE", "/r/CODE")])
     sheets = sorted((folder / "sheets").glob("*.jpg"))
     assert {sheet.stem for sheet in sheets} >= set(shots)
