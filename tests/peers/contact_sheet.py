@@ -15,44 +15,44 @@ Shots = dict[tuple[str, str, int], bytes]  # (language, colours, width) → JPEG
 
 LANGUAGES = ("zh", "en")
 SCHEMES = ("light", "dark")
-_SIZES = {1280: 1400, 360: 1400}  # width → the most of a long page that is shown
-_SHOWN = {1280: 400, 360: 150}  # how wide on the sheet
-_QUALITY = 60
+_SIZES = {1280: 1300, 360: 1300}  # width → the most of a long page that is shown
+_SHOWN = {1280: 352, 360: 132}  # how wide on the sheet
+_QUALITY = 45
 
 
 def take(browser: Browser, address: str, sights: Sequence[Sight]) -> dict[str, Shots]:
     """Each page in each form; one sign-in a language and person, one load a page and width."""
     found: dict[str, Shots] = {sight.name: {} for sight in sights}
     for language in LANGUAGES:
-        locale = "zh-CN" if language == "zh" else "en-GB"
-        context = browser.new_context(locale=locale, reduced_motion="reduce")
-        visitor, signed_in = Visitor(context, address), None
-        for sight in sorted(sights, key=lambda each: each.login or ""):
-            if sight.login not in (None, signed_in):
-                visitor.sign_in(language, sight.login)
-                signed_in = sight.login
-            for width in _SIZES:
-                found[sight.name] |= {
-                    (language, scheme, width): shot for scheme, shot in _look(visitor, sight, width, language)
-                }
-        context.close()
-        assert visitor.faults == []
+        for login in dict.fromkeys(sight.login for sight in sights):
+            context = browser.new_context(
+                locale="zh-CN" if language == "zh" else "en-GB", reduced_motion="reduce"
+            )
+            visitor = Visitor(context, address)
+            if login is not None:
+                visitor.sign_in(language, login)
+            for sight in sights:
+                if sight.login == login:
+                    found[sight.name] |= dict(_looks(visitor, sight, language))
+            context.close()
+            assert visitor.faults == []
     return found
 
 
-def _look(visitor: Visitor, sight: Sight, width: int, language: str) -> Iterator[tuple[str, bytes]]:
-    """The page as wide as asked, in light and dark."""
+def _looks(visitor: Visitor, sight: Sight, language: str) -> Iterator[tuple[tuple[str, str, int], bytes]]:
+    """The page wide and narrow, each in light and dark."""
     page = visitor.page
-    page.set_viewport_size({"width": width, "height": 800})
-    page.goto(f"{visitor.desk}{sight.path}" + ("" if sight.login else f"?lang={language}"))
-    if sight.press is not None:
-        sight.press(page)
-    visitor.pardon(sight.status)
-    tall = int(page.evaluate("document.documentElement.scrollHeight"))
-    page.set_viewport_size({"width": width, "height": max(500, min(tall, _SIZES[width]))})
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        yield scheme, page.screenshot(type="jpeg", quality=80)
+    for width, most in _SIZES.items():
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(visitor.desk + sight.address(language))
+        if sight.press is not None:
+            sight.press(page)
+        visitor.pardon(sight.status)
+        tall = int(page.evaluate("document.documentElement.scrollHeight"))
+        page.set_viewport_size({"width": width, "height": max(500, min(tall, most))})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            yield (language, scheme, width), page.screenshot(type="jpeg", quality=80)
 
 
 def take_printed(browser: Browser, address: str) -> list[tuple[int, bytes]]:
@@ -66,7 +66,7 @@ def take_printed(browser: Browser, address: str) -> list[tuple[int, bytes]]:
         for sight, width in PRINTED:
             visitor.page.set_viewport_size({"width": width, "height": 500})
             visitor.page.goto(address + sight.path)
-            found.append((width // 3, visitor.page.screenshot(type="jpeg", quality=80, full_page=True)))
+            found.append((width // 2, visitor.page.screenshot(type="jpeg", quality=80, full_page=True)))
         context.close()
         assert visitor.faults == []
     return found
@@ -78,14 +78,17 @@ def in_order(shots: Shots) -> list[tuple[int, bytes]]:
     return [(_SHOWN[width], shot) for (_, _, width), shot in ordered]
 
 
-def paste(browser: Browser, pictures: Sequence[tuple[int, bytes]], file: Path) -> None:
-    """The pictures side by side as one JPEG."""
+def paste(browser: Browser, pictures: Sequence[tuple[int, bytes]], file: Path, margin: int = 0) -> None:
+    """The pictures side by side as one JPEG, each with a paper's margin where it's paper."""
     images = "".join(
         f'<img width="{width}" src="data:image/jpeg;base64,{base64.b64encode(shot).decode()}">'
         for width, shot in pictures
     )
-    style = "body{margin:8px;display:flex;gap:8px;align-items:start;background:#888;width:max-content}"
-    across = sum(width + 8 for width, _ in pictures) + 8
+    style = (
+        "body{margin:8px;display:flex;gap:8px;align-items:start;background:#888;width:max-content}"
+        f"img{{padding:{margin}px;background:#fff}}"
+    )
+    across = sum(width + 2 * margin + 8 for width, _ in pictures) + 8
     page = browser.new_page(viewport={"width": across, "height": 300})
     page.set_content(f"<!doctype html><style>{style}</style>{images}")
     page.wait_for_function("[...document.images].every((image) => image.complete)")
