@@ -32,7 +32,7 @@ def months(session: Session, chosen: Filter) -> Listing[MonthRow]:
         Column(_("参加排名"), lambda row: row.ranked),
         Column(_("规则版本"), lambda row: row.closed.settings_version if row.closed else None),
     ]
-    return Listing("months", _("月度公报"), columns, read_months(session), Filter())
+    return Listing("months", _("月度通报"), columns, read_months(session), Filter())
 
 
 def _state(row: MonthRow) -> str:

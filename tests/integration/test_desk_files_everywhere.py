@@ -93,8 +93,8 @@ def section_rows(html: str, page: str) -> list[Counter[str]]:
 
 HEADINGS = {
     "/progress": ("项目", "Component"),
-    "/months/2026-09/bulletin": ("红黑榜", "组别", "Red or black list", "Group"),
-    "/months/2026-10/bulletin": ("红黑榜", "组别", "Red or black list", "Group"),
+    "/months/2026-09/bulletin": ("红黑榜", "组别", "Red and black lists", "Group"),
+    "/months/2026-10/bulletin": ("红黑榜", "组别", "Red and black lists", "Group"),
     "/inbound": ("待办", "To do"),
 }
 
@@ -149,7 +149,7 @@ def test_the_bulletin_s_file_is_for_the_newspaper(head: FlaskClient, clients: di
     """No citizen's number or name, masked or not; drafts say so; a unit gets it once it's published."""
     unit = clients["city"]
     about, rows = read_csv(head, "/months/2026-10/bulletin")
-    assert "草稿" in about["页面"]
+    assert about["状态"].startswith("草稿")
     assert about["期间"] == "2026-10" and about["时区"] == "Asia/Shanghai"
     assert "****" not in str(rows)
     lists = Counter(row["红黑榜"][:2] for row in read_csv(head, "/months/2026-09/bulletin")[1])

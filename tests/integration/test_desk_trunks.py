@@ -19,7 +19,7 @@ from tests.integration.desk_pages import SignIn
 def row_of(html: str, trunk: str) -> list[str]:
     found = re.search(rf'<tr><th scope="row">{trunk}</th>(.*?)</tr>', html, re.DOTALL)
     assert found is not None
-    return [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"<td>(.*?)</td>", found[1])]
+    return [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", found[1])]
 
 
 def legs(sessions: sessionmaker[Session], attempt: int) -> None:

@@ -31,7 +31,7 @@ from scoring.web.desk import create_desk
 from tests.integration.desk_data import PASSWORD, desk_deps
 from tests.integration.desk_office import TARGETS, build_office
 from tests.peers.desk_audit import faults
-from tests.peers.desk_sights import OTHER_SIGHTS, SIGHTS
+from tests.peers.sights import AFTER_A_BUTTON, LOGINS, of
 
 SCREENSHOTS = Path(__file__).parents[2] / "docs" / "screenshots"
 STORY = "LD20261117-0002"
@@ -98,10 +98,12 @@ class Visitor:
         self.page.locator("main form button").click()
         self.page.wait_for_url(f"{self.desk}/")
 
-    def leave(self) -> None:
-        """Signed out, after the page: what it still asks for would bring the session back."""
-        self.page.goto("about:blank")
-        self.page.context.clear_cookies()
+    def pardon(self, status: int) -> None:
+        """The browser's own line on an error's page, which is looked at as any other."""
+        if status >= 400:
+            said = [fault for fault in self.faults if f"status of {status}" in fault]
+            assert self.faults == said and len(said) == 1
+            self.faults.clear()
 
     def fits(self) -> bool:
         """Nothing is wider than the window: no sideways scrolling of the page itself."""
@@ -255,62 +257,37 @@ class Look:
             self.page.locator(button).first.click()
         self.at(sight)
 
-    def refused(self, sight: str, status: int) -> None:
-        """The browser's own line on an error's page, which is looked at as any other."""
-        said = [fault for fault in self.visitor.faults if f"status of {status}" in fault]
-        assert self.visitor.faults == said and len(said) == 1, sight
-        self.visitor.faults.clear()
-
 
 @pytest.mark.parametrize(("name", "width", "height", "scheme", "language"), LOOKS)
 def test_every_page_fits_its_window_and_is_for_everybody(
     browser: Browser, desk: str, name: str, width: int, height: int, scheme: str, language: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
-    )
-    visitor = Visitor(context, desk)
-    look = Look(visitor, name, language)
-    look.at("login", f"/login?lang={language}")
-    visitor.sign_in(language, "head")
-    for sight, path in SIGHTS:
-        look.at(sight, path)
-    look.at("missing", "/cases/NO-SUCH-CASE")
-    look.refused("missing", 404)
-    for login, sights in OTHER_SIGHTS.items():
-        visitor.leave()
-        visitor.sign_in(language, login)
-        for sight, path in sights:
-            look.at(sight, path)
-    visitor.leave()
-    visitor.sign_in(language, "head")
-    if name != "tablet-en":
-        _look_at_forms(look)
-    context.close()
-    assert visitor.faults == []
+    for login in (None, *LOGINS):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+        )
+        visitor = Visitor(context, desk)
+        look = Look(visitor, name, language)
+        if login is not None:
+            visitor.sign_in(language, login)
+        for sight in of(login):
+            look.at(sight.name, sight.address(language))
+            visitor.pardon(sight.status)
+        if login == "head" and name != "tablet-en":
+            _look_at_forms(look)
+        context.close()
+        assert visitor.faults == []
 
 
 def _look_at_forms(look: Look) -> None:
     """What comes after a button, up to where something would change for good."""
     page = look.page
-    page.goto(f"{look.visitor.desk}/pauses")
-    page.locator("[name=scope][value=unit]").check()
-    page.locator("[name=unit]").select_option("D01")
-    page.locator("[name=reason]").fill("系统切换")
-    look.press("pause-check", ".pause button.primary")
-    page.goto(f"{look.visitor.desk}/templates/eval")
-    look.press("template-check", "form.sheet button.primary")
-    page.goto(f"{look.visitor.desk}/templates/eval")
-    page.locator("[name=body]").fill("您的事项{x}已办结【")
-    look.press("template-faults", "form.sheet button.primary")
-    look.refused("template-faults", 400)
-    page.goto(f"{look.visitor.desk}/policy")
-    text = page.locator("textarea[name=text]")
-    text.fill(text.input_value().replace("attempts_per_round = 3", "attempts_per_round = 2"))
-    look.press("policy-check", "form.sheet button.primary")
-    page.goto(f"{look.visitor.desk}/agents")
-    look.press("item-free", "tbody th a")
-    look.press("item", ".take button")
+    for sight in AFTER_A_BUTTON:
+        page.goto(look.visitor.desk + sight.path)
+        assert sight.press is not None
+        sight.press(page)
+        look.at(sight.name)
+        look.visitor.pardon(sight.status)
     look.press("item-calling", ".phones button.primary")
     look.press("item-cancelled", ".call button")
     look.press("agents-after", ".head form button")  # given back, for the next window

@@ -42,6 +42,14 @@
     count();
   }
 
+  // A picture wider than its window begins where its first box is.
+  for (const picture of document.querySelectorAll(".picture")) {
+    const first = picture.querySelector("rect");
+    if (!first) continue;
+    const box = first.getBoundingClientRect();
+    picture.scrollLeft += box.left + box.width / 2 - picture.getBoundingClientRect().left - picture.clientWidth / 2;
+  }
+
   document.addEventListener("change", count);
   count();
 
