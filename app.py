@@ -678,8 +678,8 @@ def flow_shelf(settings: Settings) -> FolderShelf:
 
 def voice_script(settings: Settings, flow_name: str = "satisfaction_survey") -> Any:
     """The flow, its audio, and the version of its words."""
+    from ivr.carried_call import Script
     from ivr.flow_load import FlowError, prompt_version
-    from ivr.worker import Script
     from prompts.catalogue import load_catalogue
 
     try:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import structlog
 
+from ivr.carried_call import Script
 from ivr.flow_load import FlowError, prompt_version
 from ivr.flow_shelf import FolderShelf
-from ivr.worker import Script
 from prompts.catalogue import Catalogue
 
 __all__ = ["ScriptWatch"]

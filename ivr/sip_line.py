@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 import random
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import replace
 
 import numpy as np
 import structlog
@@ -29,11 +27,11 @@ from ivr.events import (
     TransferAsked,
 )
 from ivr.line import Capabilities, Dial, LineError
+from ivr.line_calls import LineCall, LineCalls
 from ivr.media.announcements import Announcements, Match
 from ivr.media.audio import Audio
 from ivr.media.early import KEPT
 from ivr.media.ports import NoPorts
-from ivr.media.progress import Tone
 from ivr.media.remote import Hear, MediaLost, ToneHeard
 from ivr.settings import VoiceSettings
 from ivr.sip.events import (
@@ -48,7 +46,6 @@ from ivr.sip.events import (
     ReferReceived,
 )
 from ivr.sip.headers import bracketed
-from ivr.sip.hop import Hop
 from ivr.sip.sdp import Media
 from ivr.sip_endpoint import EndpointEvent, OutsideEvent
 from ivr.sip_opening import open_endpoint
@@ -65,24 +62,6 @@ __all__ = ["SipLine"]
 _log = structlog.get_logger(__name__)
 _MINUTE = 60.0
 _DIGITS = re.compile(r"\+?[0-9*#]{1,32}")
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call from `dial`, or its Incoming, to its Ended. `given_up` says why we ended it ourselves.
-
-    `hop` is where its messages go or came from.
-    """
-
-    order: Dial
-    trunk: TrunkSettings
-    hop: Hop
-    incoming: bool = False
-    rang: bool = False
-    answered: bool = False
-    given_up: str = ""
-    sip_call_id: str = ""
-    tone: Tone | None = None
 
 
 class SipLine:
@@ -119,9 +98,7 @@ class SipLine:
     ) -> None:
         self._settings, self._takes_calls = settings, takes_calls
         self._announcements, self._hear_early = announcements or Announcements(), hear_early
-        self._calls: dict[str, _Call] = {}
-        self._deadlines: list[tuple[float, int, _Call]] = []
-        self._order = count()
+        self._calls = LineCalls()
         self._told: list[LineEvent] = []
         self.trunks = TrunkChoice(settings.trunks, random.random, patience=4 * settings.t1)
         self._endpoint, self._book = open_endpoint(
@@ -163,8 +140,8 @@ class SipLine:
             return
         if session := self._endpoint.media(order.call):
             session.listen_early(_MINUTE if self._hear_early else KEPT)
-        known = self._calls[order.call] = _Call(order, trunk, hop)
-        self._give_up_at(now + order.total_timeout, known)
+        known = self._calls[order.call] = LineCall(order, trunk, hop)
+        self._calls.give_up_at(now + order.total_timeout, known)
         form, is_us = trunk.caller_form, order.caller is None
         caller = shown(order.caller or trunk.caller_number, form)
         caller_uri = number_uri(caller, trunk.from_domain or bracketed(self._endpoint.host), form)
@@ -299,23 +276,15 @@ class SipLine:
         now = time.monotonic()
         self._watch.turn(now)
         timeout = min(timeout, self._watch.due - now)
-        if self._deadlines:
-            timeout = min(timeout, self._deadlines[0][0] - now)
+        if (deadline := self._calls.deadline) is not None:
+            timeout = min(timeout, deadline - now)
         for event in self._endpoint.turn(0.0 if self._told else max(0.0, timeout)):
             self._take(event, time.monotonic())
-        self._pass_deadlines(time.monotonic())
+        now = time.monotonic()
+        for call in self._calls.overdue(now):
+            self._give_up(call, "timeout", now)
         told, self._told = self._told, []
         return told
-
-    def _pass_deadlines(self, now: float) -> None:
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, _, known = heapq.heappop(self._deadlines)
-            call = known.order.call
-            if self._calls.get(call) is known and not known.answered:  # not a later one of that name
-                self._give_up(call, "timeout", now)
-
-    def _give_up_at(self, when: float, known: _Call) -> None:
-        heapq.heappush(self._deadlines, (when, next(self._order), known))
 
     def _take(self, event: EndpointEvent, now: float) -> None:
         match event:
@@ -345,7 +314,7 @@ class SipLine:
                 self._accepted(event, now)
             case InviteFailed(call, status, q850, cause, retry_after):
                 known = self._calls[call]
-                facts = self._end(call, status, q850, cause, self._failed_by(call, status), now)
+                facts = self._end(call, status, q850, cause, known.failed_by(status), now)
                 self._watch.call_failed(known.order, known.trunk, known.hop, facts, retry_after, now)
             case DialogEnded(call, by, q850, cause):
                 self._end(call, 200, q850, cause, by, now)
@@ -359,7 +328,7 @@ class SipLine:
         if 180 <= event.status <= 189 and not known.rang:
             known.rang = True
             self.trunks.lives(known.trunk.name, now)
-            self._give_up_at(now + known.order.ring_timeout, known)
+            self._calls.give_up_at(now + known.order.ring_timeout, known)
             self._told.append(Ringing(event.call, now))
 
     def _accepted(self, event: InviteAccepted, now: float) -> None:
@@ -382,7 +351,7 @@ class SipLine:
             return
         order = Dial(event.call, event.caller, trunk.name)
         call_id = next((value for name, value in event.headers if name == "Call-ID"), "")
-        self._calls[event.call] = _Call(order, trunk, event.source, incoming=True, sip_call_id=call_id)
+        self._calls[event.call] = LineCall(order, trunk, event.source, incoming=True, sip_call_id=call_id)
         codec = event.offer.codec if event.offer else None
         self._told.append(
             Incoming(event.call, now, trunk.name, event.uri, event.caller, codec, event.headers, event.place)
@@ -392,27 +361,13 @@ class SipLine:
     def _of_trunk(self, event: OutsideEvent) -> None:
         self._watch.take(event, time.monotonic())
 
-    def _failed_by(self, call: str, status: int | None) -> EndedBy:
-        if self._calls[call].given_up:
-            return "us"
-        return "network" if status is None or 500 <= status <= 599 else "them"
-
     def _end(
         self, call: str, status: int | None, q850: int | None, cause: str, by: EndedBy, now: float
     ) -> CallFacts:
         for late in self._endpoint.drain(call, now):
             self._take(late, now)
         known = self._calls.pop(call)
-        facts = CallFacts(
-            sip_status=status,
-            q850=q850,
-            rang=known.rang,
-            answered=known.answered,
-            we_cancelled=known.given_up == "timeout",
-            withdrawn=known.given_up == "withdrawn",
-            media_lost=known.given_up == "media_lost",
-            tone=known.tone,
-        )
+        facts = known.facts(status, q850)
         if (match := self._announced(call, known, facts)) is not None:
             facts = replace(facts, announced=match.announcement.meaning)
             cause = f"announcement {match.announcement.name}; {cause}"
@@ -430,7 +385,7 @@ class SipLine:
         _log.info("call_ended", call=call, disposition=disposition, sip_status=status, q850=q850, by=by)
         return facts
 
-    def _announced(self, call: str, known: _Call, facts: CallFacts) -> Match | None:
+    def _announced(self, call: str, known: LineCall, facts: CallFacts) -> Match | None:
         """What the network said before the call failed, where that could change what came of it."""
         session = self._endpoint.media(call)
         if session is None or known.incoming or not self._announcements or not asks_for_more(facts):

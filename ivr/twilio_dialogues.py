@@ -18,6 +18,7 @@ from callbacks.service.messages import has_message, message_record
 from callbacks.service.provider_calls import Known, Step
 from callbacks.twilio_settings import AGAIN
 from callbacks.vocabulary import Channel
+from ivr.carried_call import Script
 from ivr.conversation import Prompts
 from ivr.flow import LEAST_MESSAGE
 from ivr.flow_events import (
@@ -35,7 +36,6 @@ from ivr.twilio_settings import TwilioVoiceSettings
 from ivr.twilio_steps import Message, Posted, Question, Ringing, StepResult, Steps, Turn
 from ivr.twilio_targets import Numbers, may_transfer
 from ivr.twilio_twiml import Asked, Dialled, HungUp, Recorded, Sent, Then, document
-from ivr.worker import Script
 
 __all__ = ["Dialogues", "first_dialogue"]
 

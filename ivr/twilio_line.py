@@ -24,6 +24,7 @@ from callbacks.service.leases import renew
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.stopping import Stop
 from callbacks.vocabulary import Disposition
+from ivr.carried_call import Script
 from ivr.dialplan import DialPlan, NotDialled
 from ivr.line import Capabilities, LineError
 from ivr.media.recorder import LONGEST
@@ -31,7 +32,7 @@ from ivr.settings import VoiceSettings
 from ivr.twilio_dialogues import first_dialogue
 from ivr.twilio_rest import NotTaken, TwilioCalls
 from ivr.twilio_targets import Numbers, may_transfer
-from ivr.worker import Script, call_variables
+from ivr.worker import call_variables
 
 __all__ = ["CAPABILITIES", "TRUNK", "TwilioWorker"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -21,27 +20,26 @@ from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.models_trunks import PersonLegKind
-from callbacks.service import calls, late
-from callbacks.service.answers import Answer
-from callbacks.service.calls import CallOutcome, MachineAdvice
-from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines, give_back
+from callbacks.service import late
+from callbacks.service.calls import CallOutcome
+from callbacks.service.claims import ClaimedCall, begin_invite, claim_calls, ensure_lines
 from callbacks.service.core import Context
 from callbacks.service.inbound_lines import do_callbacks_wait
 from callbacks.service.leases import Renewal, renew
-from callbacks.service.messages import Message, message_left, message_record
+from callbacks.service.messages import Message
 from callbacks.service.policy_versions import PolicyWatch
 from callbacks.service.trunk_states import forget_trunks, tell_trunks
 from callbacks.spool import Record, own_spool, play_orphans
 from callbacks.stopping import Stop
 from callbacks.target_settings import Targets
-from callbacks.vocabulary import Channel, Disposition
+from callbacks.vocabulary import Disposition
 from callbacks.writer import Writer
 from ivr.agent_calls import AgentCalls
-from ivr.conversation import Conversation, Prompts, Result, StoreMessage
+from ivr.carried_call import CallWrites, CarriedCall, Script
+from ivr.conversation import Conversation, Result, StoreMessage
 from ivr.dialled import dialled
 from ivr.dialplan import DialPlan, NotDialled
-from ivr.events import Answered, Codec, Ended, LineEvent, MachineHeard, Ringing
-from ivr.flow import Flow
+from ivr.events import Answered, Ended, LineEvent, MachineHeard, Ringing
 from ivr.flow_events import (
     ChangeRating,
     HandOver,
@@ -66,41 +64,6 @@ log = structlog.get_logger(__name__)
 _ROLE = "voice"
 _TURN = 0.05
 _MOST_UNWRITTEN = 200  # a database this far behind gets no new calls
-_SHORTEST_MESSAGE = 0.5  # seconds; less is a breath before the telephone is put down
-
-
-_Write = Callable[[Context, int, int, datetime], bool]
-_Keep = Callable[[int, datetime], Record]
-
-
-@dataclass(frozen=True)
-class Script:
-    """What a call says: the flow, the prompts' audio, and the version of the words.
-
-    `look` takes up newer recordings, between the calls and in the writer's thread.
-    """
-
-    flow: Flow
-    prompts: Prompts
-    prompt_version: str
-    look: Callable[[], None] = lambda: None
-
-
-@dataclass
-class _Call:
-    """A claimed call on its way."""
-
-    claimed: ClaimedCall
-    script: Script
-    conversation: Conversation
-    rang: bool = False
-    answered: bool = False
-    sip_call_id: str | None = None
-    codec: Codec | None = None  # once it's answered
-    handed_over: bool = False
-    wrong_person: bool = False
-    machine_at: datetime | None = None
-    lost: bool = False  # another owner, or nobody, has the attempt: write nothing
 
 
 class VoiceWorker:
@@ -131,9 +94,10 @@ class VoiceWorker:
         self._look_for_script = look_for_script
         self._owner, self._poll = owner, poll_seconds
         self._trunks = trunks
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, CarriedCall] = {}
         self._spool_folder = spool_folder
         self._writer = Writer(line.wake, own_spool(spool_folder, _ROLE, ctx.privacy), self._spooled)
+        self._writes = CallWrites(ctx, self._writer, self._lose)
         self._reports = TrunkReports(
             trunks,
             self._writer,
@@ -229,10 +193,10 @@ class VoiceWorker:
             case Ringing():
                 call.rang = True
                 call_id = call.sip_call_id = self._line.sip_call_id(event.call)
-                self._write(call, lambda ctx, a, t, now: calls.ringing(ctx, a, t, now, call_id))
+                self._writes.ringing(call, call_id)
             case Answered(codec=codec):
                 call.answered, call.codec = True, codec
-                self._write(call, calls.answered)
+                self._writes.answered(call)
             case MachineHeard(sign=sign):
                 call.machine_at = datetime.now(UTC)
                 log.info("machine_heard", attempt=call.claimed.attempt_id, sign=sign.value)
@@ -240,21 +204,14 @@ class VoiceWorker:
         if isinstance(event, Ended):
             del self._calls[event.call]
             self._transfers.call_off(event.call)
-            outcome = _outcome(event, call, self._advice(call), self._elsewhere(event, call))
-            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, outcome, now), _left(call))
+            outcome = call.outcome(event, self._voice.machine != "off", self._elsewhere(event, call))
+            self._writes.ended(call, outcome)
             log.info("call_ended", attempt=call.claimed.attempt_id, disposition=outcome.disposition.value)
 
-    def _elsewhere(self, event: Ended, call: _Call) -> frozenset[str]:
+    def _elsewhere(self, event: Ended, call: CarriedCall) -> frozenset[str]:
         """The trunks to which a 503 sends it on at once: nobody's telephone rang (RFC 3261 §21.5.4)."""
         is_free = event.disposition is Disposition.NETWORK_FAIL and event.sip_status == 503 and not call.rang
         return self._trunks.others(call.claimed.trunk, event.at) if is_free else frozenset()
-
-    def _advice(self, call: _Call) -> MachineAdvice | None:
-        """Whether a machine took it, where the settings and the call tell."""
-        is_machine, heard = call.conversation.is_machine, call.conversation.machine_heard
-        if is_machine is None or self._voice.machine == "off":
-            return None
-        return MachineAdvice(is_machine, heard.sign if heard else None, call.machine_at)
 
     # -- results of the dialogue
 
@@ -272,13 +229,13 @@ class VoiceWorker:
         for result in results:
             match result:
                 case StoreRating() | ChangeRating():
-                    self._rate(call, result)
+                    self._writes.rated(call, result)
                 case StoreResolved(case, resolved):
-                    self._resolve(call, case, resolved)
+                    self._writes.resolved(call, case, resolved)
                 case StoreReason(case, reason):
-                    self._give_reason(call, case, reason)
+                    self._writes.reason_given(call, case, reason)
                 case StoreMessage(case, payload, codec, seconds) if case is not None:
-                    self._keep_message(call, case, Message(payload, codec, seconds))
+                    self._writes.message_left(call, case, Message(payload, codec, seconds))
                 case Transfer(target):
                     self._transfers.begin(name, target, call.claimed.number, call.codec)
                 case StopTransfer():
@@ -290,72 +247,7 @@ class VoiceWorker:
                 case HangUp():
                     pass
 
-    def _rate(self, call: _Call, rated: StoreRating | ChangeRating) -> None:
-        callback = call.claimed.cases[rated.case].callback_id
-        answer = Answer(
-            value=rated.value,
-            channel=Channel.VOICE,
-            raw=rated.key,
-            attempt_id=call.claimed.attempt_id,
-            prompt_id=rated.prompt_id,
-            ms_since_prompt_end=rated.ms_since_prompt_end,
-        )
-        self._write(
-            call,
-            lambda ctx, a, t, now: calls.rated(ctx, a, t, callback, answer, now),
-            lambda attempt, now: late.rated_record(attempt, callback, answer, now),
-        )
-
-    def _resolve(self, call: _Call, case: int, resolved: bool) -> None:
-        callback = call.claimed.cases[case].callback_id
-        self._write(
-            call,
-            lambda ctx, a, t, now: calls.resolved(ctx, a, t, callback, resolved, now),
-            lambda attempt, now: late.resolved_record(attempt, callback, resolved, now),
-        )
-
-    def _give_reason(self, call: _Call, case: int, reason: str) -> None:
-        callback = call.claimed.cases[case].callback_id
-        self._write(
-            call,
-            lambda ctx, a, t, _now: calls.reason_given(ctx, a, t, callback, reason),
-            lambda attempt, now: late.reason_record(attempt, callback, reason, now),
-        )
-
-    def _keep_message(self, call: _Call, case: int, message: Message) -> None:
-        if message.seconds < _SHORTEST_MESSAGE:
-            return
-        callback = call.claimed.cases[case].callback_id
-        self._write(
-            call,
-            lambda ctx, a, t, now: message_left(ctx, a, t, callback, message, now),
-            lambda attempt, now: message_record(attempt, callback, message, now),
-        )
-
-    def _write(self, call: _Call, write: _Write, keep: _Keep | None = None) -> None:
-        """Queues a write with the call's token; a stale token ends the call here too.
-
-        `keep` makes the record of what the citizen did. That's stored even when the attempt is no longer
-        ours: they pressed it.
-        """
-        now, claimed = datetime.now(UTC), call.claimed
-        record = keep(claimed.attempt_id, now) if keep else None
-        if call.lost and record is None:
-            return
-
-        def job() -> bool:
-            ours = not call.lost and write(self._ctx, claimed.attempt_id, claimed.token, now)
-            if not ours and record is not None:
-                late.play_key(self._ctx, record)
-            return ours
-
-        def done(was_ours: bool) -> None:
-            if not was_ours and not call.lost:
-                self._lose(call)
-
-        self._writer.submit(job, done, record)
-
-    def _lose(self, call: _Call) -> None:
+    def _lose(self, call: CarriedCall) -> None:
         call.lost = True
         log.error("lease_lost", attempt=call.claimed.attempt_id, number=call.claimed.masked)
         self._line.hangup(call.claimed.key)
@@ -404,19 +296,21 @@ class VoiceWorker:
 
     def _invite(self, claimed: ClaimedCall) -> None:
         name = claimed.key
-        call = self._calls[name] = _Call(claimed, self._script, self._conversation(claimed, self._script))
+        call = self._calls[name] = CarriedCall(
+            claimed, self._script, self._conversation(claimed, self._script)
+        )
         try:
             digits = dialled(self._plan, claimed.number, self._voice.trunk(claimed.trunk))
         except NotDialled as error:
             del self._calls[name]
             refused = CallOutcome(Disposition.CANCELLED, cause_raw=str(error)[:200], not_dialled=True)
-            self._write(call, lambda ctx, a, t, now: calls.ended(ctx, a, t, refused, now))
+            self._writes.ended(call, refused)
             log.warning("not_dialled", attempt=claimed.attempt_id, number=claimed.masked)
             return
         except LineError as error:  # the trunk's fault, not the number's
             del self._calls[name]
             self._trunks.refused(claimed.trunk, None, time.monotonic())
-            self._write(call, give_back)
+            self._writes.given_back(call)
             log.error("trunk_misconfigured", trunk=claimed.trunk, why=str(error))
             return
         order = Dial(
@@ -480,30 +374,6 @@ class VoiceWorker:
                 self._lose(call)
             elif attempt in renewal.cancel:
                 self._line.hangup(name)
-
-
-def _left(call: _Call) -> _Keep | None:
-    """What the citizen asked for by key 0 or 9, as it's kept."""
-    if not (call.handed_over or call.wrong_person):
-        return None
-    return lambda attempt, now: late.left_record(attempt, "0" if call.handed_over else "9", now)
-
-
-def _outcome(
-    event: Ended, call: _Call, machine: MachineAdvice | None, elsewhere: frozenset[str]
-) -> CallOutcome:
-    return CallOutcome(
-        disposition=event.disposition or Disposition.UNKNOWN,
-        sip_status=event.sip_status,
-        q850=event.q850,
-        cause_raw=event.cause_text,
-        handed_over=call.handed_over,
-        wrong_person=call.wrong_person,
-        machine=machine,
-        elsewhere=elsewhere,
-        sip_call_id=call.sip_call_id,
-        quality=event.heard,
-    )
 
 
 def call_variables(

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from callbacks.flow_shelf import FlowOnShelf, FlowRefused, FlowShelf
+from ivr.carried_call import Script
 from ivr.flow_events import Prompt
 from ivr.flow_load import FLOWS, prompt_version
 from ivr.flow_shelf import FolderShelf
 from ivr.media.audio import Audio
 from ivr.script_watch import ScriptWatch
-from ivr.worker import Script
 from prompts.catalogue import load_catalogue
 
 NAME = "inbound_110"

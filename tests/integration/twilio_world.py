@@ -21,6 +21,7 @@ from callbacks.models import Attempt, Rating
 from callbacks.models_systems import ProviderCall
 from callbacks.models_voice import VoiceMessage
 from callbacks.service.claims import ensure_lines
+from ivr.carried_call import Script
 from ivr.dialplan import DialPlan
 from ivr.flow_events import Prompt
 from ivr.media.audio import Audio
@@ -30,7 +31,6 @@ from ivr.twilio_dialogues import Dialogues
 from ivr.twilio_line import TRUNK, TwilioWorker
 from ivr.twilio_settings import TwilioVoiceSettings
 from ivr.twilio_targets import Numbers
-from ivr.worker import Script
 from tests.integration.http_provider import Provider, Told, provider_of
 from tests.integration.office import LANDLINE, OFFICE, Desk, make_desk
 from tests.unit.test_flow import SURVEY

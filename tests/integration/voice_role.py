@@ -10,12 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from callbacks.stopping import Stop
+from ivr.carried_call import Script
 from ivr.dialplan import DialPlan
 from ivr.flow_load import FLOWS, load_flow
 from ivr.settings import VoiceSettings
 from ivr.sip_line import SipLine
 from ivr.speech import SpokenPrompts
-from ivr.worker import Script, VoiceWorker
+from ivr.worker import VoiceWorker
 from prompts.catalogue import load_catalogue
 from tests.integration.office import Desk
 from tests.loopback_city import PROMPT

@@ -63,9 +63,9 @@ def test_pages_are_pictured_in_their_eight_forms(
     for name, of_sight in shots.items():
         assert set(of_sight) == {(a, b, c) for a in LANGUAGES for b in SCHEMES for c in (1280, 360)}
         assert len(set(of_sight.values())) == 8, f"{name}: two forms look the same"
-        paste(browser, in_order(of_sight), folder / "sheets" / f"{name}.jpg")
-    paste(browser, take_printed(browser, desk), folder / "sheets" / "printed.jpg", margin=24)
+        paste(browser, in_order(of_sight), folder / "sheets" / f"{name}.webp")
+    paste(browser, take_printed(browser, desk), folder / "sheets" / "printed.webp", margin=24)
     write_index(folder, [*sights, *citizens_sights("/r/CODE", "/r/CODE")])
-    sheets = sorted((folder / "sheets").glob("*.jpg"))
+    sheets = sorted((folder / "sheets").glob("*.webp"))
     assert {sheet.stem for sheet in sheets} >= set(shots)
-    assert sum(sheet.stat().st_size for sheet in sheets) < 5_500_000
+    assert sum(sheet.stat().st_size for sheet in sheets) < 9_000_000
