@@ -64,6 +64,8 @@ class SipWires:
         self.wall = Wall(plan.limit)
         self.wall.allow(peers)
         self.streams: SipStreams | None = None
+        # To read into new bytes would ask for 64 KB and keep a few hundred of them: holes for life.
+        self._room = memoryview(bytearray(65535))
         self.udp = self._open(host, port, wake)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self._mark(self.udp)
@@ -127,9 +129,10 @@ class SipWires:
         """What the UDP socket holds of those who are known, within their limits."""
         for _ in range(_MOST_DATAGRAMS):
             try:
-                data, source = self.udp.recvfrom(65535)
+                size, source = self.udp.recvfrom_into(self._room)
             except OSError:  # empty, or an ICMP refusal of what we sent: timers notice that
                 return
+            data = self._room[:size].tobytes()
             if not self.wall.is_known(source[0]):
                 self._counters.oddity("sip_stranger", source[:2])
                 if self._plan.unknown == "403":
