@@ -56,8 +56,8 @@ def refuse_replacing(connection: Connection, table: str, name: str, message: str
     )
 
 
-def allow_replacing(connection: Connection, table: str, name: str) -> None:
-    """Undoes it."""
+def drop_trigger(connection: Connection, table: str, name: str) -> None:
+    """With its function, where the database has functions."""
     on_table = f" ON {table}" if connection.dialect.name == "postgresql" else ""
     connection.exec_driver_sql(f"DROP TRIGGER {name}{on_table}")
     if connection.dialect.name == "postgresql":

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from callbacks.migrations.append_only import drop_trigger
+
 FIRST_IN_A_DRAFT = ("open", "objection", "adjustment")
 IN_A_DRAFT = (*FIRST_IN_A_DRAFT, "removed", "moved_away", "moved_in")
 
@@ -47,13 +49,9 @@ def keep_published(connection: Connection) -> None:
 
 def take_in_drafts(connection: Connection, kinds: Sequence[str]) -> None:
     """Makes the trigger on `score_entry` anew: a draft takes entries of these kinds."""
-    dialect = connection.dialect.name
-    on_table = " ON score_entry" if dialect == "postgresql" else ""
-    connection.exec_driver_sql(f"DROP TRIGGER entry_in_open_month{on_table}")
-    if dialect == "postgresql":
-        connection.exec_driver_sql("DROP FUNCTION entry_in_open_month()")
     name, table, verb, _, what = _RULES[-1]
-    for statement in _statements(dialect, name, table, verb, _closed(kinds), what):
+    drop_trigger(connection, table, name)
+    for statement in _statements(connection.dialect.name, name, table, verb, _closed(kinds), what):
         connection.exec_driver_sql(statement)
 
 

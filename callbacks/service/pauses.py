@@ -95,12 +95,11 @@ def in_force(pause: Pause, now: datetime) -> bool:
     return pause.lifted_at is None and (pause.until is None or now < pause.until)
 
 
-def list_pauses(session: Session, now: datetime, over: int = 20) -> tuple[Sequence[Pause], Sequence[Pause]]:
-    """Those in force, newest first, and the last `over` that are over."""
+def list_pauses(session: Session, now: datetime) -> Sequence[Pause]:
+    """Those in force, newest first."""
     holds = Pause.lifted_at.is_(None), or_(Pause.until.is_(None), Pause.until > now)
     query = select(Pause).options(joinedload(Pause.unit)).order_by(Pause.at.desc(), Pause.id.desc())
-    ended = query.where(or_(Pause.lifted_at.is_not(None), Pause.until <= now)).limit(over)
-    return session.scalars(query.where(*holds)).all(), session.scalars(ended).all()
+    return session.scalars(query.where(*holds)).all()
 
 
 def _checked(ctx: Context, session: Session, wanted: NewPause, by: str, now: datetime) -> Pause:

@@ -43,7 +43,8 @@ class Hearing:
         listener: Callable[[bytes, Codec, float], None] | None,
     ) -> None:
         self._call, self._emit, self._listener = call, emit, listener
-        self._early, self._early_ear = False, None  # type: tuple[bool, EarlyEar | None]
+        self._early = False
+        self._early_ear: EarlyEar | None = None
         self._machine: MachineEar | None = None
         self._recorder: Recorder | None = None
         self._tap: Hear | None = None

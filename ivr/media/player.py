@@ -21,7 +21,8 @@ class Player:
 
     def __init__(self, call: str, emit: Callable[[PlaybackStarted | PlaybackFinished], None]) -> None:
         self._call, self._emit = call, emit
-        self._token, self._audio = "", None  # type: tuple[str, Audio | None]
+        self._token = ""
+        self._audio: Audio | None = None
         self.frames: tuple[bytes, ...] = ()
         self.index = self.last = 0
 

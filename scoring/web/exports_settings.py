@@ -33,7 +33,7 @@ pages = Blueprint("settings_exports", __name__)
 def pauses(session: Session, chosen: Filter) -> Listing[Pause]:
     """Those that hold, then those that were over last."""
     now = deps().now()
-    holding, _over = list_pauses(session, now)
+    holding = list_pauses(session, now)
     held = {pause.id for pause in holding}
     columns: list[Column[Pause]] = [
         Column(_("暂停范围"), _covers),

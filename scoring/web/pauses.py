@@ -86,7 +86,7 @@ def lift(pause_id: int) -> Response:
 def _page(wanted: NewPause, until: str, fault: PauseFault | None) -> str:
     now = deps().now()
     with deps().read_sessions() as session:
-        holding, _over = list_pauses(session, now)
+        holding = list_pauses(session, now)
         return render_template(
             "pauses.html",
             holding=holding,

@@ -484,6 +484,13 @@ def test_what_a_close_entered_as_due_is_posted_as_ended(city: Months) -> None:
         assert sorted(kinds) == ["due", "ended"]
 
 
+def of_callback(city: Months, callback: int) -> dict[tuple[str, str], dict[str, str]]:
+    """Its entries' changes, by month and kind."""
+    with city.ctx.sessions() as session:
+        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
+        return {(entry.month, entry.kind): entry.changes for entry in entries}
+
+
 def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> None:
     city.unit("A", UnitGroup.COUNTY)
     callback = city.case("A", at("2026-11-10"))
@@ -491,10 +498,7 @@ def test_due_in_the_month_of_the_deadline_though_it_ends_later(city: Months) -> 
         session.execute(text("UPDATE callback SET deadline = :at"), {"at": "2026-11-20 02:00:00+00:00"})
     freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
     city.unreached(callback, at("2026-12-04"))
-    with city.ctx.sessions() as session:
-        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
-        found = {(entry.month, entry.kind): entry.changes for entry in entries}
-    assert found == {
+    assert of_callback(city, callback) == {
         ("2026-11", "due"): {"due": "1"},
         ("2026-12", "ended"): {"ended": "1", "unreached": "1"},
     }
@@ -506,10 +510,7 @@ def test_an_answer_of_before_the_deadline_that_comes_after_the_month_was_closed(
     callback = city.case("A", at("2026-11-10"))  # due on the 20th
     freeze_month(city.ctx, "2026-11", "head", DECEMBER_3, city.settings, DECEMBER_9)
     city.rate(callback, 1, at("2026-11-12"))
-    with city.ctx.sessions() as session:
-        entries = session.scalars(select(ScoreEntry).where(ScoreEntry.source == f"callback:{callback}"))
-        found = {(entry.month, entry.kind): entry.changes for entry in entries}
-    assert found == {
+    assert of_callback(city, callback) == {
         ("2026-11", "due"): {"due": "1"},
         ("2026-12", "ended"): {"ended": "1", "contacted": "1"},
     }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from callbacks.models import Audit, Callback, Unit
 from callbacks.models_office import Pause, PauseScope
@@ -24,6 +25,8 @@ from callbacks.service.texts import claim_texts
 from callbacks.settings import RetrySettings
 from callbacks.states import State
 from callbacks.vocabulary import Disposition, UnitGroup, UnitLevel
+from scoring.queries_filter import Filter
+from scoring.queries_pauses import read_past_pauses
 from tests.integration.office import FREE, LANDLINE, MOBILE, NOON, Desk, make_desk
 
 OTHER = "037963110002"
@@ -33,6 +36,11 @@ ALL = NewPause(PauseScope.ALL, "110话务高峰")
 @pytest.fixture
 def desk(sessions, privacy):
     return make_desk(sessions, privacy)
+
+
+def listed(session: Session, now: datetime) -> tuple[list[Pause], list[Pause]]:
+    """Those that hold, and those that are over, as the desk shows them."""
+    return list(list_pauses(session, now)), list(read_past_pauses(session, Filter(), now).rows)
 
 
 def other_unit(desk: Desk, callback_id: int, parent: bool) -> str:
@@ -148,7 +156,7 @@ def test_a_pause_that_makes_no_sense_is_refused(desk, wanted, fault):
         add_pause(desk.ctx, wanted, "head", desk.now)
     assert refused.value.fault is fault
     with desk.session() as session:
-        assert list_pauses(session, desk.now) == ([], [])
+        assert listed(session, desk.now) == ([], [])
 
 
 def test_two_who_lift_it_are_told_apart_and_all_is_audited(desk):
@@ -158,7 +166,7 @@ def test_two_who_lift_it_are_told_apart_and_all_is_audited(desk):
     assert not lift_pause(desk.ctx, pause + 99, "head", desk.now)
     with desk.session() as session:
         lines = [(row.actor, row.action) for row in session.scalars(select(Audit).order_by(Audit.id))]
-        holds, over = list_pauses(session, desk.now)
+        holds, over = listed(session, desk.now)
     assert lines == [("head", "pause"), ("supervisor", "lift_pause")]
     assert holds == [] and [(row.id, row.lifted_by) for row in over] == [(pause, "supervisor")]
 
@@ -167,10 +175,10 @@ def test_the_list_tells_what_holds_now(desk):
     short = add_pause(desk.ctx, replace(ALL, until=desk.now + timedelta(hours=1)), "head", desk.now)
     long = add_pause(desk.ctx, NewPause(PauseScope.CATEGORY, "停水", category="water"), "head", desk.now)
 
-    def listed(at: datetime) -> tuple[list[int], list[int]]:
+    def ids(at: datetime) -> tuple[list[int], list[int]]:
         with desk.session() as session:
-            holds, over = list_pauses(session, at)
+            holds, over = listed(session, at)
             return [row.id for row in holds], [row.id for row in over]
 
-    assert listed(desk.now) == ([long, short], [])
-    assert listed(desk.later(hours=1)) == ([long], [short])
+    assert ids(desk.now) == ([long, short], [])
+    assert ids(desk.later(hours=1)) == ([long], [short])

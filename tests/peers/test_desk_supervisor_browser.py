@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -18,17 +15,17 @@ from playwright.sync_api import Browser, Page, StorageState, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.models import Audit, Unit
 from callbacks.privacy import Privacy
 from callbacks.states import State
 from callbacks.vocabulary import Role
 from scoring.item_states import ItemState
 from scoring.models_items import DissatisfactionItem
+from scoring.web.context import DeskDeps
 from scoring.web.desk import create_desk
 from scoring.web.permissions import PUBLIC, ROLES
-from tests.integration.desk_data import NOW, Town, desk_deps
-from tests.integration.desk_office import CALLED, TARGETS, build_office
+from tests.integration.desk_data import NOW, Town
+from tests.integration.desk_office import CALLED
 from tests.integration.desk_routes import routes
 from tests.integration.test_desk_exports import Rows, as_page
 from tests.peers.test_desk_browser import STORY, Visitor, served
@@ -39,21 +36,9 @@ SPOKEN = "LD20261116-0001"  # whose citizen left a message
 
 
 @pytest.fixture(scope="module")
-def sessions(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
-    path = tmp_path_factory.mktemp("supervisor") / "huifang.db"
-    shutil.copy(sqlite_template, path)
-    engine = make_engine(f"sqlite:///{path}")
-    yield make_sessions(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def app(sessions: Sessions, privacy: Privacy) -> Flask:
+def app(office_sessions: Sessions, office_deps: DeskDeps, privacy: Privacy) -> Flask:
     """The office, with 500 items more to be looked through."""
-    read_sessions = make_read_sessions(sessions.kw["bind"])
-    deps = replace(desk_deps(sessions, read_sessions, privacy), targets=TARGETS)
-    build_office(sessions, deps)
-    with sessions.begin() as session:
+    with office_sessions.begin() as session:
         town = Town(session, privacy)
         town.units = {unit.code: unit for unit in session.scalars(select(Unit))}
         for n in range(MANY):
@@ -61,7 +46,7 @@ def app(sessions: Sessions, privacy: Privacy) -> Flask:
                 town.case(f"MANY-{n:04d}", "C02", "water", None, 2, nodes=False), State.RATED
             )
             town.item(callback, town.rating(callback, 3, NOW), NOW).state = ItemState.VERIFYING
-    return create_desk(deps)
+    return create_desk(office_deps)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +95,7 @@ def visit(scripted: bool, signed_in: StorageState, browser: Browser, desk: str) 
     ],
 )
 def test_from_the_ranking_to_the_citizen_s_own_words_and_back(
-    visit: Visitor, sessions: Sessions, scripted: bool, case: str, unit: str, said: str
+    visit: Visitor, office_sessions: Sessions, scripted: bool, case: str, unit: str, said: str
 ) -> None:
     page = visit.page
     page.goto(f"{visit.desk}/ranking?group=dept")
@@ -120,7 +105,7 @@ def test_from_the_ranking_to_the_citizen_s_own_words_and_back(
     expect(page.locator(".said.unit blockquote")).not_to_be_empty()
     if case == SPOKEN:
         _listen(page, scripted)
-        with sessions() as session:
+        with office_sessions() as session:
             heard = session.scalars(select(Audit.actor).where(Audit.action == "hear_message")).all()
         assert set(heard) == {"supervisor"}
     page.go_back()
@@ -179,7 +164,7 @@ def test_the_filter_and_the_place_are_in_the_address(visit: Visitor) -> None:
 
 
 def test_five_hundred_are_assigned_and_what_failed_is_named(
-    visit: Visitor, sessions: Sessions, scripted: bool
+    visit: Visitor, office_sessions: Sessions, scripted: bool
 ) -> None:
     page = visit.page
     to = "负责人" if scripted else "督办一"
@@ -188,7 +173,7 @@ def test_five_hundred_are_assigned_and_what_failed_is_named(
     page.get_by_role("button", name="指定经办人").click()
     expect(page.locator("h1 small")).to_have_text(f"{MANY}件")
     page.get_by_label("经办人").select_option(label=to)
-    ended = _end(sessions)  # while the page waits for its answer
+    ended = _end(office_sessions)  # while the page waits for its answer
     page.get_by_role("button", name=f"指定经办人 · {MANY}件").click()
     expect(page.locator(".notice")).to_have_text(f"办好{MANY - len(ended)}件，没有办成{len(ended)}件。")
     assert page.locator("tbody th").all_inner_texts() == ended

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from callbacks.database import make_engine, make_read_sessions, make_sessions
 from callbacks.models import Callback, Rating
 from callbacks.models_office import AgentCall, AgentContact, ContactOutcome, Pause
-from callbacks.privacy import Privacy
 from callbacks.states import State
 from callbacks.vocabulary import Channel
+from scoring.web.context import DeskDeps
 from scoring.web.desk import create_desk
-from tests.integration.desk_data import desk_deps
-from tests.integration.desk_office import TARGETS, build_office
 from tests.peers.test_desk_browser import Visitor, served
 
 Sessions = sessionmaker[Session]
 
 
 @pytest.fixture(scope="module")
-def sessions(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sessions]:
-    path = tmp_path_factory.mktemp("ways") / "huifang.db"
-    shutil.copy(sqlite_template, path)
-    engine = make_engine(f"sqlite:///{path}")
-    yield make_sessions(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def desk(sessions: Sessions, privacy: Privacy) -> Iterator[str]:
-    read_sessions = make_read_sessions(sessions.kw["bind"])
-    deps = replace(desk_deps(sessions, read_sessions, privacy), targets=TARGETS)
-    build_office(sessions, deps)
-    with served(create_desk(deps)) as address:
+def desk(office_deps: DeskDeps) -> Iterator[str]:
+    with served(create_desk(office_deps)) as address:
         yield address
 
 
@@ -72,7 +54,7 @@ def press(page: Page, button: Locator) -> None:
 
 
 def test_an_agent_takes_a_case_calls_gives_the_call_up_and_stores_what_was_said(
-    visit: Visitor, sessions: Sessions
+    visit: Visitor, office_sessions: Sessions
 ) -> None:
     visit.sign_in("zh", "agent")
     page = visit.page
@@ -103,7 +85,7 @@ def test_an_agent_takes_a_case_calls_gives_the_call_up_and_stores_what_was_said(
     expect(page.locator(".notice")).to_contain_text("已登记：已评价")
     expect(page.locator("tbody")).not_to_contain_text(case)
     assert page.locator("h1 small").inner_text() != waiting
-    with sessions() as session:
+    with office_sessions() as session:
         assert session.get_one(Callback, item).state is State.RATED
         rating = session.scalars(select(Rating).where(Rating.callback_id == item)).one()
         assert (rating.channel, rating.value, rating.comment) == (Channel.AGENT, 3, "拖了一个月。")
@@ -114,7 +96,7 @@ def test_an_agent_takes_a_case_calls_gives_the_call_up_and_stores_what_was_said(
         ]
 
 
-def test_a_pause_is_checked_set_and_lifted(visit: Visitor, sessions: Sessions) -> None:
+def test_a_pause_is_checked_set_and_lifted(visit: Visitor, office_sessions: Sessions) -> None:
     visit.sign_in("en")
     page = visit.page
     page.goto(f"{visit.desk}/pauses")
@@ -127,17 +109,17 @@ def test_a_pause_is_checked_set_and_lifted(visit: Visitor, sessions: Sessions) -
     press(page, page.get_by_role("button", name="Next: check"))
     assert page.locator(".facts").inner_text().count("traffic") == 1
     expect(page.locator(".big")).to_have_text(re.compile(r"[1-9]\d* open callbacks will stop and wait"))
-    with sessions() as session:
+    with office_sessions() as session:
         before = len(session.scalars(select(Pause)).all())
     press(page, page.locator("main form button"))
     row = page.locator("tbody tr", has_text="道路施工，统一答复")
     expect(row).to_contain_text("until somebody resumes")
-    with sessions() as session:
+    with office_sessions() as session:
         assert len(session.scalars(select(Pause)).all()) == before + 1
     press(page, row.get_by_role("link", name="Resume"))
     press(page, page.locator("main form button"))
     expect(page.locator("table").first).not_to_contain_text("道路施工")
-    with sessions() as session:
+    with office_sessions() as session:
         lifted = session.scalars(select(Pause).order_by(Pause.id.desc())).first()
         assert lifted is not None and lifted.lifted_by == "supervisor"
 

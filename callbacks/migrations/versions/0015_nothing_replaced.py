@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from callbacks.migrations.append_only import allow_replacing, forbid_replacing, refuse_replacing
+from callbacks.migrations.append_only import drop_trigger, forbid_replacing, refuse_replacing
 
 revision = "0015"
 down_revision = "0014"
@@ -44,7 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     bind = op.get_bind()
     for table in ONLY_GROW:
-        allow_replacing(bind, table, f"{table}_no_replacing")
-    allow_replacing(bind, "score_month", "score_month_not_replaced")
+        drop_trigger(bind, table, f"{table}_no_replacing")
+    drop_trigger(bind, "score_month", "score_month_not_replaced")
     if bind.dialect.name == "postgresql":
-        allow_replacing(bind, "assessment_record", "assessment_record_not_emptied")
+        drop_trigger(bind, "assessment_record", "assessment_record_not_emptied")
