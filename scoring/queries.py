@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, Date, Select, and_, literal, or_, select, 
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from callbacks.database import UtcDateTime
-from callbacks.models import Callback, Unit
+from callbacks.models import Callback, Case, Unit
 from callbacks.states import OPEN, State
 from callbacks.vocabulary import UnitGroup
 from scoring.models import AssessmentRecord
-from scoring.queries_filter import Cursor
+from scoring.queries_filter import Cursor, Filter
 
 Row = TypeVar("Row")
 
@@ -36,6 +36,26 @@ class Scope:
 
     def covers(self, unit_id: int) -> bool:
         return self.units is None or unit_id in self.units
+
+
+def of_units(chosen: Filter) -> list[ColumnElement[bool]]:
+    """What a list that joins units is narrowed to by them."""
+    found: list[ColumnElement[bool]] = []
+    if chosen.group is not None:
+        found.append(Unit.group == chosen.group)
+    if chosen.unit:
+        found.append(Unit.code == chosen.unit)
+    return found
+
+
+def of_cases(chosen: Filter) -> list[ColumnElement[bool]]:
+    """The same of a list that joins cases and units."""
+    found = of_units(chosen)
+    if chosen.category:
+        found.append(Case.category == chosen.category)
+    if chosen.q:
+        found.append(Case.number.contains(chosen.q, autoescape=True))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

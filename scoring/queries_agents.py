@@ -14,7 +14,7 @@ from callbacks.models_office import AgentClaim, AgentContact, ContactOutcome
 from callbacks.numbers import NumberKind
 from callbacks.states import OPEN, State
 from scoring.models import User
-from scoring.queries import Page, Scope, one_page
+from scoring.queries import Page, Scope, of_cases, one_page
 from scoring.queries_filter import Filter, Tab
 
 _TRIED_AT_ONCE = 20
@@ -142,16 +142,7 @@ def read_item(session: Session, scope: Scope, callback_id: int) -> ItemRow | Non
 
 
 def _conditions(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
-    found = [Callback.state == State.AGENT_QUEUE, *scope.limit(Callback.unit_id)]
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    if chosen.category:
-        found.append(Case.category == chosen.category)
-    if chosen.q:
-        found.append(Case.number.contains(chosen.q, autoescape=True))
-    return found
+    return [Callback.state == State.AGENT_QUEUE, *scope.limit(Callback.unit_id), *of_cases(chosen)]
 
 
 def _in_tab(tab: Tab | None, login: str, now: datetime) -> list[ColumnElement[bool]]:

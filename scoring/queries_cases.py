@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from callbacks.models import Callback, Case, CasePhone, Closing, Rating, Unit
 from callbacks.states import DONE, OPEN, State
 from callbacks.vocabulary import Channel, Exclusion
-from scoring.queries import Page, Scope, one_page, running_out
+from scoring.queries import Page, Scope, of_cases, one_page, running_out
 from scoring.queries_filter import SOON, BadFilter, Filter, Only, Sort
 
 
@@ -84,19 +84,11 @@ def _cases(query: Any) -> Any:
 
 
 def _case_conditions(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
-    found = handled_in(scope)
-    if chosen.q:
-        found.append(Case.number.contains(chosen.q, autoescape=True))
+    found = [*handled_in(scope), *of_cases(chosen)]
     if chosen.phone:
         found.append(literal(scope.numbers))  # who mustn't see numbers finds nothing by one
         with_number = select(CasePhone.case_id).where(CasePhone.number_index == chosen.phone)
         found.append(Case.id.in_(with_number))
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    if chosen.category:
-        found.append(Case.category == chosen.category)
     if chosen.only is Only.UNDER_WAY:
         found.append(Case.closed_at.is_(None))
     elif chosen.only is not None:
@@ -175,19 +167,11 @@ def _timely(only: Only | None, times: Times) -> list[ColumnElement[bool]]:
 
 
 def _callback_conditions(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
-    found = scope.limit(Callback.unit_id)
+    found = [*scope.limit(Callback.unit_id), *of_cases(chosen)]
     if chosen.state is not None:
         found.append(Callback.state == chosen.state)
     if chosen.round is not None:
         found.append(Callback.round == chosen.round)
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    if chosen.category:
-        found.append(Case.category == chosen.category)
-    if chosen.q:
-        found.append(Case.number.contains(chosen.q, autoescape=True))
     return found
 
 

@@ -15,7 +15,7 @@ from prompts.catalogue import load_catalogue
 from scoring.item_states import ENDED, OPEN, ItemState
 from scoring.models import User
 from scoring.models_items import DissatisfactionItem
-from scoring.queries import Page, Scope, one_page
+from scoring.queries import Page, Scope, of_cases, one_page
 from scoring.queries_clock import ClockKey, clock_page
 from scoring.queries_filter import Age, Filter, Sort, Stage
 
@@ -197,14 +197,7 @@ def conditions_of(scope: Scope, chosen: Filter, now: datetime) -> list[ColumnEle
         found.append(Item.due_at < now)
     if chosen.supervisor:
         found.append(Item.supervisor == chosen.supervisor)
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    if chosen.category:
-        found.append(Case.category == chosen.category)
-    if chosen.q:
-        found.append(Case.number.contains(chosen.q, autoescape=True))
+    found += of_cases(chosen)
     if chosen.age is not None:
         found += _aged(chosen.age, now)
     return found

@@ -16,7 +16,7 @@ from callbacks.database import UtcDateTime
 from callbacks.models import Case, CaseNode, Closing, TextMessage, TextState, Unit
 from callbacks.models_office import Reminder, ReminderStage
 from callbacks.vocabulary import NodeKind
-from scoring.queries import Page, Scope, one_page
+from scoring.queries import Page, Scope, of_cases, one_page
 from scoring.queries_cases import handled_in
 from scoring.queries_filter import Filter, Sort
 
@@ -109,14 +109,7 @@ def _conditions(
     scope: Scope, chosen: Filter, sign_within: timedelta, now: datetime, *, but_late: bool = False
 ) -> list[ColumnElement[bool]]:
     found = [*handled_in(scope), or_(Case.closed_at.is_(None), Case.closed_at > now - RECENT)]
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    if chosen.category:
-        found.append(Case.category == chosen.category)
-    if chosen.q:
-        found.append(Case.number.contains(chosen.q, autoescape=True))
+    found += of_cases(chosen)
     if chosen.late and not but_late:
         found.append(_late(sign_within, now))
     return found

@@ -22,7 +22,7 @@ from callbacks.models import (
 )
 from callbacks.states import DONE, OPEN, State
 from callbacks.vocabulary import Channel, Disposition
-from scoring.queries import Scope, UnitRow, unit_row
+from scoring.queries import Scope, UnitRow, of_units, unit_row
 from scoring.queries_filter import Filter
 from scoring.queries_ranking import Rate
 
@@ -114,12 +114,7 @@ def read_progress(session: Session, scope: Scope, chosen: Filter) -> Progress:
 
 
 def _wanted(scope: Scope, chosen: Filter) -> list[ColumnElement[bool]]:
-    found = scope.limit(Unit.id)
-    if chosen.group is not None:
-        found.append(Unit.group == chosen.group)
-    if chosen.unit:
-        found.append(Unit.code == chosen.unit)
-    return found
+    return [*scope.limit(Unit.id), *of_units(chosen)]
 
 
 def _sums(closed: int, without_number: int, states: Counter[State]) -> Sums:
