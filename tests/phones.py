@@ -9,12 +9,11 @@ from collections.abc import Callable
 from itertools import count
 
 from ivr.media.dtmf import send_key
-from ivr.media.ports import PortPool, udp_socket
+from ivr.media.ports import udp_socket
 from ivr.media.rtp import RtpPacket, Sender, parse
 from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
 from ivr.sip.sdp import LocalMedia
-from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import SipEndpoint
+from tests.line_and_trunk import far_endpoint
 from tests.loopback_city import HOST, media_ports
 
 _voices = count(0x10)
@@ -89,8 +88,7 @@ class Trunk:
     """Takes every call; `log` is what went over it, in order."""
 
     def __init__(self) -> None:
-        pool = PortPool(HOST, *media_ports(2))
-        self.endpoint = SipEndpoint(HOST, 0, frozenset({HOST}), Timers(t1=0.05, t2=0.2, t4=0.1), pool, 2, 1e9)
+        self.endpoint = far_endpoint()
         self.phones: dict[str, Phone] = {}  # by number; a later call takes an earlier one's place
         self._every: list[Phone] = []
         self.log: list[str] = []

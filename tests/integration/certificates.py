@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ivr.sip_tls import TlsSettings, client_context, server_context
+from ivr.sip_wires import WirePlan
+
 
 def make_certificate(folder: Path, name: str, authority: tuple[Any, Any] | None = None) -> tuple[Any, Any]:
     """A certificate of `name` in `folder`, by `authority` or by itself, with its key."""
@@ -65,4 +68,22 @@ def _usage(signs: bool) -> x509.KeyUsage:
         crl_sign=signs,
         encipher_only=False,
         decipher_only=False,
+    )
+
+
+def tls_of(papers: Path, name: str, **changes: object) -> TlsSettings:
+    base: dict[str, object] = {
+        "port": 0,
+        "certificate": papers / f"{name}.pem",
+        "key": papers / f"{name}.key",
+        "authorities": papers / "authority.pem",
+    }
+    return TlsSettings.model_validate(base | changes)
+
+
+def tls_plan(papers: Path, name: str = "trunk.test", **changes: object) -> WirePlan:
+    settings = tls_of(papers, name, **changes)
+    to_office = client_context(settings, verify=True)
+    return WirePlan(
+        tcp=True, server_tls=server_context(settings), client_tls=lambda hop: (to_office, "office.test")
     )

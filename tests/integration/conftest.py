@@ -1,6 +1,8 @@
-"""The desk over a small town, with a user of each role: what the tests of its pages stand on."""
+"""The desk over a small town, with a user of each role, and certificates: what several tests stand on."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from callbacks.privacy import Privacy
 from scoring.web.desk import create_desk
+from tests.integration.certificates import make_papers
 from tests.integration.desk_data import USERS, Town, add_users, build, desk_deps
 from tests.integration.desk_pages import SignIn, sign_in_to
 
@@ -36,3 +39,9 @@ def sign_in(app: Flask) -> SignIn:
 @pytest.fixture
 def head(app: Flask) -> FlaskClient:
     return sign_in_to(app, "head")
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates of the office, the trunk, another, and one that the authority didn't sign."""
+    return make_papers(tmp_path_factory.mktemp("papers"))

@@ -11,7 +11,7 @@ import pytest
 from callbacks.vocabulary import Disposition
 from ivr.events import Answered, Ended, Incoming, KeyPressed, LineEvent, PlaybackFinished, Ringing
 from ivr.line import Dial, LineError
-from ivr.media.ports import PortPool, udp_socket
+from ivr.media.ports import udp_socket
 from ivr.pyvoip_line import PyvoipLine
 from ivr.settings import VoiceSettings
 from ivr.sip.digest import Credentials, parse_challenge, response_digest
@@ -21,11 +21,11 @@ from ivr.sip.headers import parse_params, split_list
 from ivr.sip.hop import Hop
 from ivr.sip.incoming import reply
 from ivr.sip.message import Request, Response, parse, serialise
-from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
 from ivr.trunk_settings import TrunkSettings
-from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, Driver, media_ports, open_files, quick_voice
+from tests.line_and_trunk import far_endpoint
+from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, Driver, open_files, quick_voice
 
 CHALLENGE = 'Digest realm="pbx", nonce="n1", qop="auth", algorithm=MD5'
 
@@ -39,11 +39,8 @@ class Switch:
     """A PBX that does what a test tells it, by our own user agent, turned with the line."""
 
     def __init__(self) -> None:
-        timers = Timers(t1=0.05, t2=0.2, t4=0.1)
         self.voice: list[tuple[str, bytes]] = []
-        self.endpoint = SipEndpoint(
-            HOST, 0, frozenset({HOST}), timers, PortPool(HOST, *media_ports(4)), 4, 1e9
-        )
+        self.endpoint = far_endpoint(calls=4)
         self.agent = self.endpoint.agent
         self.line = PyvoipLine(quick_voice(self.endpoint.port, media_lost_after=0.4))
         self.told: list[LineEvent] = []

@@ -10,14 +10,14 @@ import pytest
 from callbacks.vocabulary import Disposition
 from ivr.events import Answered, EarlyMedia, Ended, KeyPressed, LineEvent, PlaybackFinished, Ringing
 from ivr.line import Dial, LineError
-from ivr.media.ports import PortPool, udp_socket
+from ivr.media.ports import udp_socket
 from ivr.settings import VoiceSettings
 from ivr.sip.events import AckReceived, CancelReceived, DialogEnded, InviteReceived
 from ivr.sip.hop import Hop
-from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
 from ivr.trunk_settings import CauseOverride, TrunkSettings
+from tests.line_and_trunk import far_endpoint
 from tests.loopback_city import HOST, LONG_PROMPT, PROMPT, media_ports, open_files, quick_voice
 
 
@@ -25,10 +25,8 @@ class FarEnd:
     """A trunk that does what a test tells it, and the line that calls it, turned together."""
 
     def __init__(self, **changes: object) -> None:
-        timers = Timers(t1=0.05, t2=0.2, t4=0.1)
-        pool = PortPool(HOST, *media_ports(4))
         self.voice: list[bytes] = []
-        self.endpoint = SipEndpoint(HOST, 0, frozenset({HOST}), timers, pool, 4, 1e9)
+        self.endpoint = far_endpoint(calls=4)
         self.agent = self.endpoint.agent
         self.line = SipLine(quick_voice(self.endpoint.port, **changes))
         self.told: list[LineEvent] = []

@@ -9,21 +9,16 @@ from pathlib import Path
 import pytest
 
 from callbacks.vocabulary import Disposition
-from ivr.events import Answered, Ended, Incoming, LineEvent, PlaybackFinished
+from ivr.events import PlaybackFinished
 from ivr.line import Dial
-from ivr.media.ports import PortPool
 from ivr.media.remote import MediaEvent
 from ivr.sip.events import AckReceived, InviteAccepted, InviteFailed, InviteReceived
-from ivr.sip.hop import Hop, Transport
-from ivr.sip.sdp import Media, Profiles
-from ivr.sip.transaction import Timers
+from ivr.sip.hop import Hop
+from ivr.sip.sdp import Profiles
 from ivr.sip_endpoint import EndpointEvent, SipEndpoint
-from ivr.sip_line import SipLine
-from ivr.sip_tls import TlsSettings, client_context, server_context
-from ivr.sip_wires import WirePlan
-from ivr.trunk_settings import TrunkSettings
-from tests.integration.certificates import make_papers
-from tests.loopback_city import HOST, PROMPT, media_ports, quick_voice
+from tests.integration.certificates import tls_of, tls_plan
+from tests.line_and_trunk import LineAndTrunk, far_endpoint, trunk_to
+from tests.loopback_city import HOST, PROMPT
 
 OFF, PREFERRED, REQUIRED = Profiles(True, False), Profiles(True, True), Profiles(False, True)
 
@@ -38,8 +33,7 @@ class Ends:
         self.heard: dict[str, list[bytes]] = {"caller": [], "called": []}
 
     def _endpoint(self, profiles: Profiles) -> SipEndpoint:
-        timers, pool = Timers(t1=0.05, t2=0.2, t4=0.1), PortPool(HOST, *media_ports(2))
-        return SipEndpoint(HOST, 0, frozenset({HOST}), timers, pool, 2, 1e9, profiles=lambda source: profiles)
+        return far_endpoint(profiles=lambda source: profiles)
 
     def media(self, who: str, call: str):  # type: ignore[no-untyped-def]
         hear = self.heard[who].append
@@ -124,93 +118,13 @@ def test_who_requires_it_never_talks_without(ends: Ends) -> None:
 # -- a line and its trunk, over TLS
 
 
-@pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_papers(tmp_path_factory.mktemp("papers"))
-
-
-def tls_of(papers: Path, name: str) -> TlsSettings:
-    return TlsSettings(
-        port=0,
-        certificate=papers / f"{name}.pem",
-        key=papers / f"{name}.key",
-        authorities=papers / "authority.pem",
-    )
-
-
-class Trunk:
-    """A line whose trunk has that `srtp`, and its far end, which takes what `profiles` say."""
-
-    def __init__(self, papers: Path, srtp: str, profiles: Profiles) -> None:
-        tls, self._profiles = tls_of(papers, "trunk.test"), profiles
-        to_office = client_context(tls, verify=True)
-        plan = WirePlan(
-            tcp=True, server_tls=server_context(tls), client_tls=lambda hop: (to_office, "office.test")
-        )
-        timers, pool = Timers(t1=0.05, t2=0.2, t4=0.1), PortPool(HOST, *media_ports(2))
-        self.far = SipEndpoint(
-            HOST,
-            0,
-            frozenset({HOST}),
-            timers,
-            pool,
-            2,
-            1e9,
-            plan=plan,
-            profiles=lambda source: profiles,
-        )
-        trunk = {"name": "city", "host": HOST, "caller_number": "037963110110", "tls_name": "trunk.test"}
-        trunk |= {"transport": "tls", "srtp": srtp, "port": self.far.tls_port}
-        settings = TrunkSettings.model_validate(trunk)
-        voice = quick_voice(9, trunks=(settings,), tls=tls_of(papers, "office.test"))
-        self.line = SipLine(voice, takes_calls=True)
-        self.told: list[LineEvent] = []
-        self.theirs: list[EndpointEvent] = []
-
-    def calls_us(self, transport: Transport = "tls") -> None:
-        hop = Hop(HOST, self.line.tls_port if transport == "tls" else self.line.port, transport)
-        local = self.far.open_media("out", ("pcma",), None, self._profiles)
-        self.far.invite("out", f"sip:110@{hop}", hop, local, f"sip:13803790001@{HOST}")
-
-    def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 15
-        while not condition():
-            assert time.monotonic() < deadline, (self.told, self.theirs, self.line.counters)
-            self.told += (told := self.line.run_once(0.002))
-            for event in told:
-                if isinstance(event, Incoming):
-                    self.line.answer(event.call)
-                if isinstance(event, Answered):
-                    self.line.play(event.call, "p", PROMPT)
-            self.theirs += (theirs := self.far.turn(0.002))
-            for event in theirs:
-                self._take(event)
-
-    def _take(self, event: EndpointEvent) -> None:
-        match event:
-            case InviteReceived(call):
-                self.far.answer(call, self.far.open_media(call, ("pcma",), None, self._profiles), HOST)
-            case AckReceived(call, media) | InviteAccepted(call, media=media):
-                self.far.agree(call, media, HOST)
-                self.far.start_media(call, time.monotonic())
-
-    @property
-    def agreed(self) -> Media | None:
-        """What the far end has agreed with us."""
-        found = (event for event in self.theirs if isinstance(event, AckReceived | InviteAccepted))
-        return next((event.media for event in found), None)
-
-    def ended(self) -> list[Ended]:
-        return [event for event in self.told if isinstance(event, Ended)]
-
-    def close(self) -> None:
-        self.line.close()
-        self.far.close()
-
-
 @pytest.fixture
-def trunk(request: pytest.FixtureRequest, papers: Path) -> Iterator[Trunk]:
-    made = Trunk(papers, *request.param)
+def trunk(request: pytest.FixtureRequest, papers: Path) -> Iterator[LineAndTrunk]:
+    """A trunk with that `srtp`, whose far end takes what the profiles say."""
+    srtp, profiles = request.param
+    far = far_endpoint(plan=tls_plan(papers), profiles=lambda source: profiles)
+    settings = trunk_to(far.tls_port, transport="tls", tls_name="trunk.test", srtp=srtp)
+    made = LineAndTrunk(far, settings, profiles, tls=tls_of(papers, "office.test"))
     yield made
     made.close()
 
@@ -227,9 +141,9 @@ TRUNKS = [
 
 
 @pytest.mark.parametrize(("trunk", "is_secure"), TRUNKS, indirect=["trunk"])
-def test_whom_we_call_by_a_trunk(trunk: Trunk, is_secure: bool | None) -> None:
+def test_whom_we_call_by_a_trunk(trunk: LineAndTrunk, is_secure: bool | None) -> None:
     trunk.line.dial(Dial("c1", "13803790001", "city"))
-    trunk.until(lambda: trunk.ended() or (trunk.agreed and playback_over(trunk)))
+    trunk.until(lambda: trunk.ended() or (trunk.agreed and trunk.of(PlaybackFinished)))
     if is_secure is None:
         (end,) = trunk.ended()
         assert (end.sip_status, end.disposition) == (488, Disposition.TRUNK_REFUSED)
@@ -243,25 +157,17 @@ def test_whom_we_call_by_a_trunk(trunk: Trunk, is_secure: bool | None) -> None:
 
 
 @pytest.mark.parametrize(("trunk", "is_secure"), TRUNKS, indirect=["trunk"])
-def test_who_calls_us_by_a_trunk(trunk: Trunk, is_secure: bool | None) -> None:
-    trunk.calls_us()
-    trunk.until(lambda: failed(trunk) or (trunk.agreed and playback_over(trunk)))
+def test_who_calls_us_by_a_trunk(trunk: LineAndTrunk, is_secure: bool | None) -> None:
+    trunk.calls_us(Hop(HOST, trunk.line.tls_port, "tls"))
+    trunk.until(lambda: trunk.from_far(InviteFailed) or (trunk.agreed and trunk.of(PlaybackFinished)))
     if is_secure is None:
-        assert [event.status for event in failed(trunk)] == [488] and not trunk.told
+        assert [event.status for event in trunk.from_far(InviteFailed)] == [488] and not trunk.told
     else:
         assert trunk.agreed is not None and (trunk.agreed.keys is not None) is is_secure
 
 
 @pytest.mark.parametrize("trunk", [("required", REQUIRED)], indirect=True)
-def test_keys_that_anybody_may_have_read_are_none(trunk: Trunk) -> None:
-    trunk.calls_us("tcp")
-    trunk.until(lambda: failed(trunk))
-    assert [event.status for event in failed(trunk)] == [488] and not trunk.told
-
-
-def failed(trunk: Trunk) -> list[InviteFailed]:
-    return [event for event in trunk.theirs if isinstance(event, InviteFailed)]
-
-
-def playback_over(trunk: Trunk) -> bool:
-    return any(isinstance(event, PlaybackFinished) for event in trunk.told)
+def test_keys_that_anybody_may_have_read_are_none(trunk: LineAndTrunk) -> None:
+    trunk.calls_us(Hop(HOST, trunk.line.port, "tcp"))
+    trunk.until(lambda: trunk.from_far(InviteFailed))
+    assert [event.status for event in trunk.from_far(InviteFailed)] == [488] and not trunk.told

@@ -14,17 +14,16 @@ import pytest
 from callbacks.vocabulary import Disposition
 from ivr.events import Answered, Ended, Incoming, LineEvent
 from ivr.line import Dial, LineError
-from ivr.media.ports import PortPool, mark_of
+from ivr.media.ports import mark_of
 from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteReceived
 from ivr.sip.hop import Hop, Transport
-from ivr.sip.transaction import Timers
-from ivr.sip_endpoint import EndpointEvent, SipEndpoint
+from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
-from ivr.sip_tls import TlsSettings, client_context, server_context
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
-from tests.integration.certificates import make_papers
-from tests.loopback_city import HOST, media_ports, open_files, quick_voice
+from tests.integration.certificates import tls_of, tls_plan
+from tests.line_and_trunk import far_endpoint
+from tests.loopback_city import HOST, open_files, quick_voice
 from tests.name_server import name_server
 
 STRANGER = "127.0.0.9"
@@ -34,10 +33,7 @@ class Trunk:
     """The far end: takes every call at once, and calls when it's told to."""
 
     def __init__(self, plan: WirePlan) -> None:
-        timers = Timers(t1=0.05, t2=0.2, t4=0.1)
-        self.endpoint = SipEndpoint(
-            HOST, 0, frozenset({HOST}), timers, PortPool(HOST, *media_ports(4)), 4, 1e9, plan=plan
-        )
+        self.endpoint = far_endpoint(calls=4, plan=plan)
         self.events: list[EndpointEvent] = []
 
     def port(self, transport: Transport) -> int:
@@ -113,29 +109,6 @@ def ends(plan: WirePlan, transport: Transport = "udp", **changes: object) -> Ite
 
 
 TCP = WirePlan(tcp=True)
-
-
-@pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_papers(tmp_path_factory.mktemp("papers"))
-
-
-def tls_of(papers: Path, name: str, **changes: object) -> TlsSettings:
-    base: dict[str, object] = {
-        "port": 0,
-        "certificate": papers / f"{name}.pem",
-        "key": papers / f"{name}.key",
-        "authorities": papers / "authority.pem",
-    }
-    return TlsSettings.model_validate(base | changes)
-
-
-def tls_plan(papers: Path, name: str = "trunk.test", **changes: object) -> WirePlan:
-    settings = tls_of(papers, name, **changes)
-    to_office = client_context(settings, verify=True)
-    return WirePlan(
-        tcp=True, server_tls=server_context(settings), client_tls=lambda hop: (to_office, "office.test")
-    )
 
 
 def test_what_leaves_is_marked_for_the_network() -> None:
