@@ -46,6 +46,7 @@ def open_endpoint(
         where = f"{settings.local_host}:{settings.sip_port}"
         raise LineError(f"sip_port: {where}: {error.strerror or error}; choose another") from error
     book.on_change = lambda: endpoint.wires.wall.allow(book.hosts)
+    book.on_change()
     return endpoint, book
 
 
