@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from callbacks.rating import SCALES, Scale
 
@@ -16,6 +16,16 @@ class Section(BaseModel):
     """A section of the configuration: unknown keys are errors, values don't change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _local(at: time) -> time:
+    """As it's written: a bare 22 would be 22 seconds past midnight in UTC."""
+    if at.tzinfo is not None:
+        raise ValueError('a local time is written "21:30", without a zone')
+    return at
+
+
+LocalTime = Annotated[time, AfterValidator(_local)]
 
 
 class OfficeSettings(Section):
@@ -66,8 +76,8 @@ class DatabaseSettings(Section):
 class Span(Section):
     """A part of a day, local time; `end` is outside it. 00:00–00:00 is the whole day."""
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
 
     @model_validator(mode="after")
     def _ordered(self) -> Span:
