@@ -168,8 +168,10 @@ def credentials_of(trunk: TrunkSettings) -> Credentials | None:
 
 
 def account_of(trunk: TrunkSettings, hop: Hop) -> Account:
-    """The account's name is at `from_domain`, or at the registrar as it's set."""
+    """The account's name is at `from_domain`, or at the registrar as it's set, unless it says where it is:
+    an IMS gives usernames with their domain (3GPP TS 23.003 §13.3).
+    """
     domain = trunk.from_domain or bracketed(trunk.registrar_place.host)
-    return Account(
-        f"sip:{domain}", hop, f"sip:{trunk.username}@{domain}", credentials_of(trunk), trunk.expires
-    )
+    user = trunk.username or ""
+    name = f"sip:{user}" if "@" in user else f"sip:{user}@{domain}"
+    return Account(f"sip:{domain}", hop, name, credentials_of(trunk), trunk.expires)

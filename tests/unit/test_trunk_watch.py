@@ -202,6 +202,8 @@ ACCOUNT = {"register": True, "username": "office", "password": "x"}
         ({}, f"sip:{THEIRS.host}", f"sip:office@{THEIRS.host}"),
         # its domain names the account, not where it is
         ({"from_domain": "carrier.example"}, "sip:carrier.example", "sip:office@carrier.example"),
+        # An IMS gives a username with its domain: it stands once in the address.
+        ({"username": "office@ims.example"}, f"sip:{THEIRS.host}", "sip:office@ims.example"),
         # a registrar of its own
         ({"registrar": "192.0.2.7"}, "sip:192.0.2.7", "sip:office@192.0.2.7"),
         ({"registrar": "Reg.Carrier.example"}, "sip:reg.carrier.example", "sip:office@reg.carrier.example"),
@@ -209,9 +211,10 @@ ACCOUNT = {"register": True, "username": "office", "password": "x"}
     ],
 )
 def test_accounts(changes: dict[str, object], registrar: str, name: str) -> None:
-    account = account_of(trunk(**ACCOUNT, **changes), THEIRS)
+    account = account_of(trunk(**{**ACCOUNT, **changes}), THEIRS)
     assert (account.registrar, account.hop, account.name) == (registrar, THEIRS, name)
-    assert account.credentials is not None and account.credentials.username == "office"
+    assert account.credentials is not None
+    assert account.credentials.username == changes.get("username", "office")
 
 
 @pytest.mark.parametrize(
