@@ -24,7 +24,7 @@ __all__ = ["NameBook"]
 _log = structlog.get_logger(__name__)
 _SHORTEST, _LONGEST = 5.0, 3600.0  # seconds that an answer is kept, whatever it says
 _AGAIN = 15.0  # seconds until a name that couldn't be found is looked for again
-_AVOIDED = 60.0  # seconds that a hop which doesn't answer comes last
+_AVOIDED = 300.0  # seconds that a hop which doesn't answer comes last: silence of eight takes 256
 _FORMER = 3600.0  # seconds that an address is heard which a name has no more
 
 
@@ -69,13 +69,16 @@ class NameBook:
         return self.hops(place) + tuple(self._former.get(place, ()))
 
     def hop(self, place: Place, now: float) -> Hop | None:
-        """Where to send: the first that isn't avoided, else the first."""
-        known = self.hops(place)
-        return next((hop for hop in known if self._avoided.get(hop, now) <= now), next(iter(known), None))
+        """Where to send: the first that isn't avoided, else the one that hasn't been tried for longest."""
+        return min(self.hops(place), key=lambda hop: max(now, self._avoided.get(hop, now)), default=None)
 
     def avoid(self, hop: Hop, now: float) -> None:
         """It doesn't answer: others go first for a while (RFC 3263 §4.3)."""
         self._avoided[hop] = now + _AVOIDED
+
+    def has_better(self, place: Place, now: float) -> bool:
+        """Whether one of them isn't avoided."""
+        return any(self._avoided.get(hop, now) <= now for hop in self.hops(place))
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -37,6 +37,8 @@ class Addresses(Protocol):
 
     def avoid(self, hop: Hop, now: float) -> None: ...
 
+    def has_better(self, place: Place, now: float) -> bool: ...
+
 
 class TrunkWatch:
     """Of one line. Times are monotonic seconds."""
@@ -118,9 +120,11 @@ class TrunkWatch:
                     self._register_at[key] = now
 
     def _is_elsewhere(self, place: Place, hop: Hop, now: float) -> bool:
-        """Whether a place has another address than one that is silent or full (RFC 3263 §4.3)."""
+        """Whether a place has another address than one that is silent or full, which hasn't been so itself
+        of late (RFC 3263 §4.3): a trunk of which none answers is no better than one of a single address.
+        """
         self._addresses.avoid(hop, now)
-        return self._addresses.hop(place, now) not in (None, hop)
+        return self._addresses.has_better(place, now)
 
     def call_failed(
         self,

@@ -57,7 +57,12 @@ def test_without_a_port_srv_tells_servers_in_their_order(server: NameServer) -> 
         assert book.name_of(Hop("127.0.0.4", 5080)) == "trunk.test"
         book.avoid(Hop("127.0.0.3", 5070), 0.0)
         assert book.hop(place, 1.0) == book.hops(place)[1]  # who doesn't answer comes last
-        assert book.hop(place, 61.0) == Hop("127.0.0.3", 5070)  # for a minute
+        assert book.hop(place, 301.0) == Hop("127.0.0.3", 5070)  # for five minutes
+        assert book.has_better(place, 1.0)
+        for late, hop in enumerate(book.hops(place)):
+            book.avoid(hop, float(late))
+        assert not book.has_better(place, 3.0)
+        assert book.hop(place, 3.0) == book.hops(place)[0]  # none is better: the one that is longest ago
     finally:
         book.close()
 

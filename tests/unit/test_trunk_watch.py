@@ -10,6 +10,8 @@ from callbacks.vocabulary import Disposition, TrunkReason, TrunkStanding
 from ivr.disposition import CallFacts
 from ivr.hosts import Place
 from ivr.line import Dial
+from ivr.name_book import NameBook
+from ivr.name_lookup import Found
 from ivr.sip import Hop, OptionsAnswered, Registered, RegistrationFailed
 from ivr.trunk_choice import TrunkChoice
 from ivr.trunk_settings import CauseOverride, TrunkSettings
@@ -24,17 +26,15 @@ def trunk(**changes: object) -> TrunkSettings:
     return TrunkSettings.model_validate({**base, **changes})
 
 
-class Book:
-    """Where everything is: the first hop that isn't avoided, else the first (as `ivr.name_book`)."""
+class Book(NameBook):
+    """Where everything is, without a name server."""
 
     def __init__(self, *hops: Hop) -> None:
-        self.hops, self.avoided = hops, set[Hop]()
+        super().__init__((), lambda *_: Found((), 0.0))
+        self.are = hops
 
-    def hop(self, place: Place, now: float) -> Hop | None:
-        return next((hop for hop in self.hops if hop not in self.avoided), next(iter(self.hops), None))
-
-    def avoid(self, hop: Hop, now: float) -> None:
-        self.avoided.add(hop)
+    def hops(self, place: Place) -> tuple[Hop, ...]:
+        return self.are
 
 
 class Watched:
@@ -48,8 +48,9 @@ class Watched:
         self._seen = 0
 
     def call_failed(self, settings: TrunkSettings, facts: CallFacts, now: float, public: bool = True) -> None:
-        order = Dial("c", "1", "t", is_public=public)
-        self.watch.call_failed(order, settings, self.book.hops[0], facts, None, now)
+        order, hop = Dial("c", "1", "t", is_public=public), self.book.hop(settings.place, now)
+        assert hop is not None
+        self.watch.call_failed(order, settings, hop, facts, None, now)
 
     def until(self, seconds: float) -> TrunkStanding:
         while self.world.now < seconds:
@@ -171,6 +172,28 @@ def test_a_trunk_with_another_address_stays_up(facts: CallFacts) -> None:
     assert watched.book.hop(trunk().place, 0.0) == SECOND
 
 
+THIRD = Hop("192.0.2.4", 5060)
+
+
+@pytest.mark.parametrize("facts", [CallFacts(None), CallFacts(503)])
+def test_a_trunk_none_of_whose_addresses_takes_calls_is_aside(facts: CallFacts) -> None:
+    """Each is tried, however long its silence takes; then calls go by the next trunk, not round and round."""
+    watched = Watched(trunk(host="sip.carrier.example"), THEIRS, SECOND, THIRD)
+    for now, standing in ((32.0, UP), (64.0, UP), (96.0, ASIDE)):
+        watched.call_failed(trunk(), facts, now)
+        assert watched.trunks.standings(now)[0].standing is standing
+    assert watched.book.hop(trunk().place, 100.0) == THEIRS  # the one that hasn't been tried for longest
+
+
+def test_options_that_no_address_answers_set_a_trunk_aside() -> None:
+    watched = Watched(trunk(host="sip.carrier.example", keepalive=10), THEIRS, SECOND)
+    watched.silent(True)
+    assert watched.until(60.0) is SUSPECT
+    assert watched.until(70.0) is ASIDE
+    watched.silent(False)
+    assert watched.until(120.0) is UP
+
+
 def test_options_go_on_to_the_other_address() -> None:
     watched = Watched(trunk(host="sip.carrier.example", keepalive=10), THEIRS, SECOND)
     watched.silent(True)
@@ -183,10 +206,10 @@ def test_options_go_on_to_the_other_address() -> None:
 
 def test_a_name_without_an_address_is_waited_for() -> None:
     watched = Watched(trunk(host="sip.carrier.example", keepalive=10, **ACCOUNT))
-    watched.book.hops = ()
+    watched.book.are = ()
     watched.until(3.0)
     assert watched.asked == 0
-    watched.book.hops = (THEIRS,)
+    watched.book.are = (THEIRS,)
     watched.until(5.0)
     assert watched.asked == 1
     assert watched.trunks.standings(5.0)[0].reason is TrunkReason.UNREGISTERED  # it was asked, too
