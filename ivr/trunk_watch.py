@@ -116,7 +116,7 @@ class TrunkWatch:
                 self._trunks.unregistered(key)
                 place = self._settings[key].registrar_place
                 if status is None and self._is_elsewhere(place, self._registrars[key], now):
-                    self._agent.unregister(key, now)
+                    self._agent.leave_registrar(key)
                     self._register_at[key] = now
 
     def _is_elsewhere(self, place: Place, hop: Hop, now: float) -> bool:

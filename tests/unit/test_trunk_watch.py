@@ -13,6 +13,7 @@ from ivr.line import Dial
 from ivr.name_book import NameBook
 from ivr.name_lookup import Found
 from ivr.sip import Hop, OptionsAnswered, Registered, RegistrationFailed
+from ivr.sip.agent import UserAgent
 from ivr.trunk_choice import TrunkChoice
 from ivr.trunk_settings import CauseOverride, TrunkSettings
 from ivr.trunk_watch import TrunkWatch, account_of
@@ -216,6 +217,27 @@ def test_a_name_without_an_address_is_waited_for() -> None:
 
 
 ACCOUNT = {"register": True, "username": "office", "password": "x"}
+
+
+def test_an_account_goes_on_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken back from the silent one: awake again, it would take away what the other has."""
+    watched = Watched(trunk(host="sip.carrier.example", **ACCOUNT), SECOND, THEIRS)
+    agent, sent = watched.world.ours, list[tuple[bytes, Hop]]()
+
+    def take_outgoing() -> list[tuple[bytes, Hop]]:
+        sent.extend(taken := UserAgent.take_outgoing(agent))
+        return taken
+
+    monkeypatch.setattr(agent, "take_outgoing", take_outgoing)
+    watched.silent(True)
+    watched.until(33.0)
+    watched.silent(False)
+    watched.until(34.0)
+    asked = [(hop, b"\r\nExpires: 0\r\n" in data) for data, hop in sent if data.startswith(b"REGISTER ")]
+    assert set(asked) == {(SECOND, False), (THEIRS, False)}
+    watched.watch.close(35.0)
+    watched.world.run(35.0)
+    assert sent[-1][1] == THEIRS and b"\r\nExpires: 0\r\n" in sent[-1][0]  # what is bound there is taken back
 
 
 @pytest.mark.parametrize(
