@@ -113,7 +113,7 @@ class SipStreams:
         mark: Callable[[socket.socket], None] = lambda _: None,
     ) -> None:
         """OSError where a port can't be had."""
-        self._client_tls, self._server_tls = client_tls, server_tls
+        self._host, self._client_tls, self._server_tls = host, client_tls, server_tls
         self._allows, self._wake, self._mark = allows, wake, mark
         self._connections: dict[Hop, _Connection] = {}
         self._arrived: deque[StreamEvent] = deque()
@@ -219,10 +219,14 @@ class SipStreams:
         await self._carry(connection, reader, writer)
 
     async def _open(self, hop: Hop) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """From our own address: where the machine has several, the far end knows that one."""
+        ours = (self._host, 0)
         if hop.transport != "tls":
-            return await asyncio.open_connection(hop.host, hop.port)
+            return await asyncio.open_connection(hop.host, hop.port, local_addr=ours)
         context, name = self._client_tls(hop)
-        return await asyncio.open_connection(hop.host, hop.port, ssl=context, server_hostname=name)
+        return await asyncio.open_connection(
+            hop.host, hop.port, local_addr=ours, ssl=context, server_hostname=name
+        )
 
     async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take connections, for ever; a stranger's ends before anything of it is read."""
