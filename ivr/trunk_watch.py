@@ -21,6 +21,7 @@ from ivr.sip.headers import bracketed
 from ivr.sip.hop import Hop
 from ivr.sip.registration import Account
 from ivr.trunk_choice import TrunkChoice
+from ivr.trunk_health import NOBODY_THERE
 from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["Addresses", "TrunkWatch", "account_of", "credentials_of"]
@@ -102,7 +103,8 @@ class TrunkWatch:
         match event:
             case OptionsAnswered(key, hop, status, retry_after):
                 asked_at = self._asked_at.pop(key)
-                is_elsewhere = status is None and self._is_elsewhere(self._settings[key].place, hop, now)
+                is_bad = status is None or status in NOBODY_THERE
+                is_elsewhere = is_bad and self._is_elsewhere(self._settings[key].place, hop, now)
                 if key in self._ask_at:
                     again = now if is_elsewhere else asked_at + self._settings[key].keepalive
                     self._ask_at[key] = max(now, again)

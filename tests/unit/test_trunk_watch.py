@@ -195,6 +195,18 @@ def test_options_that_no_address_answers_set_a_trunk_aside() -> None:
     assert watched.until(120.0) is UP
 
 
+@pytest.mark.parametrize("status", [503, 408])
+def test_an_address_that_is_full_leaves_the_trunk_its_other_one(status: int) -> None:
+    """RFC 3263 §4.3, as for a call that meets 503: while one is mended the other carries them all."""
+    watched = Watched(trunk(host="sip.carrier.example", keepalive=10), SECOND, THEIRS)
+    watched.watch.turn(0.0)
+    watched.watch.take(OptionsAnswered("t", SECOND, status, 60), 0.0)
+    assert watched.trunks.standings(0.0)[0].standing is UP
+    watched.watch.turn(0.0)
+    watched.watch.take(OptionsAnswered("t", THEIRS, status, 60), 0.0)
+    assert watched.trunks.standings(0.0)[0].reason is TrunkReason.UNAVAILABLE  # all of them are
+
+
 def test_options_go_on_to_the_other_address() -> None:
     watched = Watched(trunk(host="sip.carrier.example", keepalive=10), THEIRS, SECOND)
     watched.silent(True)
