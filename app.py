@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -189,9 +190,12 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(f"{path}: {error}") from None
 
 
+_ALTERNATIVE = re.compile(r"(function-\w+|literal)\[")  # which form of a value is meant, as pydantic says it
+
+
 def _fault(path: Path | None, error: Mapping[str, Any]) -> str:
     """`huifang.toml: office.area_code: field required; with its leading 0, e.g. 0379`."""
-    location = [str(part) for part in error["loc"]]
+    location = [str(part) for part in error["loc"] if not _ALTERNATIVE.match(str(part))]
     variable = ENV_PREFIX + "__".join(location).upper()
     place = variable if variable in os.environ else f"{path or 'no --config file'}: {'.'.join(location)}"
     hint = _description(location)

@@ -9,8 +9,8 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -22,7 +22,7 @@ from callbacks.intake_files import RawRow, UnreadableFile, read_rows
 from callbacks.intake_times import read_time
 from callbacks.models_carried import LONGEST_CALL_ID
 from callbacks.numbers import normalise
-from callbacks.settings import Section
+from callbacks.settings import Section, TimeZone
 
 T = TypeVar("T")
 Column = Literal["caller", "called", "started", "ended", "seconds", "cost", "call_id"]
@@ -41,8 +41,12 @@ HEADINGS: Mapping[str, str] = {
     heading: name for name, headings in _WRITTEN.items() for heading in headings.split()
 }
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)  # 20261123093005
-_CLOCK = re.compile(r"(?:(\d+)[:：时])?(\d+)[:：分](\d+)秒?", re.ASCII)  # 1:02:03, 2:03, 2分3秒
-_PLAIN = re.compile(r"(\d+(?:\.\d+)?)\s*(?:秒|s)?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d{1,6})[:：])?(\d{1,6})[:：](\d{1,6})", re.ASCII)  # 1:02:03, 2:03
+_WORDS = re.compile(
+    r"(?:(\d{1,6})(?:小时|时))?(?:(\d{1,6})(?:分钟|分))?(?:(\d{1,6})秒?)?", re.ASCII
+)  # 1小时2分3秒, 2分钟
+_MONEY = re.compile(r"[+-]?\d{1,12}(?:\.\d{0,20})?|[+-]?\.\d{1,20}", re.ASCII)
+_PLAIN = re.compile(r"(\d{1,9}(?:\.\d+)?)\s*(?:秒|s)?", re.ASCII)
 
 
 class CarrierFormat(Section):
@@ -57,7 +61,20 @@ class CarrierFormat(Section):
         "seconds", description="of a length that is a mere number"
     )
     increment: int | None = Field(None, ge=1, le=3600, description="seconds that are billed as begun: 60, 6")
-    timezone: str | None = Field(None, description="of their times; none is the office's")
+    timezone: TimeZone | None = Field(None, description="of their times; none is the office's")
+    rounded: bool = Field(
+        False,
+        description="whether their lengths are rounded up to whole increments; those in minutes always are",
+    )
+    clock_ahead: float = Field(
+        0.0, ge=-86_400, le=86_400, description="seconds by which their starts come after ours"
+    )
+
+    def rounded_to(self, increment: int) -> int | None:
+        """What their lengths are rounded up to; None: they aren't."""
+        if self.duration == "minutes":
+            return self.increment or 60
+        return increment if self.rounded else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +179,7 @@ def _time(text: str, reading: Reading) -> datetime:
     timezone = reading.form.timezone or reading.timezone
     if compact := _COMPACT.fullmatch(text):
         text = "{}-{}-{} {}:{}:{}".format(*compact.groups())
-    return read_time(text, timezone)
+    return read_time(text, timezone) - timedelta(seconds=reading.form.clock_ahead)
 
 
 def _seconds(row: RawRow, started: datetime, reading: Reading) -> int:
@@ -177,7 +194,8 @@ def _seconds(row: RawRow, started: datetime, reading: Reading) -> int:
 
 
 def _length(text: str, is_minutes: bool) -> int:
-    if clock := _CLOCK.fullmatch(text):
+    clock = _CLOCK.fullmatch(text) or (None if text.isascii() else _WORDS.fullmatch(text))
+    if clock:
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
         return 3600 * hours + 60 * minutes + seconds
     if plain := _PLAIN.fullmatch(text):
@@ -186,7 +204,7 @@ def _length(text: str, is_minutes: bool) -> int:
 
 
 def _cost(text: str) -> int:
-    try:
-        return round(Decimal(text.strip("¥￥元 ")) * MONEY)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no amount of money") from None
+    amount = text.strip("¥￥元 ").replace(",", "")
+    if not _MONEY.fullmatch(amount):
+        raise ValueError(f"{text[:40]!r} is no amount of money")
+    return round(Decimal(amount) * MONEY)

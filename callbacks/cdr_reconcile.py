@@ -6,6 +6,7 @@ records come changes nothing.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ class Theirs:
 class Rules:
     """`tolerance` in seconds, of starts and of lengths. `starts_at`: whether theirs tell of the answer.
 
-    With `answered_only` they have no records of calls that nobody took. Ours from `since` until before
-    `until` are expected among theirs; others are only matched.
+    With `answered_only` they have no records of calls that nobody took; with `rounded_to` their lengths are
+    rounded up to whole ones of these seconds. Ours from `since` until before `until` are expected among
+    theirs; others are only matched.
     """
 
     since: datetime
@@ -47,6 +49,7 @@ class Rules:
     starts_at: Literal["invite", "answer"] = "invite"
     answered_only: bool = False
     increment: int = 60
+    rounded_to: int | None = None
 
     def start_of(self, ours: Record) -> datetime:
         at = ours.answered if self.starts_at == "answer" else ours.started
@@ -76,9 +79,21 @@ class Pair:
             return None
         return self.theirs.cost - self.ours.cost
 
-    def differs(self, tolerance: float) -> bool:
-        more, money = self.seconds_more, self.cost_more
-        return more is None or abs(more) > tolerance or (money is not None and abs(money) >= _LEAST_MONEY)
+    def differs(self, rules: Rules) -> bool:
+        money = self.cost_more
+        return not self._is_as_long(rules) or (money is not None and abs(money) >= _LEAST_MONEY)
+
+    def _is_as_long(self, rules: Rules) -> bool:
+        """Within the tolerance, or what a length within it is rounded up to."""
+        ours, theirs, tolerance = self.ours.seconds, self.theirs.seconds, rules.tolerance
+        if ours is None:
+            return False
+        if abs(theirs - ours) <= tolerance:
+            return True
+        if rules.rounded_to is None or ours == 0:  # what nobody took is no begun minute
+            return False
+        least, most = max(1, math.ceil(ours - tolerance)), math.floor(ours + tolerance)
+        return billed_seconds(least, rules.rounded_to) <= theirs <= billed_seconds(most, rules.rounded_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,7 @@ class Reconciliation:
 
     @property
     def differing(self) -> tuple[Pair, ...]:
-        return tuple(pair for pair in self.matched if pair.differs(self.rules.tolerance))
+        return tuple(pair for pair in self.matched if pair.differs(self.rules))
 
     @property
     def is_same(self) -> bool:

@@ -53,6 +53,7 @@ def snapshot(
         asking=_asking(session),
         pauses=pause_rules(session, now),
         suppressed=suppressed,
+        toll=ctx.toll,
         lines=lines or session.scalar(select(func.count()).select_from(Line)) or LINES,
         sender_codes=len(ctx.office.sender_codes),
         open_in_all=in_all,

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from callbacks.gates import PauseRule
 from callbacks.policy import PastCall, View
+from callbacks.toll_settings import NO_LIMITS, TollSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Waiting:
 class Snapshot:
     """What is open at `at`. `history`: calls of 30 days by number; `asking`: open questions by number.
 
-    `open_in_all` is more than `waiting` has where that is a sample.
+    `open_in_all` is more than `waiting` has where that is a sample. Of `toll` the night and the calls of a
+    number are played; its sums aren't.
     """
 
     at: datetime
@@ -43,6 +45,7 @@ class Snapshot:
     asking: Mapping[str, Mapping[int, datetime]] = field(default_factory=dict)
     pauses: Sequence[PauseRule] = ()
     suppressed: frozenset[str] = frozenset()
+    toll: TollSettings = NO_LIMITS
     lines: int = 30
     sender_codes: int = 1
     open_in_all: int = 0

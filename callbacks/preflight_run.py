@@ -30,6 +30,7 @@ from callbacks.policy import (
 from callbacks.preflight import Assumptions, Comparison, Forecast, Hour, Outcome, Snapshot, Waiting
 from callbacks.settings import PolicySettings
 from callbacks.states import State
+from callbacks.toll import Spent, Toll
 from callbacks.vocabulary import Channel, Disposition
 from callbacks.windows import next_open
 
@@ -96,6 +97,7 @@ class _Run:
     def __init__(self, snapshot: Snapshot, policy: PolicySettings, assumed: Assumptions) -> None:
         self._snapshot, self._policy, self._assumed = snapshot, policy, assumed
         self._zone = ZoneInfo(policy.windows.timezone)
+        self._toll = Toll(snapshot.toll, policy.windows.timezone, Spent(snapshot.at))
         self._due: list[tuple[datetime, int, _What, int, _Item]] = []
         self._order = 0
         self._ready: list[tuple[tuple[int, datetime, int], int, _Item]] = []
@@ -332,6 +334,7 @@ class _Run:
             suppressed=number in self._snapshot.suppressed,
             deadline=item.of.view.deadline,
             attempts_left=attempts_left(item.calls, self._policy),
+            toll=self._toll,
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from callbacks.rating import SCALES, Scale
 
@@ -16,6 +16,25 @@ class Section(BaseModel):
     """A section of the configuration: unknown keys are errors, values don't change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _local(at: time) -> time:
+    """As it's written: a bare 22 would be 22 seconds past midnight in UTC."""
+    if at.tzinfo is not None:
+        raise ValueError('a local time is written "21:30", without a zone')
+    return at
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; e.g. Asia/Shanghai") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+LocalTime = Annotated[time, AfterValidator(_local)]
 
 
 class OfficeSettings(Section):
@@ -66,8 +85,8 @@ class DatabaseSettings(Section):
 class Span(Section):
     """A part of a day, local time; `end` is outside it. 00:00–00:00 is the whole day."""
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
 
     @model_validator(mode="after")
     def _ordered(self) -> Span:
@@ -106,7 +125,7 @@ class WindowSettings(Section):
     An empty list means none at all.
     """
 
-    timezone: str = "Asia/Shanghai"
+    timezone: TimeZone = "Asia/Shanghai"
     voice: tuple[Span, ...] = (_span("09:00", "12:00"), _span("14:00", "20:30"))
     voice_weekend: tuple[Span, ...] = (_span("09:30", "12:00"), _span("14:00", "20:30"))
     voice_holiday: tuple[Span, ...] | None = Field(None, description="not given: as at weekends; []: none")
@@ -120,15 +139,6 @@ class WindowSettings(Section):
     )
     holidays: frozenset[date] = Field(frozenset(), description="further days off; stands over the calendar")
     workdays: frozenset[date] = Field(frozenset(), description="days that are worked; over the calendar too")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{name!r} is no time zone; e.g. Asia/Shanghai") from None
-        return name
 
     @model_validator(mode="after")
     def _leave_time(self) -> WindowSettings:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from callbacks.settings import Section
+from callbacks.settings import LocalTime, Section
 
 __all__ = ["NO_LIMITS", "NightSettings", "PriceSettings", "TollSettings"]
 
@@ -16,8 +16,8 @@ __all__ = ["NO_LIMITS", "NightSettings", "PriceSettings", "TollSettings"]
 class NightSettings(Section):
     """From `start` to `end`, local time; over midnight where the end is earlier."""
 
-    start: time = time(21, 30)
-    end: time = time(8)
+    start: LocalTime = time(21, 30)
+    end: LocalTime = time(8)
 
     @model_validator(mode="after")
     def _leaves_a_day(self) -> NightSettings:
@@ -44,7 +44,9 @@ class TollSettings(Section):
     calls_per_number_per_day: int = Field(4, ge=0, description="to one number, by machine and people")
     calls_per_hour: int = Field(0, ge=0, description="to all citizens")
     seconds_per_day: int = Field(0, ge=0, description="of talk with all citizens")
-    spend_per_day: Decimal = Field(Decimal(0), ge=0, description="by price_per_minute and prices")
+    spend_per_day: Decimal = Field(
+        Decimal(0), ge=0, decimal_places=4, description="by price_per_minute and prices"
+    )
     price_per_minute: Decimal = Field(Decimal(0), ge=0, max_digits=9, decimal_places=4)
     prices: tuple[PriceSettings, ...] = Field((), description="[[voice.toll.prices]], where one differs")
     billing_increment: int = Field(60, ge=1, le=3600, description="seconds that are billed as begun: 60, 6")

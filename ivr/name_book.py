@@ -1,6 +1,8 @@
 """Where trunks are: the addresses of their names, asked for off the voice's thread and kept (RFC 3263 §4).
 
 A name that was known stays known while its servers don't answer: a trunk isn't lost for a sick resolver.
+An address that a name had is its own for an hour more: calls by it are still up, and many a name tells
+another of its addresses each time.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ __all__ = ["NameBook"]
 _log = structlog.get_logger(__name__)
 _SHORTEST, _LONGEST = 5.0, 3600.0  # seconds that an answer is kept, whatever it says
 _AGAIN = 15.0  # seconds until a name that couldn't be found is looked for again
-_AVOIDED = 60.0  # seconds that a hop which doesn't answer comes last
+_AVOIDED = 300.0  # seconds that a hop which doesn't answer comes last: silence of eight takes 256
+_FORMER = 3600.0  # seconds that an address is heard which a name has no more
 
 
 class NameBook:
@@ -33,6 +36,7 @@ class NameBook:
         self.on_change: Callable[[], None] = lambda: None
         self._hops: dict[Place, tuple[Hop, ...]] = {}
         self._names: list[Place] = []
+        self._former: dict[Place, dict[Hop, float]] = {}  # and until when they're heard
         self._avoided: dict[Hop, float] = {}
         for place in dict.fromkeys(places):
             if (address := ip_of(place.host)) is not None:
@@ -60,24 +64,31 @@ class NameBook:
         """In the order in which they're to be tried (RFC 2782); none while the name isn't known."""
         return self._hops.get(place, ())
 
+    def heard(self, place: Place) -> tuple[Hop, ...]:
+        """From where it may speak: `hops`, and what they were a while ago."""
+        return self.hops(place) + tuple(self._former.get(place, ()))
+
     def hop(self, place: Place, now: float) -> Hop | None:
-        """Where to send: the first that isn't avoided, else the first."""
-        known = self.hops(place)
-        return next((hop for hop in known if self._avoided.get(hop, now) <= now), next(iter(known), None))
+        """Where to send: the first that isn't avoided, else the one that hasn't been tried for longest."""
+        return min(self.hops(place), key=lambda hop: max(now, self._avoided.get(hop, now)), default=None)
 
     def avoid(self, hop: Hop, now: float) -> None:
         """It doesn't answer: others go first for a while (RFC 3263 §4.3)."""
         self._avoided[hop] = now + _AVOIDED
 
+    def has_better(self, place: Place, now: float) -> bool:
+        """Whether one of them isn't avoided."""
+        return any(self._avoided.get(hop, now) <= now for hop in self.hops(place))
+
     @property
     def hosts(self) -> frozenset[str]:
-        """Every address that is known."""
-        return frozenset(hop.host for hops in self._hops.values() for hop in hops)
+        """Every address that is known, or was a while ago."""
+        return frozenset(hop.host for place in self._hops for hop in self.heard(place))
 
     def name_of(self, hop: Hop) -> str:
         """By which name, or address, the far end of a hop is known: its certificate must bear it."""
-        for place, hops in self._hops.items():
-            if any(each.host == hop.host for each in hops):
+        for place in self._hops:
+            if any(each.host == hop.host for each in self.heard(place)):
                 return place.host
         return hop.host
 
@@ -88,11 +99,11 @@ class NameBook:
             self._refresh(time.monotonic())
 
     def _refresh(self, now: float) -> None:
-        before = dict(self._hops)
+        before = self.hosts
         for place in self._names:
             if self._due[place] <= now and not self._closing.is_set():
                 self._due[place] = time.monotonic() + self._ask(place)
-        if before != self._hops:
+        if before != self.hosts:
             self.on_change()
 
     def _ask(self, place: Place) -> float:
@@ -107,9 +118,17 @@ class NameBook:
                 )
             return _AGAIN
         self._told.discard(place)
-        hops = _in_order(found, place.transport, self.hops(place))
+        before = self.hops(place)
+        hops = _in_order(found, place.transport, before)
+        self._former = self._former | {place: self._former_of(place, before, hops, time.monotonic())}
         self._hops = self._hops | {place: hops}  # another thread reads the one before
         return min(max(found.seconds, _SHORTEST), _LONGEST)
+
+    def _former_of(
+        self, place: Place, before: tuple[Hop, ...], hops: tuple[Hop, ...], now: float
+    ) -> dict[Hop, float]:
+        known = self._former.get(place, {}) | dict.fromkeys(before, now + _FORMER)
+        return {hop: until for hop, until in known.items() if until > now and hop not in hops}
 
 
 def _in_order(found: Found, transport: Transport, before: tuple[Hop, ...]) -> tuple[Hop, ...]:

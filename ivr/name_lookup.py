@@ -128,6 +128,6 @@ def _system(name: str, ipv6: bool) -> tuple[tuple[str, ...], float]:
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     try:
         found = socket.getaddrinfo(name.rstrip("."), None, family, socket.SOCK_DGRAM)
-    except OSError as error:
-        raise LookupFailed(f"{name}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # an SRV may name what can't be a host
+        raise LookupFailed(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     return tuple(dict.fromkeys(str(each[4][0]) for each in found)), _SYSTEM_SECONDS

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from callbacks.settings import Section
 from callbacks.toll_settings import TollSettings
 from ivr.events import Codec
 from ivr.hosts import Address
+from ivr.sip.headers import ip_of
 from ivr.sip_tls import TlsSettings
 from ivr.trunk_settings import TrunkSettings
 from ivr.twilio_settings import TwilioVoiceSettings
 
 __all__ = ["CityEarlyMedia", "CitySettings", "VoiceSettings"]
 
-NameServer = Annotated[str, StringConstraints(pattern=r"^[0-9.]{7,15}(:\d{1,5})?$|^[0-9a-f:]{2,39}$")]
+
+def _asked(text: str) -> str:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
+    if ip_of(host) is None or not (port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is no address of a name server; 192.0.2.53 or 192.0.2.53:5353")
+    return text
+
+
+NameServer = Annotated[str, StringConstraints(max_length=45), AfterValidator(_asked)]
 
 
 class VoiceSettings(Section):
@@ -121,6 +131,25 @@ class VoiceSettings(Section):
         for price in self.toll.prices:
             if price.trunk is not None and price.trunk not in known:
                 raise ValueError(f"toll.prices: no trunk is named {price.trunk!r}; there is {sorted(known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> VoiceSettings:
+        """One socket speaks to all of them, by its own kind of addresses."""
+        told = self.external_address or self.local_host
+        if ip_address(told).is_unspecified:
+            raise ValueError(
+                f"trunks are told {told}, which reaches nobody: local_host is one address of ours"
+            )
+        ipv6 = ":" in self.local_host
+        if (":" in told) != ipv6:
+            raise ValueError(f"external_address {told} is of another kind than local_host {self.local_host}")
+        theirs, ours = ("IPv4", "IPv6") if ipv6 else ("IPv6", "IPv4")
+        for trunk in self.trunks:
+            for host in filter(None, (trunk.host, trunk.registrar)):
+                if ip_of(host) is not None and (":" in host) != ipv6:
+                    told = f"{host} is {theirs}, local_host {self.local_host} is {ours}"
+                    raise ValueError(f"trunk {trunk.name}: {told}")
         return self
 
     @model_validator(mode="after")

@@ -72,7 +72,8 @@ class SipEndpoint:
     `named_events` keys are tones in the voice, both ways (RFC 4733 isn't offered); with `hears_tones` they
     are heard where a far end agreed to nothing else. `agent` is for the owner's commands; what they send
     leaves with the next `turn` or `flush`. `outside` is called with what comes of its requests outside of
-    calls. `address` is ours as peers reach it, where a NAT stands before `host`.
+    calls. `address` is ours as peers reach it, where a NAT stands before `host`. `may_call` says whether a
+    3xx may lead to a number.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class SipEndpoint:
         profiles: Callable[[Hop], Profiles] = lambda _: _PLAIN,
         outside: Callable[[OutsideEvent], None] = lambda _: None,
         address: str | None = None,
+        may_call: Callable[[str], bool] = lambda _user: True,
     ) -> None:
         self.counters = Counters()
         self._named_events, self._on_failed = named_events, on_failed
@@ -120,6 +122,7 @@ class SipEndpoint:
             tls_port=self.tls_port,
             largest_datagram=_LARGEST_DATAGRAM if plan.tcp else None,
             profiles=profiles,
+            may_call=may_call,
         )
         self.agent = UserAgent(config)
         self._loop.watch(self.wires.udp.fileno(), self._read)

@@ -17,6 +17,7 @@ from ivr.sip_endpoint import OutsideEvent, SipEndpoint
 from ivr.sip_tls import TlsError, client_context, server_context
 from ivr.sip_trunks import offerable, trunk_of, with_registrar
 from ivr.sip_wires import OnMessage, WirePlan
+from ivr.trunk_redirects import may_lead_to
 
 __all__ = ["open_endpoint"]
 
@@ -46,6 +47,7 @@ def open_endpoint(
         where = f"{settings.local_host}:{settings.sip_port}"
         raise LineError(f"sip_port: {where}: {error.strerror or error}; choose another") from error
     book.on_change = lambda: endpoint.wires.wall.allow(book.hosts)
+    book.on_change()
     return endpoint, book
 
 
@@ -74,6 +76,7 @@ def _open(
         profiles=lambda source: offerable(source, settings.trunks, book),
         outside=outside,
         address=settings.external_address,
+        may_call=(lambda _user: True) if takes_calls else may_lead_to,  # the desk of 110 may be called so
     )
 
 

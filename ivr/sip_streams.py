@@ -27,6 +27,8 @@ _HANDSHAKE = 5.0  # seconds for a connection to come up
 _GOODBYE = 0.5  # seconds for what was sent last to leave
 _READ = 65536
 _MOST_ARRIVED = 2000  # messages that wait for the voice's thread; then the stream waits, too
+_IDLE, _PROBE, _PROBES = 30, 10, 3  # seconds: a firewall on the way forgets who is silent for minutes
+_UNACKNOWLEDGED = 20_000  # ms: what is sent into a connection that is gone; a call waits 32 s (§17.1.1.2)
 _MOST_OF_ONE = 32  # connections that one host opens
 _MOST_UNSENT = 1 << 20  # octets that a far end doesn't take; then its connection ends
 
@@ -71,6 +73,18 @@ def _listener(host: str, port: int) -> socket.socket:
     return bound
 
 
+def _notices_its_end(bare: socket.socket) -> None:
+    """Else one that a firewall has dropped looks alive for a quarter of an hour, and swallows each call."""
+    bare.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, _IDLE),
+        (socket.TCP_KEEPINTVL, _PROBE),
+        (socket.TCP_KEEPCNT, _PROBES),
+        (socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED),
+    ):
+        bare.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 @dataclass(eq=False)
 class _Connection:
     hop: Hop
@@ -99,7 +113,7 @@ class SipStreams:
         mark: Callable[[socket.socket], None] = lambda _: None,
     ) -> None:
         """OSError where a port can't be had."""
-        self._client_tls, self._server_tls = client_tls, server_tls
+        self._host, self._client_tls, self._server_tls = host, client_tls, server_tls
         self._allows, self._wake, self._mark = allows, wake, mark
         self._connections: dict[Hop, _Connection] = {}
         self._arrived: deque[StreamEvent] = deque()
@@ -205,10 +219,14 @@ class SipStreams:
         await self._carry(connection, reader, writer)
 
     async def _open(self, hop: Hop) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """From our own address: where the machine has several, the far end knows that one."""
+        ours = (self._host, 0)
         if hop.transport != "tls":
-            return await asyncio.open_connection(hop.host, hop.port)
+            return await asyncio.open_connection(hop.host, hop.port, local_addr=ours)
         context, name = self._client_tls(hop)
-        return await asyncio.open_connection(hop.host, hop.port, ssl=context, server_hostname=name)
+        return await asyncio.open_connection(
+            hop.host, hop.port, local_addr=ours, ssl=context, server_hostname=name
+        )
 
     async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take connections, for ever; a stranger's ends before anything of it is read."""
@@ -250,7 +268,7 @@ class SipStreams:
         connection.bare = None
         connection.writer, reason = writer, "closed by the far end"
         if (bare := writer.get_extra_info("socket")) is not None:
-            bare.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _notices_its_end(bare)
             self._mark(bare)
         try:
             await self._read(connection.hop, reader, writer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ivr.hosts import Place
 from ivr.name_book import NameBook
@@ -24,22 +24,25 @@ def with_registrar(trunk: TrunkSettings) -> tuple[Place, ...]:
 
 def trunk_of(
     source: Hop,
-    trunks: Iterable[TrunkSettings],
+    trunks: Sequence[TrunkSettings],
     book: NameBook,
     places: Callable[[TrunkSettings], Iterable[Place]] = _itself,
 ) -> TrunkSettings | None:
     """The trunk at that address; where several are at one host, the one of that port and transport, or that
     of the transport (a stream's port is its connection's), or the first. `places` are what counts as its.
     """
-    at_host = [
-        (trunk, hop)
-        for trunk in trunks
-        for place in places(trunk)
-        for hop in book.hops(place)
-        if hop.host == source.host
-    ]
-    at_host.sort(key=lambda each: (each[1] != source, each[1].transport != source.transport))
-    return at_host[0][0] if at_host else None
+    for heard in (book.hops, book.heard):  # an address that a name had before may be another's by now
+        at_host = [
+            (trunk, hop)
+            for trunk in trunks
+            for place in places(trunk)
+            for hop in heard(place)
+            if hop.host == source.host
+        ]
+        if at_host:
+            at_host.sort(key=lambda each: (each[1] != source, each[1].transport != source.transport))
+            return at_host[0][0]
+    return None
 
 
 def profiles_of(trunk: TrunkSettings, transport: Transport) -> Profiles:
@@ -47,7 +50,7 @@ def profiles_of(trunk: TrunkSettings, transport: Transport) -> Profiles:
     return Profiles(plain=trunk.srtp != "required", secure=trunk.srtp != "off" and transport == "tls")
 
 
-def offerable(source: Hop, trunks: Iterable[TrunkSettings], book: NameBook) -> Profiles:
+def offerable(source: Hop, trunks: Sequence[TrunkSettings], book: NameBook) -> Profiles:
     """How a caller from there may offer voice; who is no trunk's is refused for that."""
     trunk = trunk_of(source, trunks, book)
     return profiles_of(trunk, source.transport) if trunk else Profiles()

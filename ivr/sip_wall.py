@@ -50,10 +50,15 @@ class Wall:
         return host in self._known
 
     def takes(self, host: str, now: float) -> bool:
-        """Whether one more message of a known host is within its limit."""
-        bucket = self._known[host]
+        """Whether one more message of a known host is within its limit. `allow` may come from another thread
+        between `is_known` and this: then it's known no more.
+        """
+        known = self._known
+        if host not in known:
+            return False
+        bucket = known[host]
         if bucket is None:
-            bucket = self._known[host] = _Bucket(self._limit, now)
+            bucket = known[host] = _Bucket(self._limit, now)
         return bucket.take(now)
 
     def may_answer(self, now: float) -> bool:

@@ -21,13 +21,13 @@ from dataclasses import dataclass, replace
 
 from callbacks.vocabulary import TrunkReason, TrunkStanding
 
-__all__ = ["Health"]
+__all__ = ["NOBODY_THERE", "Health"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
 _SHORTEST_WISH, _LONGEST_WISH = 1.0, 3600.0  # of a Retry-After
 _TRYING = 60.0  # for so long a call that tries the trunk is waited for before another does
 _NEVER = float("inf")
-_NOBODY_THERE = (408, 503)  # of OPTIONS
+NOBODY_THERE = (408, 503)  # of OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Health:
             return told
         if status is None:
             return replace(told, why=TrunkReason.SILENT, status=None, back_at=now, try_at=_NEVER)
-        if status in _NOBODY_THERE:
+        if status in NOBODY_THERE:
             until = now + (0.0 if retry_after is None else _bounded(retry_after))
             return replace(told, why=TrunkReason.UNAVAILABLE, status=status, back_at=until, try_at=_NEVER)
         return told if now < self.back_at else replace(told, why=None, status=None)

@@ -1,15 +1,24 @@
-"""Where a trunk's 3xx may lead a call: to the trunks that its settings name, and nowhere else."""
+"""Where a trunk's 3xx may lead a call: to the trunks that its settings name, and never to 110."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
+from callbacks.numbers import is_emergency
 from ivr.name_book import NameBook
 from ivr.sip.headers import bracketed
 from ivr.sip.hop import Hop
+from ivr.trunk_numbers import is_bare_emergency
 from ivr.trunk_settings import TrunkSettings
 
-__all__ = ["redirects_of"]
+__all__ = ["may_lead_to", "redirects_of"]
+
+
+def may_lead_to(user: str) -> bool:
+    """False for 110 and its like, however they're written: they are never dialled (domain.md §2)."""
+    number = re.sub(r"[^0-9+]", "", user.partition(";")[0])
+    return not (is_bare_emergency(number) or is_emergency(number.removeprefix("+")))
 
 
 def redirects_of(

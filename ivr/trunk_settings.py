@@ -83,7 +83,10 @@ class TrunkSettings(Section):
         pattern=r"^\+?\d{3,20}$", description="the full local number that citizens see"
     )
     from_domain: str | None = Field(
-        None, max_length=253, description="host part of From; none is our own address"
+        None,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9._-]+(:\d{1,5})?$|^\[[0-9a-f:]+\]$",
+        description="host part of From; none is our own address",
     )
     out_of_area_zero: bool = Field(
         False, description="whether it wants a leading 0 before an out-of-area mobile"

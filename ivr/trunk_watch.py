@@ -21,6 +21,7 @@ from ivr.sip.headers import bracketed
 from ivr.sip.hop import Hop
 from ivr.sip.registration import Account
 from ivr.trunk_choice import TrunkChoice
+from ivr.trunk_health import NOBODY_THERE
 from ivr.trunk_settings import TrunkSettings
 
 __all__ = ["Addresses", "TrunkWatch", "account_of", "credentials_of"]
@@ -36,6 +37,8 @@ class Addresses(Protocol):
     def hop(self, place: Place, now: float) -> Hop | None: ...
 
     def avoid(self, hop: Hop, now: float) -> None: ...
+
+    def has_better(self, place: Place, now: float) -> bool: ...
 
 
 class TrunkWatch:
@@ -100,7 +103,8 @@ class TrunkWatch:
         match event:
             case OptionsAnswered(key, hop, status, retry_after):
                 asked_at = self._asked_at.pop(key)
-                is_elsewhere = status is None and self._is_elsewhere(self._settings[key].place, hop, now)
+                is_bad = status is None or status in NOBODY_THERE
+                is_elsewhere = is_bad and self._is_elsewhere(self._settings[key].place, hop, now)
                 if key in self._ask_at:
                     again = now if is_elsewhere else asked_at + self._settings[key].keepalive
                     self._ask_at[key] = max(now, again)
@@ -114,13 +118,15 @@ class TrunkWatch:
                 self._trunks.unregistered(key)
                 place = self._settings[key].registrar_place
                 if status is None and self._is_elsewhere(place, self._registrars[key], now):
-                    self._agent.unregister(key, now)
+                    self._agent.leave_registrar(key)
                     self._register_at[key] = now
 
     def _is_elsewhere(self, place: Place, hop: Hop, now: float) -> bool:
-        """Whether a place has another address than one that is silent or full (RFC 3263 §4.3)."""
+        """Whether a place has another address than one that is silent or full, which hasn't been so itself
+        of late (RFC 3263 §4.3): a trunk of which none answers is no better than one of a single address.
+        """
         self._addresses.avoid(hop, now)
-        return self._addresses.hop(place, now) not in (None, hop)
+        return self._addresses.has_better(place, now)
 
     def call_failed(
         self,
@@ -168,8 +174,10 @@ def credentials_of(trunk: TrunkSettings) -> Credentials | None:
 
 
 def account_of(trunk: TrunkSettings, hop: Hop) -> Account:
-    """The account's name is at `from_domain`, or at the registrar as it's set."""
+    """The account's name is at `from_domain`, or at the registrar as it's set, unless it says where it is:
+    an IMS gives usernames with their domain (3GPP TS 23.003 §13.3).
+    """
     domain = trunk.from_domain or bracketed(trunk.registrar_place.host)
-    return Account(
-        f"sip:{domain}", hop, f"sip:{trunk.username}@{domain}", credentials_of(trunk), trunk.expires
-    )
+    user = trunk.username or ""
+    name = f"sip:{user}" if "@" in user else f"sip:{user}@{domain}"
+    return Account(f"sip:{domain}", hop, name, credentials_of(trunk), trunk.expires)

@@ -90,7 +90,8 @@ def reconcile_command(
         theirs = [each for each in read if isinstance(each, Theirs)]
         days = [day_of(each.started, timezone) for each in theirs]
         if not days and None in (first, last):
-            raise UnreadableFile(f"{file}: no call in it; give --from and --to")
+            why = next((f"; {each}" for each in read if isinstance(each, Fault)), "")
+            raise UnreadableFile(f"{file}: no call in it that can be read{why}; give --from and --to")
         since, until = span(ctx, first or min(days), last or max(days))
         rules = _rules(ctx, form, since, until, tolerance)
         if full_numbers:
@@ -114,7 +115,8 @@ def reconcile_command(
 
 def _rules(ctx: Context, form: CarrierFormat, since: datetime, until: datetime, tolerance: float) -> Rules:
     increment = form.increment or ctx.toll.billing_increment
-    return Rules(since, until, tolerance, form.starts_at, form.answered_only, increment)
+    rounded_to = form.rounded_to(increment)
+    return Rules(since, until, tolerance, form.starts_at, form.answered_only, increment, rounded_to)
 
 
 def _ours(ctx: Context, trunk: str, reading: Reading, rules: Rules) -> list[Record]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from callbacks.alarms import AlarmKind, raise_alarm
 from callbacks.cdr import cost_of, talk_seconds
+from callbacks.database import dbnow
 from callbacks.days import day_of
 from callbacks.gates import Gate, Hold
 from callbacks.models import Attempt, AttemptState
@@ -19,6 +20,7 @@ from callbacks.models_office import Alarm
 from callbacks.models_trunks import TollHour
 from callbacks.service.core import BY_TELEPHONE, Context
 from callbacks.toll import Limit, Spent, Toll, hour_of, limits, price_of
+from callbacks.vocabulary import Disposition
 
 __all__ = ["count_call", "count_talk", "is_shut", "price_for", "tell_limit", "toll_of"]
 
@@ -35,8 +37,8 @@ def toll_of(ctx: Context, session: Session, now: datetime) -> Toll:
     day = {"first": f"{hour[:10]}T00", "last": f"{hour[:10]}T23", "hour": hour}
     calls, seconds, cost = map(int, session.execute(_READ, day).one())
     if counts_talk:
-        for answered_at, price in session.execute(_TALKING):
-            so_far = talk_seconds(answered_at, now)
+        for answered_at, price, lease, database_now in session.execute(_TALKING):
+            so_far = talk_seconds(answered_at, _carried_until(lease, database_now, now))
             seconds += so_far
             cost += cost_of(so_far, price or 0, settings.billing_increment)
     return Toll(settings, timezone, Spent(now, calls, seconds, cost))
@@ -48,7 +50,7 @@ _READ = select(
     func.coalesce(func.sum(TollHour.seconds), 0),
     func.coalesce(func.sum(TollHour.cost), 0),
 ).where(TollHour.hour.between(bindparam("first"), bindparam("last")))
-_TALKING = select(Attempt.answered_at, Attempt.price).where(
+_TALKING = select(Attempt.answered_at, Attempt.price, Attempt.lease_expires_at, dbnow()).where(
     Attempt.state == AttemptState.TALKING, Attempt.channel.in_(BY_TELEPHONE)
 )
 
@@ -90,10 +92,23 @@ def count_call(ctx: Context, session: Session, attempt: Attempt, now: datetime) 
 
 
 def count_talk(ctx: Context, session: Session, attempt: Attempt, now: datetime) -> None:
-    """The call is over, while `attempt.owner` is still told. One whose end nobody saw counts up to now."""
-    if seconds := talk_seconds(attempt.answered_at, now):
+    """The call is over, while `attempt.owner` is still told. One whose end nobody saw counts as long as its
+    process may have lived.
+    """
+    until = now
+    if attempt.answered_at is not None and attempt.disposition is Disposition.UNKNOWN:
+        until = _carried_until(attempt.lease_expires_at, session.scalars(select(dbnow())).one(), now)
+    if seconds := talk_seconds(attempt.answered_at, until):
         cost = cost_of(seconds, attempt.price or 0, ctx.toll.billing_increment)
         _add(ctx, session, attempt, now, seconds=seconds, cost=cost)
+
+
+def _carried_until(lease: datetime | None, database_now: datetime, now: datetime) -> datetime:
+    """Nobody talks through the night in which the machine was down: at most until the lease was over. It's
+    by the database's clock, and a worker's may be another.
+    """
+    overdue = timedelta(0) if lease is None else database_now - lease
+    return now - max(overdue, timedelta(0))
 
 
 def _add(ctx: Context, session: Session, attempt: Attempt, now: datetime, **more: int) -> None:

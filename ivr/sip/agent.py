@@ -207,6 +207,13 @@ class UserAgent:
         if registration := self._registrations.pop(key, None):
             registration.close(now)
 
+    def leave_registrar(self, key: str) -> None:
+        """As `unregister` after RegistrationFailed, but nothing is said to a registrar that is silent: it may
+        come back, and take away what another of its domain has just taken.
+        """
+        if registration := self._registrations.pop(key, None):
+            registration.leave()
+
     def _inbound(self, call: str) -> InboundCall | None:
         found = self._endpoint.calls.get(call)
         return found if isinstance(found, InboundCall) else None

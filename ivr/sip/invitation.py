@@ -65,8 +65,9 @@ class Invitation:
         if status == 422:
             before, self.proposal = self.proposal, self.proposal.after(refusal)
             return before is not self.proposal
-        if status in _MOVED and (target := redirected(refusal, self.order.redirects)):
-            return self._moves(*target)
+        if status in _MOVED:
+            target = redirected(refusal, self.order.redirects, self._endpoint.config.may_call)
+            return target is not None and self._moves(*target)
         return self._asks_less(status)
 
     def _moves(self, uri: str, hop: Hop) -> bool:

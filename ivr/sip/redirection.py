@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ivr.sip.errors import BadMessage
 from ivr.sip.headers import bracketed, ip_of, parse_name_addr, parse_uri
@@ -12,8 +12,11 @@ from ivr.sip.message import Response
 __all__ = ["redirected"]
 
 
-def redirected(response: Response, redirects: Mapping[str, Hop]) -> tuple[str, Hop] | None:
-    """The URI to call instead and where it is reached; None where no Contact's host is in `redirects`.
+def redirected(
+    response: Response, redirects: Mapping[str, Hop], may_call: Callable[[str], bool] = lambda _user: True
+) -> tuple[str, Hop] | None:
+    """The URI to call instead and where it is reached; None where no Contact's host is in `redirects`, or
+    `may_call` says no to its user part.
 
     `redirects` has hosts, for a Contact that names no port, and hosts with a port ("192.0.2.9:5070",
     "[2001:db8::9]:5070"). Of several Contacts that of the highest q is taken, of equal ones the first.
@@ -26,7 +29,7 @@ def redirected(response: Response, redirects: Mapping[str, Hop]) -> tuple[str, H
             uri = parse_uri(contact.uri, "Contact")
             host = bracketed(ip_of(uri.host) or uri.host.lower())
             hop = redirects.get(f"{host}:{uri.port}" if uri.port else host)
-            if uri.scheme == "sip" and hop:
+            if uri.scheme == "sip" and hop and may_call(uri.user):
                 found.append((_q(contact.params.get("q")), contact.uri.partition("?")[0], hop))
     except BadMessage:
         return None

@@ -74,6 +74,11 @@ class Registration:
         if was is State.WAITING:
             self._begin_end(now)
 
+    def leave(self) -> None:
+        """After a failure: nothing is sent any more, and what may be bound runs out by itself."""
+        self._state = State.OVER
+        self._endpoint.alarms.clear(self)
+
     # -- a round
 
     def _begin(self, now: float) -> None:

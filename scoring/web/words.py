@@ -357,7 +357,7 @@ ALARM_HELP: dict[str, object] = {
     "audit_broken": _l("审计记录被改动。请保全数据库和备份，用 huifang audit verify 核对。"),
     "trunk_aside": _l("电话改走其他中继；没有其他中继时等它恢复。恢复后自动启用。"),
     "recording_failed": _l("110通话照常进行，但没有录全。请检查录音文件夹所在的磁盘。"),
-    "toll": _l("群众电话暂不再拨，110来电不受影响。请查清原因，再看设置 voice.toll。"),
+    "toll": _l("超出限额的群众电话暂不再拨，110来电不受影响。请查清原因，再看设置 voice.toll。"),
 }
 BREACHES: dict[str, object] = {
     "closed without a callback": _l("已办结但没有回访"),

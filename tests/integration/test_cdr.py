@@ -298,7 +298,13 @@ def test_callers_are_reconciled_by_their_own_number(run: Run, tmp_path: Path) ->
 
 def test_a_file_that_is_none_of_a_carriers(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "bill.csv"
-    for text, said in (("a,b\n1,2\n", "no column is called"), (HEAD, "no call in it; give --from and --to")):
+    wrong = (
+        ("a,b\n1,2\n", "no column is called"),
+        (HEAD, "no call in it that can be read; give --from and --to"),
+        # A title over the headings: each line has more columns than it.
+        ("话单\n" + HEAD, "no call in it that can be read; line 2: "),
+    )
+    for text, said in wrong:
         file.write_text(text)
         told = run("reconcile", file, "--trunk", "city")
         assert told.exit_code == 1 and said in told.stderr

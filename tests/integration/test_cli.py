@@ -49,6 +49,19 @@ def test_wrong_settings_are_named_with_file_key_and_remedy(tmp_path: Path) -> No
     assert f"{path}: voice.rings: Extra inputs are not permitted" in result.output
 
 
+def test_a_time_of_day_is_a_local_clocks(tmp_path: Path) -> None:
+    """A bare 22 would be 22 seconds past midnight, and a zone couldn't be held against the office's clock."""
+    path = tmp_path / "wrong.toml"
+    path.write_text(
+        OFFICE + '[voice.toll]\nnight = { start = 22, end = "08:00+08:00" }\n'
+        '[agents]\nhours = [{ start = "09:00", end = 12 }]\n'
+    )
+    result = run("config", "check", "--config", path)
+    assert result.exit_code == 2
+    for key in ("voice.toll.night.start", "voice.toll.night.end", "agents.hours.0.end"):
+        assert f'{path}: {key}: Value error, a local time is written "21:30", without a zone' in result.output
+
+
 def test_what_is_missing_and_what_is_no_toml_is_named(tmp_path: Path) -> None:
     assert "no --config file: office: Field required" in run("config", "check").output
     missing = run("--config", tmp_path / "none.toml", "config", "check")

@@ -11,6 +11,8 @@ from ivr.hosts import Place
 from ivr.name_book import NameBook
 from ivr.name_lookup import LookupFailed, lookup_by
 from ivr.sip.hop import Hop
+from ivr.sip_trunks import trunk_of
+from ivr.trunk_settings import TrunkSettings
 from tests.name_server import NameServer, name_server
 
 
@@ -55,7 +57,12 @@ def test_without_a_port_srv_tells_servers_in_their_order(server: NameServer) -> 
         assert book.name_of(Hop("127.0.0.4", 5080)) == "trunk.test"
         book.avoid(Hop("127.0.0.3", 5070), 0.0)
         assert book.hop(place, 1.0) == book.hops(place)[1]  # who doesn't answer comes last
-        assert book.hop(place, 61.0) == Hop("127.0.0.3", 5070)  # for a minute
+        assert book.hop(place, 301.0) == Hop("127.0.0.3", 5070)  # for five minutes
+        assert book.has_better(place, 1.0)
+        for late, hop in enumerate(book.hops(place)):
+            book.avoid(hop, float(late))
+        assert not book.has_better(place, 3.0)
+        assert book.hop(place, 3.0) == book.hops(place)[0]  # none is better: the one that is longest ago
     finally:
         book.close()
 
@@ -86,6 +93,11 @@ def test_a_service_that_is_said_not_to_be_there_is_none(server: NameServer) -> N
         lookup_by([server.where], ipv6=False)("trunk.test", None, "tls")
 
 
+def test_what_cant_be_a_hosts_name_isnt_found() -> None:
+    with pytest.raises(LookupFailed, match="too long"):
+        lookup_by([], ipv6=False)(f"{'a' * 64}.test", 5060, "udp")
+
+
 def test_names_are_asked_for_again_and_stay_known_without_an_answer(
     server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +111,7 @@ def test_names_are_asked_for_again_and_stay_known_without_an_answer(
     book.start()
     try:
         server.records = {("trunk.test.", "A"): (0, ["127.0.0.4"])}  # the carrier moves
-        until(lambda: book.hosts == {"127.0.0.4"})
+        until(lambda: book.hops(place) == (Hop("127.0.0.4", 5060),))
         asked = server.asked.total()
         server.silent = True
         until(lambda: server.asked.total() > asked + 3)
@@ -108,7 +120,31 @@ def test_names_are_asked_for_again_and_stay_known_without_an_answer(
         server.records = {}  # NXDOMAIN: a mistake of the carrier's, we go on with what was right
         until(lambda: server.asked.total() > asked + 6)
         assert book.hops(place) == (Hop("127.0.0.4", 5060),)
-        assert changes[-1] == {"127.0.0.4"}
+        assert changes[-1] == {"127.0.0.3", "127.0.0.4"}
+    finally:
+        book.close()
+
+
+def test_who_carries_a_call_is_heard_when_the_name_tells_another_address(
+    server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A carrier's name that tells one of its addresses, each time another: its BYE is no stranger's."""
+    monkeypatch.setattr("ivr.name_book._SHORTEST", 0.05)
+    server.records = {("trunk.test.", "A"): (0, ["127.0.0.3"])}
+    place = Place("trunk.test", 5060, "udp")
+    book, changes = book_of(server, place), []
+    book.on_change = lambda: changes.append(book.hosts)
+    trunk = TrunkSettings(name="carrier", host="trunk.test", port=5060, caller_number="037963110110")
+    book.start()
+    try:
+        server.records = {("trunk.test.", "A"): (0, ["127.0.0.4"])}
+        until(lambda: book.hop(place, 0.0) == Hop("127.0.0.4", 5060))
+        assert book.hosts == {"127.0.0.3", "127.0.0.4"}
+        assert trunk_of(Hop("127.0.0.3", 5060), [trunk], book) is trunk  # a new call of it is taken, too
+        monkeypatch.setattr("ivr.name_book._FORMER", 0.0)
+        server.records = {("trunk.test.", "A"): (0, ["127.0.0.5"])}
+        until(lambda: book.hosts == {"127.0.0.3", "127.0.0.5"})  # each for its own time
+        assert changes[-1] == book.hosts
     finally:
         book.close()
 

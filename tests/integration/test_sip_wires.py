@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -19,6 +20,7 @@ from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteRecei
 from ivr.sip.hop import Hop, Transport
 from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
+from ivr.sip_streams import SipStreams
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
 from tests.integration.certificates import tls_of, tls_plan
@@ -157,6 +159,60 @@ def test_where_nobody_listens_nothing_is_sent_and_the_attempt_is_not_spent() -> 
 
 
 LONG = (("Subject", "x" * 1400),)
+
+
+def streams_of(host: str, mark: Callable[[socket.socket], None] = lambda _: None) -> SipStreams:
+    """Without TLS."""
+    return SipStreams(
+        host,
+        0,
+        0,
+        server_tls=None,
+        client_tls=lambda hop: (ssl.create_default_context(), hop.host),
+        allows=lambda _host: True,
+        wake=lambda: None,
+        mark=mark,
+    )
+
+
+def test_we_connect_from_the_address_that_the_trunk_knows() -> None:
+    """A machine with several of them: the kernel would take the first."""
+    with socket.create_server((HOST, 0)) as peer:
+        peer.settimeout(15)
+        streams = streams_of("127.0.0.5")
+        try:
+            streams.send(b"x", Hop(HOST, peer.getsockname()[1], "tcp"))
+            accepted, source = peer.accept()
+            accepted.close()
+        finally:
+            streams.close()
+    assert source[0] == "127.0.0.5"
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_connection_that_a_firewall_forgot_is_noticed_before_a_call_gives_up(is_ours: bool) -> None:
+    """By the kernel: it asks after half a minute's silence, and waits 20 s for what it has sent."""
+    marked: Queue[tuple[int, ...]] = Queue()
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+
+    def mark(bare: socket.socket) -> None:
+        assert bare.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        marked.put(tuple(bare.getsockopt(socket.IPPROTO_TCP, option) for option in options))
+
+    with socket.create_server((HOST, 0)) as peer:
+        streams = streams_of(HOST, mark)
+        try:
+            if is_ours:
+                streams.send(b"x", Hop(HOST, peer.getsockname()[1], "tcp"))
+                found = marked.get(timeout=15)
+            else:
+                with socket.create_connection((HOST, streams.ports[0])):
+                    found = marked.get(timeout=15)
+        finally:
+            streams.close()
+    idle, probe, probes, unacknowledged = found
+    assert idle + probe * probes <= 60
+    assert unacknowledged / 1000 < 64 * 0.5
 
 
 @pytest.mark.parametrize(("plan", "transport"), [(TCP, "tcp"), (WirePlan(), "udp")])

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from callbacks.alarms import AlarmKind, acknowledge_alarm
 from callbacks.case_explained import case_lines, explain_case
+from callbacks.database import dbnow
 from callbacks.models import Attempt, Callback, CallbackMove, Case
 from callbacks.models_office import Alarm
 from callbacks.models_trunks import TollHour
@@ -229,6 +230,25 @@ def test_a_citizen_who_is_talking_is_still_put_through(desk: Desk) -> None:
     talk(desk, NUMBERS[0], 10)
     assert desk.claim() == []
     assert take_lines(desk.ctx, OWNER, {"city"}) == {"city"}
+
+
+def test_nobody_talked_while_the_machine_was_down(desk: Desk) -> None:
+    """It went down in the evening amidst a call: in the morning twelve hours are no talk, and no bill."""
+    limit(desk, seconds_per_day=3600, price_per_minute="0.06")
+    _, call = claimed(desk, NUMBERS[0])
+    assert invited(desk, call)
+    answered(desk.ctx, call.attempt_id, call.token, desk.now)
+    desk.later(seconds=12 * 3600)
+    with desk.session() as session, session.begin():
+        session.execute(update(Attempt).values(lease_expires_at=dbnow(30 - 12 * 3600)))
+    with desk.session() as session:
+        before = toll_of(desk.ctx, session, desk.now).spent
+    assert settle_leases(desk.ctx, desk.now) == 1
+    with desk.session() as session:
+        after = toll_of(desk.ctx, session, desk.now).spent
+    for spent in (before, after):
+        assert spent.seconds_in_day <= 30
+        assert spent.cost_in_day <= 600
 
 
 def test_the_sums_are_what_the_attempts_say(desk: Desk) -> None:

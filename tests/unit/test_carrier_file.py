@@ -32,6 +32,8 @@ LINES = [
     ("1,+86 379-6311 0001,20261123120000,,0:01:01,￥0.12,", ("037963110001", 61, 1200, None)),
     ("1,63110001,2026-11-23T04:00:00Z,,1时1分1秒,,", ("037963110001", 3661, None, None)),
     ("1,8001,2026-11-23 12:00:00,2026-11-23 12:01:01,,0,", ("8001", 61, 0, None)),  # from the end
+    ('1,8001,2026-11-23 12:00:00,,1小时2分钟,"1,200.50",', ("8001", 3720, 12_005_000, None)),
+    ("1,8001,2026-11-23 12:00:00,,2分钟,.5,", ("8001", 120, 5000, None)),
     ("1,8001,2026-11-23 12:00:00,,61.4 s,-0.5,", ("8001", 61, -5000, None)),  # money that comes back
 ]
 
@@ -57,6 +59,9 @@ WRONG = [
     ("1,8001,2026-11-23 12:00:00,2026-11-23 11:00:00,,,", "line 2, ended: before the start"),
     ("1,8001,2026-11-23 12:00:00,,61,free,", "line 2, cost: 'free' is no amount of money"),
     ("1,8001,2026-11-23 12:00:00,,61,NaN,", "line 2, cost: 'NaN' is no amount of money"),
+    (f"1,8001,2026-11-23 12:00:00,,{'9' * 40},,", "line 2, seconds: '999999"),
+    (f"1,8001,2026-11-23 12:00:00,,61,{'9' * 5000},", "line 2, cost: '999999"),
+    ("1,8001,2026-11-23 12:00:00,,61,1e400,", "line 2, cost: '1e400' is no amount of money"),
     ("1,8001", "line 2: 2 columns, the heading has 7"),
     ('1,"80"01,2026-11-23 12:00:00,,61,,', "line 2: not CSV"),
 ]
@@ -76,6 +81,30 @@ def test_a_bill_of_an_old_office_is_read(tmp_path: Path) -> None:
     assert [each.cost for each in found if isinstance(each, Theirs)] == [1200] * 9
 
 
+def test_a_clock_that_goes_wrong_is_set_right(tmp_path: Path) -> None:
+    form = CarrierFormat(clock_ahead=7.5)
+    [found] = read(
+        tmp_path,
+        HEAD + "1,8001,2026-11-23 12:00:07.5,2026-11-23 12:01:08.5,,,\n",
+        Reading(form, Direction.OUT, "0379", "Asia/Shanghai"),
+    )
+    assert isinstance(found, Theirs) and (found.started, found.seconds) == (NOON, 61)
+
+
+ROUNDED = [
+    ({}, None),
+    ({"rounded": True}, 60),  # as ours are billed
+    ({"duration": "minutes"}, 60),
+    ({"duration": "minutes", "increment": 6}, 6),  # tenths of minutes
+]
+
+
+@pytest.mark.parametrize(("form", "to"), ROUNDED)
+def test_what_their_lengths_are_rounded_to(form: dict[str, object], to: int | None) -> None:
+    read = CarrierFormat.model_validate(form)
+    assert read.rounded_to(read.increment or 60) == to
+
+
 def test_who_called_us_is_the_caller(tmp_path: Path) -> None:
     reading = Reading(CarrierFormat(), Direction.IN, "0379", "Asia/Shanghai")
     [found] = read(tmp_path, HEAD + "13803790001,110,2026-11-23 12:00:00,,61,,\n", reading)
@@ -88,6 +117,7 @@ FORMS = [
     ("被叫,开始时间\n8001,2026-11-23 12:00:00\n", "", "no column is seconds"),
     (HEAD, "[columns]\n'被叫' = 'whom'\n", "form.toml: columns.被叫"),
     (HEAD, "colums = {}", "form.toml: colums"),
+    (HEAD, "timezone = 'Asia/Luoyang'", "form.toml: timezone: Value error, 'Asia/Luoyang' is no time zone"),
     (HEAD, "= 3", "form.toml: "),
     ("callee,their own,start,duration\n", "[columns]\n'their own' = 'called'\n", "called has two columns"),
 ]

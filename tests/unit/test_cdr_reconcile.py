@@ -59,6 +59,7 @@ def theirs(
 
 ANSWERS = Rules(NOON - DAY, NOON + DAY, starts_at="answer")
 TALKS = Rules(NOON - DAY, NOON + DAY, answered_only=True)
+MINUTES = Rules(NOON - DAY, NOON + DAY, rounded_to=60)
 
 CALLS = [
     # ours, theirs, rules: matched, ours only, theirs only, not expected; whether a pair differs
@@ -90,6 +91,16 @@ CALLS = [
     # What it costs, to the cent.
     ([ours(0, cost=600)], [theirs(0, cost=650)], RULES, (1, 0, 0, 0), False),
     ([ours(0, cost=600)], [theirs(0, cost=700)], RULES, (1, 0, 0, 0), True),
+    # They tell what they bill: minutes that were begun, of a length within the tolerance.
+    ([ours(0, 65)], [theirs(0, 120)], RULES, (1, 0, 0, 0), True),
+    ([ours(0, 65)], [theirs(0, 120)], MINUTES, (1, 0, 0, 0), False),
+    ([ours(0, 61)], [theirs(0, 60)], MINUTES, (1, 0, 0, 0), False),
+    ([ours(0, 63)], [theirs(0, 60)], MINUTES, (1, 0, 0, 0), True),
+    ([ours(0, 118)], [theirs(0, 180)], MINUTES, (1, 0, 0, 0), True),
+    ([ours(0, 119)], [theirs(0, 180)], MINUTES, (1, 0, 0, 0), False),
+    ([ours(0, 1)], [theirs(0, 60)], MINUTES, (1, 0, 0, 0), False),
+    ([ours(0, answer=None)], [theirs(0, 60)], MINUTES, (1, 0, 0, 0), True),  # nobody took it, and it's billed
+    ([ours(0, None)], [theirs(0, 60)], MINUTES, (1, 0, 0, 0), True),
     ([], [], RULES, (0, 0, 0, 0), False),
 ]
 

@@ -17,6 +17,7 @@ from callbacks.preflight_report import comparison_json, comparison_lines
 from callbacks.preflight_run import compare, forecast
 from callbacks.settings import CapSettings, PolicySettings, Span, WindowSettings
 from callbacks.states import State
+from callbacks.toll_settings import TollSettings
 from callbacks.vocabulary import Disposition
 
 CITY = ZoneInfo("Asia/Shanghai")
@@ -90,6 +91,20 @@ def test_history_of_the_number_holds_it_back() -> None:
     earlier = PastCall(at("11-23 09:30"), Disposition.NO_ANSWER, True, "n")
     found = forecast(Snapshot(MONDAY, [waiting(1, "n")], history={"n": [earlier]}), POLICY, NOBODY)
     assert hours(found)[0] == ("23 14", 1, 0)  # one a half-day
+
+
+def test_the_toll_limits_stand_over_the_windows_of_a_policy() -> None:
+    """A wider window is no promise of calls at night, nor of a fifth call to a number."""
+    open_ = (Span(start="00:00", end="00:00"),)
+    windows = WindowSettings(voice=open_, voice_weekend=open_)
+    wide = PolicySettings(windows=windows, caps=CapSettings(enabled=False))
+    late = Snapshot(at("11-23 22:00"), [waiting(1, "n")], toll=TollSettings())
+    assert hours(forecast(late, wide, Assumptions(calls_answered=1.0))) == [("24 08", 1, 0)]
+    called = [
+        PastCall(at(f"11-23 09:{minute}"), Disposition.NO_ANSWER, True, "n") for minute in range(10, 50, 10)
+    ]
+    often = Snapshot(MONDAY, [waiting(1, "n")], history={"n": called}, toll=TollSettings())
+    assert hours(forecast(often, wide, Assumptions(calls_answered=1.0))) == [("24 08", 1, 0)]
 
 
 def test_sensitive_goes_by_the_candidates_own_categories() -> None:

@@ -12,6 +12,7 @@ def test_only_who_is_allowed_is_known() -> None:
     assert not wall.is_known("192.0.2.2")
     wall.allow(["192.0.2.2"])  # the trunk's name has another address now
     assert not wall.is_known("192.0.2.1")
+    assert not wall.takes("192.0.2.1", 0.0)  # even where that came after it was asked
 
 
 def test_each_host_has_its_own_limit_of_messages_a_second() -> None:

@@ -10,7 +10,10 @@ from callbacks.vocabulary import Disposition, TrunkReason, TrunkStanding
 from ivr.disposition import CallFacts
 from ivr.hosts import Place
 from ivr.line import Dial
+from ivr.name_book import NameBook
+from ivr.name_lookup import Found
 from ivr.sip import Hop, OptionsAnswered, Registered, RegistrationFailed
+from ivr.sip.agent import UserAgent
 from ivr.trunk_choice import TrunkChoice
 from ivr.trunk_settings import CauseOverride, TrunkSettings
 from ivr.trunk_watch import TrunkWatch, account_of
@@ -24,17 +27,15 @@ def trunk(**changes: object) -> TrunkSettings:
     return TrunkSettings.model_validate({**base, **changes})
 
 
-class Book:
-    """Where everything is: the first hop that isn't avoided, else the first (as `ivr.name_book`)."""
+class Book(NameBook):
+    """Where everything is, without a name server."""
 
     def __init__(self, *hops: Hop) -> None:
-        self.hops, self.avoided = hops, set[Hop]()
+        super().__init__((), lambda *_: Found((), 0.0))
+        self.are = hops
 
-    def hop(self, place: Place, now: float) -> Hop | None:
-        return next((hop for hop in self.hops if hop not in self.avoided), next(iter(self.hops), None))
-
-    def avoid(self, hop: Hop, now: float) -> None:
-        self.avoided.add(hop)
+    def hops(self, place: Place) -> tuple[Hop, ...]:
+        return self.are
 
 
 class Watched:
@@ -48,8 +49,9 @@ class Watched:
         self._seen = 0
 
     def call_failed(self, settings: TrunkSettings, facts: CallFacts, now: float, public: bool = True) -> None:
-        order = Dial("c", "1", "t", is_public=public)
-        self.watch.call_failed(order, settings, self.book.hops[0], facts, None, now)
+        order, hop = Dial("c", "1", "t", is_public=public), self.book.hop(settings.place, now)
+        assert hop is not None
+        self.watch.call_failed(order, settings, hop, facts, None, now)
 
     def until(self, seconds: float) -> TrunkStanding:
         while self.world.now < seconds:
@@ -171,6 +173,40 @@ def test_a_trunk_with_another_address_stays_up(facts: CallFacts) -> None:
     assert watched.book.hop(trunk().place, 0.0) == SECOND
 
 
+THIRD = Hop("192.0.2.4", 5060)
+
+
+@pytest.mark.parametrize("facts", [CallFacts(None), CallFacts(503)])
+def test_a_trunk_none_of_whose_addresses_takes_calls_is_aside(facts: CallFacts) -> None:
+    """Each is tried, however long its silence takes; then calls go by the next trunk, not round and round."""
+    watched = Watched(trunk(host="sip.carrier.example"), THEIRS, SECOND, THIRD)
+    for now, standing in ((32.0, UP), (64.0, UP), (96.0, ASIDE)):
+        watched.call_failed(trunk(), facts, now)
+        assert watched.trunks.standings(now)[0].standing is standing
+    assert watched.book.hop(trunk().place, 100.0) == THEIRS  # the one that hasn't been tried for longest
+
+
+def test_options_that_no_address_answers_set_a_trunk_aside() -> None:
+    watched = Watched(trunk(host="sip.carrier.example", keepalive=10), THEIRS, SECOND)
+    watched.silent(True)
+    assert watched.until(60.0) is SUSPECT
+    assert watched.until(70.0) is ASIDE
+    watched.silent(False)
+    assert watched.until(120.0) is UP
+
+
+@pytest.mark.parametrize("status", [503, 408])
+def test_an_address_that_is_full_leaves_the_trunk_its_other_one(status: int) -> None:
+    """RFC 3263 §4.3, as for a call that meets 503: while one is mended the other carries them all."""
+    watched = Watched(trunk(host="sip.carrier.example", keepalive=10), SECOND, THEIRS)
+    watched.watch.turn(0.0)
+    watched.watch.take(OptionsAnswered("t", SECOND, status, 60), 0.0)
+    assert watched.trunks.standings(0.0)[0].standing is UP
+    watched.watch.turn(0.0)
+    watched.watch.take(OptionsAnswered("t", THEIRS, status, 60), 0.0)
+    assert watched.trunks.standings(0.0)[0].reason is TrunkReason.UNAVAILABLE  # all of them are
+
+
 def test_options_go_on_to_the_other_address() -> None:
     watched = Watched(trunk(host="sip.carrier.example", keepalive=10), THEIRS, SECOND)
     watched.silent(True)
@@ -183,16 +219,37 @@ def test_options_go_on_to_the_other_address() -> None:
 
 def test_a_name_without_an_address_is_waited_for() -> None:
     watched = Watched(trunk(host="sip.carrier.example", keepalive=10, **ACCOUNT))
-    watched.book.hops = ()
+    watched.book.are = ()
     watched.until(3.0)
     assert watched.asked == 0
-    watched.book.hops = (THEIRS,)
+    watched.book.are = (THEIRS,)
     watched.until(5.0)
     assert watched.asked == 1
     assert watched.trunks.standings(5.0)[0].reason is TrunkReason.UNREGISTERED  # it was asked, too
 
 
 ACCOUNT = {"register": True, "username": "office", "password": "x"}
+
+
+def test_an_account_goes_on_to_the_other_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is taken back from the silent one: awake again, it would take away what the other has."""
+    watched = Watched(trunk(host="sip.carrier.example", **ACCOUNT), SECOND, THEIRS)
+    agent, sent = watched.world.ours, list[tuple[bytes, Hop]]()
+
+    def take_outgoing() -> list[tuple[bytes, Hop]]:
+        sent.extend(taken := UserAgent.take_outgoing(agent))
+        return taken
+
+    monkeypatch.setattr(agent, "take_outgoing", take_outgoing)
+    watched.silent(True)
+    watched.until(33.0)
+    watched.silent(False)
+    watched.until(34.0)
+    asked = [(hop, b"\r\nExpires: 0\r\n" in data) for data, hop in sent if data.startswith(b"REGISTER ")]
+    assert set(asked) == {(SECOND, False), (THEIRS, False)}
+    watched.watch.close(35.0)
+    watched.world.run(35.0)
+    assert sent[-1][1] == THEIRS and b"\r\nExpires: 0\r\n" in sent[-1][0]  # what is bound there is taken back
 
 
 @pytest.mark.parametrize(
@@ -202,6 +259,8 @@ ACCOUNT = {"register": True, "username": "office", "password": "x"}
         ({}, f"sip:{THEIRS.host}", f"sip:office@{THEIRS.host}"),
         # its domain names the account, not where it is
         ({"from_domain": "carrier.example"}, "sip:carrier.example", "sip:office@carrier.example"),
+        # An IMS gives a username with its domain: it stands once in the address.
+        ({"username": "office@ims.example"}, f"sip:{THEIRS.host}", "sip:office@ims.example"),
         # a registrar of its own
         ({"registrar": "192.0.2.7"}, "sip:192.0.2.7", "sip:office@192.0.2.7"),
         ({"registrar": "Reg.Carrier.example"}, "sip:reg.carrier.example", "sip:office@reg.carrier.example"),
@@ -209,9 +268,10 @@ ACCOUNT = {"register": True, "username": "office", "password": "x"}
     ],
 )
 def test_accounts(changes: dict[str, object], registrar: str, name: str) -> None:
-    account = account_of(trunk(**ACCOUNT, **changes), THEIRS)
+    account = account_of(trunk(**{**ACCOUNT, **changes}), THEIRS)
     assert (account.registrar, account.hop, account.name) == (registrar, THEIRS, name)
-    assert account.credentials is not None and account.credentials.username == "office"
+    assert account.credentials is not None
+    assert account.credentials.username == changes.get("username", "office")
 
 
 @pytest.mark.parametrize(

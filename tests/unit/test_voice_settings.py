@@ -43,7 +43,19 @@ def test_defaults_are_whole() -> None:
         ({"local_host": "pbx.example"}, "no IPv4 or IPv6 address"),
         ({"trunks": ({**TRUNK, "host": "not a name"},)}, "neither an address nor a name"),
         ({"trunks": ({**TRUNK, "host": "10.0.0.256"},)}, "neither an address nor a name"),
-        ({"nameservers": ("dns.example",)}, "pattern"),
+        ({"nameservers": ("dns.example",)}, "'dns.example' is no address of a name server"),
+        ({"nameservers": ("999.0.2.53",)}, "'999.0.2.53' is no address of a name server"),
+        ({"nameservers": ("192.0.2.53:99999",)}, "'192.0.2.53:99999' is no address of a name server"),
+        ({"local_host": "0.0.0.0"}, "trunks are told 0.0.0.0, which reaches nobody"),
+        ({"local_host": "::", "external_address": "::"}, "trunks are told ::, which reaches nobody"),
+        ({"external_address": "2001:db8::9"}, "2001:db8::9 is of another kind than local_host 127.0.0.1"),
+        ({"trunks": ({**TRUNK, "host": "2001:db8::1"},)}, "city: 2001:db8::1 is IPv6, local_host 127.0.0.1"),
+        (
+            {"local_host": "2001:db8::9", "trunks": (TRUNK,)},
+            "192.0.2.1 is IPv4, local_host 2001:db8::9 is IPv6",
+        ),
+        ({"trunks": ({**TRUNK, "from_domain": "a b"},)}, "from_domain"),
+        ({"trunks": ({**TRUNK, "from_domain": 'a>;x="b'},)}, "from_domain"),
         ({"trunks": (TRUNK, TRUNK)}, "names must differ"),
         ({"machine": "hang_up"}, "'advice' or 'off'"),
         ({"speed": 3}, "Extra inputs"),
@@ -58,6 +70,24 @@ def test_defaults_are_whole() -> None:
 def test_what_is_wrong_is_named(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         VoiceSettings.model_validate(changes)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"local_host": "0.0.0.0", "external_address": "203.0.113.10"},
+        {"local_host": "2001:db8::9", "trunks": ({**TRUNK, "host": "trunk.example"},)},  # AAAA is asked for
+        {"nameservers": ("192.0.2.53", "192.0.2.53:5353", "2001:db8::53")},
+        {
+            "trunks": (
+                {**TRUNK, "from_domain": "ims.example:5060"},
+                {**TRUNK, "name": "b", "from_domain": "[::1]"},
+            )
+        },
+    ],
+)
+def test_what_is_right_is_taken(given: dict[str, object]) -> None:
+    VoiceSettings.model_validate(given)
 
 
 def test_the_city_is_on_loopback_alone() -> None:
