@@ -6,7 +6,7 @@ writer, in order; the citizen is dialled when `invited_at` is committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,7 +47,6 @@ class _Call:
     """A call and its two legs, by their names on the line."""
 
     claimed: ClaimedAgentCall
-    trunk: str
     agent: str
     citizen: str
     agent_up: bool = False  # from its INVITE to its Ended
@@ -95,10 +94,11 @@ class AgentCalls:
 
     # -- taking what is asked for
 
-    def claim(self, trunk: str, room: int, spend: Callable[[int], None]) -> None:
-        """Takes what agents asked for, as far as `room` reaches; citizens are called by `trunk`.
+    def claim(self, trunks: Sequence[str], room: int, spend: Callable[[str, int], None]) -> None:
+        """Takes what agents asked for, as far as `room` reaches; citizens are called by the first of `trunks`
+        that has the lines.
 
-        `spend` is told how many calls will be begun.
+        `spend` is told how many calls will be begun by which.
         """
         if self._claiming or not self._targets or room < 2:
             return
@@ -106,26 +106,26 @@ class AgentCalls:
 
         def claimed(taken: Taken) -> None:
             self._claiming, self.waiting = False, taken.waiting
-            spend(2 * len(taken.calls))
             for each in taken.calls:
-                self._begin(each, trunk)
+                spend(each.trunk, 2)
+                self._begin(each)
 
         limit = room // 2
         self._writer.submit(
             lambda: agent_calls.claim_agent_calls(
-                self._ctx, self._owner, trunk, limit, datetime.now(UTC), self._targets
+                self._ctx, self._owner, trunks, limit, datetime.now(UTC), self._targets
             ),
             claimed,
         )
 
-    def _begin(self, claimed: ClaimedAgentCall, trunk: str) -> None:
+    def _begin(self, claimed: ClaimedAgentCall) -> None:
         name = claimed.key
-        call = _Call(claimed, trunk, agent=f"{name}-agent", citizen=name)
+        call = _Call(claimed, agent=f"{name}-agent", citizen=name)
         self._calls.append(call)
         try:
             self._digits(call)  # what can't be dialled needn't have an agent's telephone rung
             number = self._plan.target(claimed.target)
-            agents = self._targets[claimed.target].trunk or trunk
+            agents = self._targets[claimed.target].trunk or claimed.trunk
             self._dial(call.agent, number, agents)
         except (NotDialled, LineError) as error:
             log.warning("agent_not_rung", attempt=claimed.attempt_id, target=claimed.target, why=str(error))
@@ -145,7 +145,7 @@ class AgentCalls:
 
     def _digits(self, call: _Call) -> str:
         """The citizen's number as the trunk wants it; NotDialled where it isn't one, else LineError."""
-        return dialled(self._plan, call.claimed.number, self._voice.trunk(call.trunk))
+        return dialled(self._plan, call.claimed.number, self._voice.trunk(call.claimed.trunk))
 
     # -- what the line tells
 
@@ -195,7 +195,7 @@ class AgentCalls:
         elif call.agent_up and call.why is None:
             assert call.codec is not None
             codecs = with_first(call.codec, self._voice.codecs)
-            self._dial(call.citizen, self._digits(call), call.trunk, codecs)
+            self._dial(call.citizen, self._digits(call), call.claimed.trunk, codecs)
             call.citizen_up, self._legs[call.citizen] = True, call
             call.sip_call_id = self._line.sip_call_id(call.citizen)
         self._settle(call)

@@ -259,9 +259,9 @@ class VoiceWorker:
         if now < self._people_at or self._writer.backlog > _MOST_UNWRITTEN:
             return
         self._people_at = now + self._poll
-        if (trunk := next(iter(self._rooms(now)), None)) is not None:
+        if rooms := self._rooms(now):
             room = self._voice.lines - self._up
-            self._people.claim(trunk, room, lambda calls: self._trunks.spend(trunk, calls, now))
+            self._people.claim(tuple(rooms), room, lambda trunk, calls: self._trunks.spend(trunk, calls, now))
 
     def _rooms(self, now: float) -> dict[str, int]:
         """Trunks in the order in which they're taken, and how many calls each may begin."""

@@ -8,6 +8,7 @@ agent asks and again when the citizen is dialled. Whatever ends the attempt ends
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -89,6 +90,7 @@ class ClaimedAgentCall:
     attempt_id: int
     token: int
     target: str
+    trunk: str  # the citizen's
     number: str
     masked: str
 
@@ -99,7 +101,7 @@ class ClaimedAgentCall:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Calls to carry out; `waiting` when another waits for lines of the trunk: begin nothing else on it."""
+    """Calls to carry out; `waiting` when another waits for lines: begin nothing else before it."""
 
     calls: list[ClaimedAgentCall]
     waiting: bool = False
@@ -193,11 +195,12 @@ def cancel_call(ctx: Context, callback_id: int, login: str, now: datetime) -> bo
 
 
 def claim_agent_calls(
-    ctx: Context, owner: str, trunk: str, limit: int, now: datetime, targets: Targets
+    ctx: Context, owner: str, trunks: Sequence[str], limit: int, now: datetime, targets: Targets
 ) -> Taken:
     """Up to `limit` of the calls that are asked for, oldest first, with a line for each leg.
 
-    Citizens are called by `trunk`, agents by their telephone's own; without two free lines a call waits.
+    Citizens are called by the first of `trunks` that has the lines, agents by their telephone's own trunk,
+    else by the citizen's; without two free lines a call waits.
     """
 
     def work(session: Session) -> Taken:
@@ -209,10 +212,12 @@ def claim_agent_calls(
             if call.target not in telephones_of(targets, call.login):  # the settings have changed
                 _end(call, NoCall.NO_TELEPHONE, now)
                 continue
-            agents = targets[call.target].trunk or trunk
-            lines = _two_lines(session, agents, trunk)
+            agents = targets[call.target].trunk
+            lines = _lines_of_any(session, agents, trunks)
             if lines is None:
-                waiting = waiting or bool(agents == trunk or free_lines(session, agents, 1))
+                waiting = (
+                    waiting or agents is None or agents in trunks or bool(free_lines(session, agents, 1))
+                )
             elif taken := _claim(ctx, session, call, owner, lines, now):
                 claimed.append(taken)
         return Taken(claimed, waiting)
@@ -258,7 +263,9 @@ def _claim(
     agents.agent_call_id, citizens.attempt_id = call.id, attempt.id
     call.attempt_id, call.state = attempt.id, _S.RINGING_AGENT
     number = ctx.privacy.decrypt(phone.number_encrypted)
-    return ClaimedAgentCall(attempt.id, attempt.token, call.target, number, phone.number_masked)
+    return ClaimedAgentCall(
+        attempt.id, attempt.token, call.target, citizens.trunk, number, phone.number_masked
+    )
 
 
 def _two_lines(session: Session, agents: str, citizens: str) -> tuple[Line, Line] | None:
@@ -266,6 +273,11 @@ def _two_lines(session: Session, agents: str, citizens: str) -> tuple[Line, Line
     found = free_lines(session, agents, 1)
     others = [line for line in free_lines(session, citizens, 2) if line not in found]
     return (found[0], others[0]) if found and others else None
+
+
+def _lines_of_any(session: Session, agents: str | None, trunks: Sequence[str]) -> tuple[Line, Line] | None:
+    """The same for the first trunk that has them; agents without a trunk of their own go by it, too."""
+    return next(filter(None, (_two_lines(session, agents or trunk, trunk) for trunk in trunks)), None)
 
 
 def begin_citizen(ctx: Context, attempt_id: int, token: int, call_id: str, now: datetime) -> bool:

@@ -84,7 +84,7 @@ def take(desk: Desk, lines: int = 5) -> list[ClaimedAgentCall]:
 def asked_for(desk: Desk, lines: int = 5) -> Taken:
     ensure_lines(desk.ctx, "city", lines)
     ensure_lines(desk.ctx, "pbx", 1)
-    return claim_agent_calls(desk.ctx, OWNER, "city", 5, desk.now, TARGETS)
+    return claim_agent_calls(desk.ctx, OWNER, ("city",), 5, desk.now, TARGETS)
 
 
 def taken(desk: Desk, *numbers: str) -> tuple[int, ClaimedAgentCall]:
@@ -355,10 +355,19 @@ def test_a_telephone_may_have_a_trunk_of_its_own(desk: Desk) -> None:
     assert asked_for(desk, lines=1) == Taken([], waiting=True)
 
 
+def test_where_a_trunk_has_no_two_lines_the_next_is_taken(desk: Desk) -> None:
+    ask(desk, held(desk))
+    for trunk, lines in (("first", 1), ("second", 2)):
+        ensure_lines(desk.ctx, trunk, lines)
+    [claimed] = claim_agent_calls(desk.ctx, OWNER, ("first", "second"), 5, desk.now, TARGETS).calls
+    assert claimed.trunk == "second"
+    assert lines_in_use(desk) == [("second", True), ("second", False)]
+
+
 def test_the_machine_doesnt_wait_for_a_trunk_of_the_agents(desk: Desk) -> None:
     ask(desk, held(desk), target="desk-2")
     ensure_lines(desk.ctx, "city", 5)
-    assert claim_agent_calls(desk.ctx, OWNER, "city", 5, desk.now, TARGETS) == Taken([], waiting=False)
+    assert claim_agent_calls(desk.ctx, OWNER, ("city",), 5, desk.now, TARGETS) == Taken([], waiting=False)
 
 
 def test_the_machine_takes_no_line_of_an_agents_call(desk: Desk) -> None:

@@ -62,11 +62,12 @@ class Stage:
         phone = phones(self.desk, callback)[0]
         told = ask_for_call(self.desk.ctx, callback, phone, "ma", "desk-1", self.desk.now, self.targets)
         assert told.why is None
-        self.people.claim("city", 4, self.spend)
+        self.people.claim(("city",), 4, self.spend)
         self.written()
         return callback
 
-    def spend(self, calls: int) -> None:
+    def spend(self, trunk: str, calls: int) -> None:
+        assert trunk == "city"
         self.spent += calls
 
     def written(self) -> None:

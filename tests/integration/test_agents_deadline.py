@@ -124,7 +124,7 @@ def test_the_end_waits_for_a_call_and_for_what_the_agent_says_of_it(desk):
         [phone] = session.scalars(select(CasePhone.id))
     ask_for_call(desk.ctx, callback, phone, "ma", "desk-1", desk.now, TARGETS)
     ensure_lines(desk.ctx, "city", 2)
-    [call] = claim_agent_calls(desk.ctx, "voice:test:1", "city", 1, desk.now, TARGETS).calls
+    [call] = claim_agent_calls(desk.ctx, "voice:test:1", ("city",), 1, desk.now, TARGETS).calls
     assert begin_citizen(desk.ctx, call.attempt_id, call.token, "c1", desk.now)
     talking(desk.ctx, call.attempt_id, call.token, desk.later(seconds=10))
     desk.later(minutes=29)  # the claim's minutes are over twice

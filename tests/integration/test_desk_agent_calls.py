@@ -63,7 +63,7 @@ class Office:
 
     def taken(self) -> ClaimedAgentCall:
         now = self.clock.now
-        [claimed] = claim_agent_calls(self.writer, "voice:test:1", "city", 5, now, TARGETS).calls
+        [claimed] = claim_agent_calls(self.writer, "voice:test:1", ("city",), 5, now, TARGETS).calls
         return claimed
 
     def after(self, seconds: float):

@@ -90,6 +90,6 @@ def test_while_a_caller_waits_no_callback_is_begun_and_it_costs_nothing(desk: De
     with desk.session() as session:
         assert session.get_one(Attempt, call.attempt_id).counts is False
     assert claimed(desk) == 0
-    assert claim_agent_calls(desk.ctx, "voice:test:1", "city", 5, desk.now, {}).calls == []
+    assert claim_agent_calls(desk.ctx, "voice:test:1", ("city",), 5, desk.now, {}).calls == []
     hold_lines(desk.ctx, US, {}, 0)
     assert claimed(desk) == 1  # at once: nothing was lost, nothing waits for a rest

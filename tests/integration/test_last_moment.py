@@ -93,7 +93,7 @@ def a_persons_call(desk: Yard) -> Way:
     asked = ask_for_call(desk.ctx, callback, phone, "ma", "desk-1", desk.now, TARGETS)
     assert asked.why is None
     ensure_lines(desk.ctx, "city", 2)
-    [call] = claim_agent_calls(desk.ctx, "voice:test:1", "city", 1, desk.now, TARGETS).calls
+    [call] = claim_agent_calls(desk.ctx, "voice:test:1", ("city",), 1, desk.now, TARGETS).calls
     return Way(
         lambda: begin_citizen(desk.ctx, call.attempt_id, call.token, "c", desk.now), callback, LANDLINE
     )

@@ -148,7 +148,7 @@ def test_an_agents_call_is_refused_when_the_citizen_would_be_dialled(desk: Desk)
     ensure_lines(desk.ctx, "city", 4)
     phone = phones(desk, callback)[0]
     assert ask_for_call(desk.ctx, callback, phone, "ma", "desk-1", desk.now, TARGETS).why is None
-    [call] = claim_agent_calls(desk.ctx, OWNER, "city", 2, desk.now, TARGETS).calls
+    [call] = claim_agent_calls(desk.ctx, OWNER, ("city",), 2, desk.now, TARGETS).calls
     limit(desk, calls_per_hour=1)
     talk(desk, NUMBERS[1], 10)
     assert not begin_citizen(desk.ctx, call.attempt_id, call.token, call.key, desk.now)
@@ -163,7 +163,7 @@ def test_peoples_calls_are_counted_too(desk: Desk) -> None:
     claim(desk.ctx, callback, "ma", desk.now)
     ensure_lines(desk.ctx, "city", 4)
     ask_for_call(desk.ctx, callback, phones(desk, callback)[0], "ma", "desk-1", desk.now, TARGETS)
-    [call] = claim_agent_calls(desk.ctx, OWNER, "city", 2, desk.now, TARGETS).calls
+    [call] = claim_agent_calls(desk.ctx, OWNER, ("city",), 2, desk.now, TARGETS).calls
     assert begin_citizen(desk.ctx, call.attempt_id, call.token, call.key, desk.now)
     talking(desk.ctx, call.attempt_id, call.token, desk.now)
     desk.later(seconds=61)
