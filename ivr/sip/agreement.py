@@ -61,6 +61,8 @@ class Agreement:
 
     def _take(self, media: Media, *, always: bool = True) -> None:
         changed, self.media = media != self.media, media
+        if self._unacknowledged and self._unacknowledged.media:
+            self._unacknowledged.media = media  # an UPDATE has overtaken the ACK: what it brought stands
         if (always or changed) and not self._session.quiet:
             self._endpoint.tell(ReinviteReceived(self._session.call, media))
 
