@@ -15,7 +15,6 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.headers import seconds_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response
-from ivr.sip.transaction import State
 from ivr.sip.underway import ClientTransaction
 
 if TYPE_CHECKING:
@@ -73,10 +72,17 @@ class Refresh:
         """Whoever it was has refreshed: what was put off isn't needed."""
         self._session.endpoint.alarms.clear(self)
 
-    def stop(self) -> None:
-        """The dialog is over. An INVITE that rings without end isn't waited for."""
+    def stop(self, now: float) -> None:
+        """The dialog is over. An INVITE may be answered yet, and gets its ACK; one that rings on isn't waited
+        for without end.
+        """
         self.forget()
-        if self._transaction and self._transaction.machine.state is State.PROCEEDING:
+        if self.is_inviting:
+            endpoint = self._session.endpoint
+            endpoint.alarms.set(self, now + endpoint.config.timers.patience, self._abandon)
+
+    def _abandon(self, now: float) -> None:
+        if self._transaction:
             self._session.endpoint.layer.abandon(self._transaction)
 
     def _start_at(self, when: float) -> None:
@@ -87,6 +93,7 @@ class Refresh:
 
     def _silence(self, now: float) -> None:
         self._transaction = None
+        self.forget()
         if self._session.is_up:
             self._session.end_by_network(now, "no answer")
 
@@ -97,6 +104,7 @@ class Refresh:
             self._session.endpoint.send(*self._acknowledged[1])  # the 2xx came again
             return
         method, transaction, self._transaction = self._method, self._transaction, None
+        self.forget()
         if response.status < 300:
             if method == "INVITE" and transaction:
                 self._acknowledge(transaction.request, envelope)
