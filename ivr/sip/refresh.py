@@ -1,6 +1,7 @@
 """Our UPDATE or re-INVITE that changes nothing, so that both ends know the call lives (RFC 4028 §7.4). Pure.
 
-UPDATE where their Allow has it, as it disturbs nothing; else a re-INVITE with the description that they have.
+UPDATE where their Allow has it, as it disturbs nothing; else, and once one was refused, a re-INVITE with the
+description that they have.
 """
 
 from __future__ import annotations
@@ -139,13 +140,13 @@ class Refresh:
             status == 422 and session.timer.learn(response)
         ):
             self.start(now)
-        elif method == "UPDATE" and status in (405, 420, 501):
-            self._knows_update = False
-            self.start(now)
         elif status == 491:
             self._start_at(now + self._pause())
         elif status in (500, 503) and (after := seconds_of(response.first("Retry-After"))) is not None:
             self._start_at(now + max(1, after))
         elif status in ENDS_DIALOG:
             session.end_by_network(now, "no such dialog" if status == 481 else f"a refresh met {status}")
-        # anything else is this request's alone: the session timer ends the call if nothing better comes
+        elif method == "UPDATE":
+            self._knows_update = False
+            self.start(now)
+        # what else a re-INVITE meets is its alone: the session timer ends the call if nothing better comes
