@@ -43,7 +43,7 @@ class FarEnd:
         self.cseq, self.port = 0, 30000
         self.invites: list[tuple[int, str, str]] = []  # theirs: CSeq, branch, To tag
         self.offers: dict[int, bytes] = {}  # theirs, by CSeq
-        self.unanswered: int | None = None  # the CSeq of the INVITE to which an offer of ours belongs
+        self.unanswered: tuple[str, int] | None = None  # by whose INVITE our offer goes, and its CSeq
         self.accepted: set[tuple[int, str]] = set()  # 2xx to INVITEs: CSeq, tag
         self.acknowledged: set[tuple[int, str]] = set()
         self.described: dict[str, tuple[int, bytes]] = {}  # by their tag: version, body
@@ -75,11 +75,16 @@ class FarEnd:
         envelope = envelope_of(message)
         if isinstance(message, Request):
             dialog = (envelope.call_id, envelope.to.tag, envelope.from_.tag)
-            if message.method == "ACK" and envelope.cseq == self.unanswered and dialog in endpoint.dialogs:
+            is_answer = message.method == "ACK" and self.unanswered == ("theirs", envelope.cseq)
+            if is_answer and dialog in endpoint.dialogs:
                 self.unanswered, self.agreed = None, port_of(message.body) or self.agreed
             elif message.body.startswith(b"v=0"):
                 self.offers.setdefault(envelope.cseq, message.body)
-        elif envelope.method == "INVITE" and message.status >= 200 and envelope.cseq == self.unanswered:
+        elif (
+            envelope.method == "INVITE"
+            and message.status >= 200
+            and self.unanswered == ("ours", envelope.cseq)
+        ):
             self.unanswered = None
             if message.status < 300:
                 self.agreed = port_of(message.body) or self.agreed
@@ -185,7 +190,7 @@ class FarEnd:
         if theirs is not None:
             self.agreed = port_of(theirs)
         else:
-            self.unanswered = envelope.cseq
+            self.unanswered = ("ours" if isinstance(message, Request) else "theirs"), envelope.cseq
 
     # What happens.
 
