@@ -142,7 +142,7 @@ class TrunkWatch:
         refuses = disposition is Disposition.TRUNK_REFUSED
         is_full = status == 503 and disposition is Disposition.NETWORK_FAIL and not facts.rang
         if status is None:
-            gave_up = facts.we_cancelled or facts.withdrawn
+            gave_up = facts.we_cancelled or facts.withdrawn or facts.tone is not None  # and no 487 came
             if not gave_up and not self._is_elsewhere(trunk.place, hop, now):
                 self.met_silence(name, now)
         elif refuses or is_full:

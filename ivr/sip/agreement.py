@@ -61,6 +61,8 @@ class Agreement:
 
     def _take(self, media: Media, *, always: bool = True) -> None:
         changed, self.media = media != self.media, media
+        if self._unacknowledged and self._unacknowledged.media:
+            self._unacknowledged.media = media  # an UPDATE has overtaken the ACK: what it brought stands
         if (always or changed) and not self._session.quiet:
             self._endpoint.tell(ReinviteReceived(self._session.call, media))
 
@@ -68,7 +70,7 @@ class Agreement:
 
     def receive_invite(self, incoming: Incoming, now: float) -> None:
         """A re-INVITE: answered from our own media; what doesn't fit leaves the session as it was."""
-        if self._session.is_reinviting:  # §14.2
+        if self._session.is_reinviting or self.waiting == "us":  # §14.2; RFC 5407 §3.1.5
             self._endpoint.respond(incoming, 491, now)
         elif self.local is None or self.waiting:
             self.ask_later(incoming, now)

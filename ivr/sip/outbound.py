@@ -125,7 +125,7 @@ class OutboundCall:
             return
         tag = envelope.to.tag
         session = self._session_of(response, envelope) if tag else None
-        media = _agreed_by(response, session.agreement.local if session else self._invitation.local)
+        media = self._early_media(response, session)
         if session and not self._is_news(session, response, envelope, media, now):
             return
         if self._state is State.GIVEN_UP:
@@ -137,6 +137,14 @@ class OutboundCall:
             self._endpoint.tell(
                 InviteProgress(self._call, response.status, printable(response.reason), media, cause.q850)
             )
+
+    def _early_media(self, response: Response, session: Session | None) -> Media | None:
+        """What a provisional response answers; nothing where the answer is final: what comes again in an 18x
+        doesn't undo an UPDATE (§13.2.1).
+        """
+        if session is None:
+            return _agreed_by(response, self._invitation.local)
+        return _agreed_by(response, session.agreement.local) if session.agreement.waiting else None
 
     def _is_news(
         self, session: Session, response: Response, envelope: Envelope, media: Media | None, now: float

@@ -1,6 +1,7 @@
 """Our UPDATE or re-INVITE that changes nothing, so that both ends know the call lives (RFC 4028 §7.4). Pure.
 
-UPDATE where their Allow has it, as it disturbs nothing; else a re-INVITE with the description that they have.
+UPDATE where their Allow has it, as it disturbs nothing; else, and once one was refused, a re-INVITE with the
+description that they have.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from ivr.sip.errors import BadDescription, BadMessage, Unacceptable
 from ivr.sip.headers import seconds_of
 from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response
-from ivr.sip.transaction import State
 from ivr.sip.underway import ClientTransaction
 
 if TYPE_CHECKING:
@@ -73,10 +73,17 @@ class Refresh:
         """Whoever it was has refreshed: what was put off isn't needed."""
         self._session.endpoint.alarms.clear(self)
 
-    def stop(self) -> None:
-        """The dialog is over. An INVITE that rings without end isn't waited for."""
+    def stop(self, now: float) -> None:
+        """The dialog is over. An INVITE may be answered yet, and gets its ACK; one that rings on isn't waited
+        for without end.
+        """
         self.forget()
-        if self._transaction and self._transaction.machine.state is State.PROCEEDING:
+        if self.is_inviting:
+            endpoint = self._session.endpoint
+            endpoint.alarms.set(self, now + endpoint.config.timers.patience, self._abandon)
+
+    def _abandon(self, now: float) -> None:
+        if self._transaction:
             self._session.endpoint.layer.abandon(self._transaction)
 
     def _start_at(self, when: float) -> None:
@@ -87,6 +94,7 @@ class Refresh:
 
     def _silence(self, now: float) -> None:
         self._transaction = None
+        self.forget()
         if self._session.is_up:
             self._session.end_by_network(now, "no answer")
 
@@ -97,6 +105,7 @@ class Refresh:
             self._session.endpoint.send(*self._acknowledged[1])  # the 2xx came again
             return
         method, transaction, self._transaction = self._method, self._transaction, None
+        self.forget()
         if response.status < 300:
             if method == "INVITE" and transaction:
                 self._acknowledge(transaction.request, envelope)
@@ -131,13 +140,13 @@ class Refresh:
             status == 422 and session.timer.learn(response)
         ):
             self.start(now)
-        elif method == "UPDATE" and status in (405, 420, 501):
-            self._knows_update = False
-            self.start(now)
         elif status == 491:
             self._start_at(now + self._pause())
         elif status in (500, 503) and (after := seconds_of(response.first("Retry-After"))) is not None:
             self._start_at(now + max(1, after))
         elif status in ENDS_DIALOG:
             session.end_by_network(now, "no such dialog" if status == 481 else f"a refresh met {status}")
-        # anything else is this request's alone: the session timer ends the call if nothing better comes
+        elif method == "UPDATE":
+            self._knows_update = False
+            self.start(now)
+        # what else a re-INVITE meets is its alone: the session timer ends the call if nothing better comes

@@ -60,6 +60,8 @@ class LocalSession:
         self._id = int.from_bytes(token.encode()[-7:], "big")
         self._version = 0
         self._last: list[str] = []
+        self._streams: list[list[str]] = [[]]  # each m-line with its attributes, as described last
+        self._index = 0  # of ours among them
         self._is_secure: bool | None = None  # as agreed last
         self._offers_secure = False
         self._keys: tuple[Crypto, ...] = ()  # in the last description
@@ -67,7 +69,8 @@ class LocalSession:
     def offer(self, *, again: bool = True) -> bytes:
         """Our offer. Where it can't be made `again` it's without SRTP, if that will do: they may have none.
 
-        Unacceptable where there is nothing that it may be by.
+        Every m-line that there has been stays in its place, refused or not (RFC 3264 §8). Unacceptable where
+        there is nothing that it may be by.
         """
         local, is_secure = self.local, self._is_secure
         if not (local.crypto or local.plain):
@@ -75,7 +78,9 @@ class LocalSession:
         wanted = again or not local.plain if is_secure is None else is_secure
         self._offers_secure = wanted and bool(local.crypto)
         self._keys = self.local.crypto if self._offers_secure else ()
-        return self._written([self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv", None, self._keys)])
+        streams = list(self._streams)
+        streams[self._index] = self._stream(self.local.codecs, _OUR_EVENTS, "sendrecv", None, self._keys)
+        return self._written(streams)
 
     def unchanged(self) -> bytes:
         """The last description as an offer that changes nothing, version and all."""
@@ -95,7 +100,7 @@ class LocalSession:
             direction = "recvonly"
         streams = [_refusal(stream) for stream in description.streams]
         streams[index] = self._stream((media.codec,), events, direction, media.payload_type, key)
-        self._is_secure, self._keys = keys is not None, key
+        self._is_secure, self._keys, self._index = keys is not None, key, index
         return self._written(streams), replace(media, dtmf_payload=events, keys=keys)
 
     def _answer_key(self, stream: Stream) -> tuple[tuple[Crypto, ...], SrtpKeys | None]:
@@ -150,6 +155,7 @@ class LocalSession:
     def _written(self, streams: list[list[str]]) -> bytes:
         host = self.local.host
         where = f"IN {kind_of(host)} {host}"
+        self._streams = streams
         lines = ["s=-", f"c={where}", "t=0 0", *(line for stream in streams for line in stream)]
         if lines != self._last:
             self._version += 1

@@ -87,11 +87,15 @@ class Session:
         self.state = SessionState.OVER
         self.agreement.acknowledged()
         self.timer.stop()
-        if self._refresh:
-            self._refresh.stop()  # what it still waits for holds it, and us
-            self._refresh = None
         self.on_early_bye = self.on_prack = None
         self.endpoint.dialogs.pop(self.dialog.key, None)
+
+    def _leave(self, now: float) -> None:
+        """Once it has been up."""
+        if self._refresh:
+            self._refresh.stop(now)  # what it still waits for holds it, and us
+            self._refresh = None
+        self.discard()
 
     def learn(self, message: Request | Response) -> None:
         """Take note of what they can do."""
@@ -186,9 +190,9 @@ class Session:
             self.on_early_bye(cause, now)
         elif self.is_up:
             self._tell_end("them", cause.q850, cause.text)
-            self.discard()
+            self._leave(now)
         elif self.is_ending and self.agreement.is_unacknowledged:
-            self.discard()  # our BYE hasn't left and needn't
+            self._leave(now)  # our BYE hasn't left and needn't
 
     def _receive_info(self, incoming: Incoming, now: float) -> None:
         if incoming.request.first("Info-Package") is not None:  # RFC 6086 §4.2.2: we take none
@@ -246,7 +250,7 @@ class Session:
         if status < 300:
             self.login.succeeded()
         if method == "BYE":
-            self.discard()
+            self._leave(now)
         elif method == "REFER":
             if status >= 300:
                 self.referrals.refused(status)

@@ -184,6 +184,23 @@ def test_every_stream_but_one_is_refused_in_its_place() -> None:
     assert (media.codec, media.dtmf_payload) == ("pcmu", 96)
 
 
+def test_what_was_refused_stays_in_its_place_when_we_offer() -> None:
+    """RFC 3264 §8: an offer has as many m-lines as the description before, in their order."""
+    ours = LocalSession("t0000001", OURS)
+    first, _ = ours.answer(
+        sdp("m=video 4000 RTP/AVP 31", "m=audio 30000 RTP/AVP 8", "m=image 5000 udptl t38")
+    )
+    again = ours.offer()
+    assert [(stream.kind, stream.port) for stream in parse_description(again).streams] == [
+        ("video", 0),
+        ("audio", 20000),
+        ("image", 0),
+    ]
+    assert [body.split()[3] for body in (first, again)] == [b"1", b"2"]  # o='s version
+    answered = sdp("m=video 0 RTP/AVP 31", "m=audio 30004 RTP/AVP 0", "m=image 0 udptl t38")
+    assert ours.agreed(answered).port == 30004
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [

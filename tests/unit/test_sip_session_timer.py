@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.sip import AckReceived, DialogEnded, InviteAccepted, InviteReceived, SipEvent
-from ivr.sip.message import Request, Response
+from ivr.sip.message import Request, Response, parse, serialise
+from ivr.sip.sdp import LocalSession
 from ivr.sip.session_timer import Interval, Proposal, interval_of, least_of, settle, too_brief
-from tests.sip_world import OUR_MEDIA, OURS, THEIR_MEDIA, THEIRS, World
+from tests.sip_world import OUR_MEDIA, OURS, THEIR_MEDIA, THEIRS, World, new_agent
 
 
 def request(*headers: tuple[str, str]) -> Request:
@@ -156,3 +157,44 @@ def test_a_call_of_hours_stays_up_and_ends_when_they_are_gone() -> None:
     assert [event.by for event in world.events[OURS] if isinstance(event, DialogEnded)] == ["network"]
     assert [event.by for event in world.events[THEIRS] if isinstance(event, DialogEnded)] == ["network"]
     assert world.idle
+
+
+@pytest.mark.parametrize(
+    ("status", "next_method"),
+    [
+        (405, "INVITE"),  # their Allow said otherwise
+        (501, "INVITE"),
+        (488, "INVITE"),  # UPDATE without a description isn't everybody's
+        (500, "INVITE"),
+        (403, "INVITE"),  # a leg behind theirs
+        (481, "BYE"),  # they know of no call
+        (408, "BYE"),
+        (491, None),  # theirs runs: later
+    ],
+)
+def test_what_follows_a_refused_update(status: int, next_method: str | None) -> None:
+    """A call isn't cut for the want of an UPDATE while a re-INVITE may do."""
+    agent = new_agent()
+    agent.invite("c", "sip:13803790001@192.0.2.2", THEIRS, OUR_MEDIA, "sip:1@192.0.2.1", 0.0)
+
+    def sent() -> list[Request]:
+        return [message for data, _ in agent.take_outgoing() if isinstance(message := parse(data), Request)]
+
+    def answer(request: Request, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
+        copied = [(name, request.first(name) or "") for name in ("Via", "From", "Call-ID", "CSeq")]
+        to = (request.first("To") or "").partition(";")[0]
+        response = Response((*copied, ("To", f"{to};tag=s1"), *headers), body, status, "X")
+        agent.receive(serialise(response), THEIRS, now)
+
+    now = 0.0
+    wants = (("Session-Expires", "90;refresher=uac"), ("Allow", "INVITE, UPDATE"))
+    described = ("Content-Type", "application/sdp")
+    (invite,) = sent()
+    answer(invite, 200, *wants, described, body=LocalSession("s0000001", THEIR_MEDIA).offer())
+    sent()
+    now = 45.0
+    agent.handle_timer(now)
+    (update,) = sent()
+    assert update.method == "UPDATE"
+    answer(update, status)
+    assert [request.method for request in sent()] == ([next_method] if next_method else [])

@@ -10,6 +10,7 @@ from callbacks.vocabulary import Disposition, TrunkReason, TrunkStanding
 from ivr.disposition import CallFacts
 from ivr.hosts import Place
 from ivr.line import Dial
+from ivr.media.progress import Tone
 from ivr.name_book import NameBook
 from ivr.name_lookup import Found
 from ivr.sip import Hop, OptionsAnswered, Registered, RegistrationFailed
@@ -113,6 +114,7 @@ CALLS = [
     ("silence to a telephone of ours", CallFacts(None), False, ASIDE),
     ("we gave up before anybody spoke", CallFacts(None, withdrawn=True), True, UP),
     ("our time ran out", CallFacts(None, we_cancelled=True), True, UP),
+    ("we gave up at a busy tone", CallFacts(None, tone=Tone.BUSY), True, UP),  # it spoke; CANCEL met nothing
     ("503", CallFacts(503), True, ASIDE),
     ("503 of a telephone of ours, or its PBX", CallFacts(503), False, UP),
     ("503 after it rang", CallFacts(503, rang=True), True, UP),
