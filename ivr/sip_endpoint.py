@@ -73,7 +73,7 @@ class SipEndpoint:
     are heard where a far end agreed to nothing else. `agent` is for the owner's commands; what they send
     leaves with the next `turn` or `flush`. `outside` is called with what comes of its requests outside of
     calls. `address` is ours as peers reach it, where a NAT stands before `host`. `may_call` says whether a
-    3xx may lead to a number.
+    3xx may lead to a number, `credentials` who we are in calls that come from there.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class SipEndpoint:
         outside: Callable[[OutsideEvent], None] = lambda _: None,
         address: str | None = None,
         may_call: Callable[[str], bool] = lambda _user: True,
+        credentials: Callable[[Hop], Credentials | None] = lambda _source: None,
     ) -> None:
         self.counters = Counters()
         self._named_events, self._on_failed = named_events, on_failed
@@ -123,6 +124,7 @@ class SipEndpoint:
             largest_datagram=_LARGEST_DATAGRAM if plan.tcp else None,
             profiles=profiles,
             may_call=may_call,
+            credentials=credentials,
         )
         self.agent = UserAgent(config)
         self._loop.watch(self.wires.udp.fileno(), self._read)

@@ -18,6 +18,7 @@ from ivr.sip_tls import TlsError, client_context, server_context
 from ivr.sip_trunks import offerable, trunk_of, with_registrar
 from ivr.sip_wires import OnMessage, WirePlan
 from ivr.trunk_redirects import may_lead_to
+from ivr.trunk_watch import credentials_of
 
 __all__ = ["open_endpoint"]
 
@@ -74,6 +75,7 @@ def _open(
         plan=plan,
         on_failed=lambda hop: book.avoid(hop, time.monotonic()),
         profiles=lambda source: offerable(source, settings.trunks, book),
+        credentials=lambda source: credentials_of(trunk_of(source, settings.trunks, book)),
         outside=outside,
         address=settings.external_address,
         may_call=(lambda _user: True) if takes_calls else may_lead_to,  # the desk of 110 may be called so

@@ -167,8 +167,8 @@ class TrunkWatch:
             self._agent.unregister(name, now)
 
 
-def credentials_of(trunk: TrunkSettings) -> Credentials | None:
-    if trunk.username is None or trunk.password is None:
+def credentials_of(trunk: TrunkSettings | None) -> Credentials | None:
+    if trunk is None or trunk.username is None or trunk.password is None:
         return None
     return Credentials(trunk.username, trunk.password.get_secret_value())
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-from ivr.sip import AgentConfig, Hop, LocalMedia, SipEvent, UserAgent
+from ivr.sip import AgentConfig, Credentials, Hop, LocalMedia, SipEvent, UserAgent
 from ivr.sip.sdp import Profiles
 
 OURS = Hop("192.0.2.1", 5060)
@@ -38,6 +38,7 @@ def new_agent(
         tls_port=5061,
         largest_datagram=largest_datagram,
         profiles=lambda source: Profiles(plain=True, secure=secure and source.transport == "tls"),
+        credentials=lambda source: Credentials("office", "secret"),
     )
     return UserAgent(config)
 

@@ -165,7 +165,7 @@ class Agreement:
             self._session.send_bye(now)
             return
         try:
-            media = waiting.media or self._answered_by(request)
+            media = waiting.media or self._answered_by(request, waiting.first)
         except (BadMessage, BadDescription, Unacceptable):
             self._session.end_by_network(now, "no usable answer in the ACK")
             return
@@ -176,8 +176,11 @@ class Agreement:
         elif waiting.media is None:
             self._take(media)
 
-    def _answered_by(self, ack: Request) -> Media:
+    def _answered_by(self, ack: Request, first: bool) -> Media:
+        """What their ACK agrees to: without an answer a re-INVITE leaves all as it was."""
         body = sdp_of(ack)
+        if body is None and self.media and not first:
+            return self.media
         if body is None or self.local is None:
             raise Unacceptable("no answer")
         return self.local.agreed(body)

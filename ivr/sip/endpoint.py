@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ivr.sip.alarms import Alarms
 from ivr.sip.dialog import Dialog, DialogKey
+from ivr.sip.digest import Credentials
 from ivr.sip.events import SipEvent
 from ivr.sip.headers import bracketed, quote
 from ivr.sip.hop import DEFAULT_PORTS, Hop, Transport
@@ -37,7 +38,8 @@ class AgentConfig:
     is whether an INVITE gets 100 at once; not where the driver rings within 200 ms (RFC 3261 §17.2.1) and
     an edge before us goes to the next worker when nothing comes. `transfers` is whether a REFER is taken.
     `profiles` are those by which voice may go there and come from there: an offer by others alone is 488.
-    `may_call` says whether a 3xx may lead to a URI's user.
+    `may_call` says whether a 3xx may lead to a URI's user, `credentials` who we are to whom a call of theirs
+    comes from, where what we send in it is challenged.
     `session_expires` is how many seconds a call may go unrefreshed, 0 for ever; `min_se` is the least that we
     agree to (RFC 4028).
     """
@@ -52,6 +54,7 @@ class AgentConfig:
     transfers: bool = False
     profiles: Callable[[Hop], Profiles] = lambda source: Profiles()
     may_call: Callable[[str], bool] = lambda user: True
+    credentials: Callable[[Hop], Credentials | None] = lambda source: None
     tls_port: int = 0
     largest_datagram: int | None = None
     session_expires: int = 1800

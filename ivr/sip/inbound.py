@@ -49,7 +49,8 @@ class InboundCall:
         dialog = Dialog.of_request(
             incoming.request, incoming.envelope, transaction.to_tag, transaction.address
         )
-        self._session = Session(endpoint, call, dialog, Login(None, endpoint.new_token))
+        login = Login(endpoint.config.credentials(incoming.source), endpoint.new_token)
+        self._session = Session(endpoint, call, dialog, login)
         self._session.learn(incoming.request)
         self._session.on_early_bye = self._gone
         self._agreement = self._session.agreement

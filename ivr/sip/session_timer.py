@@ -128,12 +128,16 @@ class SessionTimer:
         return headers
 
     def answered(self, response: Response, now: float) -> None:
-        """A 2xx to our INVITE or refresh: without Session-Expires there is no timer any more (§7.2)."""
+        """A 2xx to our INVITE or refresh: without Session-Expires there is no timer any more (§7.2).
+
+        Less than is legal (§5) would end the call at once; it's taken for the least.
+        """
         interval = interval_of(response)
         if interval is None or not self._longest:
             self.stop()
         else:
-            self._run(interval.seconds, interval.refresher != "uas", now)
+            least = self._session.endpoint.config.min_se
+            self._run(max(interval.seconds, least), interval.refresher != "uas", now)
 
     def learn(self, refusal: Response) -> bool:
         """From a 422 to a refresh; whether another that asks for more is worth sending."""

@@ -159,6 +159,34 @@ def test_a_call_of_hours_stays_up_and_ends_when_they_are_gone() -> None:
     assert world.idle
 
 
+class Answered:
+    """A call of ours, and what its far end says: `expires` are the seconds of its 200."""
+
+    def __init__(self, expires: int) -> None:
+        self.agent, self.now = new_agent(), 0.0
+        self.agent.invite("c", "sip:13803790001@192.0.2.2", THEIRS, OUR_MEDIA, "sip:1@192.0.2.1", 0.0)
+        (invite,) = self.sent()
+        wants = (("Session-Expires", f"{expires};refresher=uac"), ("Allow", "INVITE, UPDATE"))
+        body = LocalSession("s0000001", THEIR_MEDIA).offer()
+        self.answer(invite, 200, *wants, ("Content-Type", "application/sdp"), body=body)
+        self.sent()  # the ACK
+
+    def sent(self) -> list[Request]:
+        messages = (parse(data) for data, _ in self.agent.take_outgoing())
+        return [message for message in messages if isinstance(message, Request)]
+
+    def answer(self, request: Request, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
+        copied = [(name, request.first(name) or "") for name in ("Via", "From", "Call-ID", "CSeq")]
+        to = (request.first("To") or "").partition(";")[0]
+        response = Response((*copied, ("To", f"{to};tag=s1"), *headers), body, status, "X")
+        self.agent.receive(serialise(response), THEIRS, self.now)
+
+    def wait(self, until: float) -> list[Request]:
+        self.now = until
+        self.agent.handle_timer(until)
+        return self.sent()
+
+
 @pytest.mark.parametrize(
     ("status", "next_method"),
     [
@@ -174,27 +202,16 @@ def test_a_call_of_hours_stays_up_and_ends_when_they_are_gone() -> None:
 )
 def test_what_follows_a_refused_update(status: int, next_method: str | None) -> None:
     """A call isn't cut for the want of an UPDATE while a re-INVITE may do."""
-    agent = new_agent()
-    agent.invite("c", "sip:13803790001@192.0.2.2", THEIRS, OUR_MEDIA, "sip:1@192.0.2.1", 0.0)
-
-    def sent() -> list[Request]:
-        return [message for data, _ in agent.take_outgoing() if isinstance(message := parse(data), Request)]
-
-    def answer(request: Request, status: int, *headers: tuple[str, str], body: bytes = b"") -> None:
-        copied = [(name, request.first(name) or "") for name in ("Via", "From", "Call-ID", "CSeq")]
-        to = (request.first("To") or "").partition(";")[0]
-        response = Response((*copied, ("To", f"{to};tag=s1"), *headers), body, status, "X")
-        agent.receive(serialise(response), THEIRS, now)
-
-    now = 0.0
-    wants = (("Session-Expires", "90;refresher=uac"), ("Allow", "INVITE, UPDATE"))
-    described = ("Content-Type", "application/sdp")
-    (invite,) = sent()
-    answer(invite, 200, *wants, described, body=LocalSession("s0000001", THEIR_MEDIA).offer())
-    sent()
-    now = 45.0
-    agent.handle_timer(now)
-    (update,) = sent()
+    call = Answered(90)
+    (update,) = call.wait(45.0)
     assert update.method == "UPDATE"
-    answer(update, status)
-    assert [request.method for request in sent()] == ([next_method] if next_method else [])
+    call.answer(update, status)
+    assert [request.method for request in call.sent()] == ([next_method] if next_method else [])
+
+
+def test_less_than_is_legal_does_not_end_the_call() -> None:
+    call = Answered(1)
+    assert call.wait(44.9) == []
+    (update,) = call.wait(45.0)
+    assert update.method == "UPDATE"
+    assert not [event for event in call.agent.take_events() if isinstance(event, DialogEnded)]
