@@ -208,7 +208,7 @@ class SipStreams:
         try:
             reader, writer = await asyncio.wait_for(self._open(hop), _HANDSHAKE)
         except (OSError, ValueError, TimeoutError) as error:
-            del self._connections[hop]
+            self._forget(connection)
             reason = str(error) or "no answer in time"
             _log.warning("sip_connection_failed", to=str(hop), reason=reason)
             self._tell(Failed(hop, reason))
@@ -253,10 +253,15 @@ class SipStreams:
             )
         except OSError as error:
             bare.close()
-            del self._connections[connection.hop]
+            self._forget(connection)
             _log.warning("sip_handshake_failed", source=str(connection.hop), reason=str(error))
             return
         await self._carry(connection, reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
+
+    def _forget(self, connection: _Connection) -> None:
+        """A later one may be of the same hop: who connects from a port of its own comes back from there."""
+        if self._connections.get(connection.hop) is connection:
+            del self._connections[connection.hop]
 
     def _opened_by(self, host: str) -> int:
         return sum(hop.host == host for hop in self._connections)
@@ -275,7 +280,7 @@ class SipStreams:
         except (OSError, ssl.SSLError) as error:
             reason = str(error)
         finally:
-            self._connections.pop(connection.hop, None)
+            self._forget(connection)
             writer.close()
             self._tell(Lost(connection.hop, reason))
 

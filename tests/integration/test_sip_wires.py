@@ -240,6 +240,35 @@ def connect(port: int, host: str = HOST) -> socket.socket:
     return socket.create_connection((HOST, port), timeout=15, source_address=(host, 0))
 
 
+def test_a_connection_that_ends_leaves_a_later_one_of_the_same_hop() -> None:
+    """Trunks connect from the port that they listen at: theirs and ours are of one hop then."""
+    with socket.socket() as listener, socket.socket() as theirs:
+        for each in (listener, theirs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            each.settimeout(15)
+        listener.bind((HOST, 0))
+        theirs.bind(listener.getsockname())
+        listener.listen()
+        hop = Hop(HOST, listener.getsockname()[1], "tcp")
+        streams = streams_of(HOST)
+        try:
+            streams.send(b"first", hop)
+            ours, _ = listener.accept()
+            assert ours.recv(100) == b"first"
+            theirs.connect((HOST, streams.ports[0]))
+            theirs.sendall(b"\r\n\r\n")
+            assert theirs.recv(2) == b"\r\n"  # it's taken
+            ours.close()
+            deadline = time.monotonic() + 15
+            while not streams.take():  # that it's lost
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            streams.send(b"second", hop)
+            assert theirs.recv(100) == b"second"
+        finally:
+            streams.close()
+
+
 def test_a_stranger_s_connection_ends_before_anything_is_read() -> None:
     with ends(TCP) as both, connect(both.line.port, STRANGER) as peer:
         assert received(peer) == b""
