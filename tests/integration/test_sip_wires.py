@@ -342,6 +342,21 @@ def test_what_is_not_verified_is_not_called(
         assert not both.trunk.events
 
 
+def test_where_authorities_are_named_those_of_the_machine_are_none(
+    papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(papers / "stranger.pem"))
+    trunk: dict[str, object] = {"tls_name": "forged.test"}  # whom "stranger" vouches for
+    with ends(tls_plan(papers, "forged.test"), "tls", trunk=trunk) as both:
+        both.line.dial(Dial("c1", "13803790001", "city"))
+        both.until(lambda: both.of(Answered))
+    trunk["tls_authorities"] = papers / "authority.pem"
+    with ends(tls_plan(papers, "forged.test"), "tls", trunk=trunk) as both:
+        both.line.dial(Dial("c1", "13803790001", "city", total_timeout=3.0))
+        assert both.ended().disposition is Disposition.NETWORK_FAIL
+        assert not both.trunk.events
+
+
 def test_a_city_may_leave_a_certificate_unverified(papers: Path) -> None:
     with ends(tls_plan(papers, "forged.test"), "tls", trunk={"tls_verify": False}) as both:
         both.line.dial(Dial("c1", "13803790001", "city"))
