@@ -85,6 +85,14 @@ def _notices_its_end(bare: socket.socket) -> None:
         bare.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Unless the far end has stopped reading: then its connection ends."""
+    if writer.transport.get_write_buffer_size() > _MOST_UNSENT:
+        writer.transport.abort()
+    else:
+        writer.write(data)
+
+
 @dataclass(eq=False)
 class _Connection:
     hop: Hop
@@ -193,10 +201,8 @@ class SipStreams:
             self._spawn(self._connect(connection))
         if connection.writer is None:
             connection.waiting.append(data)
-        elif connection.writer.transport.get_write_buffer_size() > _MOST_UNSENT:
-            connection.writer.transport.abort()
         else:
-            connection.writer.write(data)
+            _write(connection.writer, data)
 
     def _spawn(self, work: object) -> None:
         task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
@@ -209,7 +215,8 @@ class SipStreams:
             reader, writer = await asyncio.wait_for(self._open(hop), _HANDSHAKE)
         except (OSError, ValueError, TimeoutError) as error:
             self._forget(connection)
-            reason = str(error) or "no answer in time"
+            silent = isinstance(error, TimeoutError)
+            reason = str(error) or ("no answer in time" if silent else "closed by the far end")
             _log.warning("sip_connection_failed", to=str(hop), reason=reason)
             self._tell(Failed(hop, reason))
             return
@@ -289,8 +296,8 @@ class SipStreams:
         while octets := await reader.read(_READ):
             for message in framer.feed(octets):
                 self._tell(Arrived(hop, message))
-            for _ in range(framer.pings):
-                writer.write(PONG)
+            if framer.pings:
+                _write(writer, PONG * framer.pings)
             framer.pings = 0
             if framer.broken:
                 await asyncio.sleep(_HANDSHAKE / 10)  # its answer goes first

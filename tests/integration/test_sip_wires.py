@@ -20,7 +20,7 @@ from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteRecei
 from ivr.sip.hop import Hop, Transport
 from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
-from ivr.sip_streams import SipStreams
+from ivr.sip_streams import Failed, Lost, SipStreams, StreamEvent
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
 from tests.integration.certificates import tls_of, tls_plan
@@ -175,6 +175,15 @@ def streams_of(host: str, mark: Callable[[socket.socket], None] = lambda _: None
     )
 
 
+def told_by(streams: SipStreams) -> list[StreamEvent]:
+    """What comes next."""
+    deadline = time.monotonic() + 15
+    while not (told := streams.take()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return told
+
+
 def test_we_connect_from_the_address_that_the_trunk_knows() -> None:
     """A machine with several of them: the kernel would take the first."""
     with socket.create_server((HOST, 0)) as peer:
@@ -259,12 +268,35 @@ def test_a_connection_that_ends_leaves_a_later_one_of_the_same_hop() -> None:
             theirs.sendall(b"\r\n\r\n")
             assert theirs.recv(2) == b"\r\n"  # it's taken
             ours.close()
-            deadline = time.monotonic() + 15
-            while not streams.take():  # that it's lost
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            assert told_by(streams) == [Lost(hop, "closed by the far end")]
             streams.send(b"second", hop)
             assert theirs.recv(100) == b"second"
+        finally:
+            streams.close()
+
+
+def test_who_asks_whether_we_are_there_and_reads_no_answer_is_left() -> None:
+    streams = streams_of(HOST)
+    try:
+        with connect(streams.ports[0]) as peer, pytest.raises(ConnectionError):
+            for _ in range(10_000):
+                peer.sendall(b"\r\n\r\n" * 16_000)
+    finally:
+        streams.close()
+
+
+def test_who_ends_a_handshake_is_not_called_silent() -> None:
+    with socket.create_server((HOST, 0)) as peer:
+        peer.settimeout(15)
+        streams = streams_of(HOST)
+        try:
+            streams.send(b"x", Hop(HOST, peer.getsockname()[1], "tls"))
+            accepted, _ = peer.accept()
+            accepted.recv(65536)  # what it asks, so that the end is an orderly one
+            accepted.close()
+            assert [event.reason for event in told_by(streams) if isinstance(event, Failed)] == [
+                "closed by the far end"
+            ]
         finally:
             streams.close()
 
