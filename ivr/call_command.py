@@ -69,7 +69,8 @@ PASSWORD = "HUIFANG_CALL_PASSWORD"
     "--trace",
     type=click.Path(path_type=Path),
     metavar="NAME",
-    help="Write the SIP messages to NAME.txt, as a ladder, and to NAME.pcap.",
+    help="Write the SIP messages to NAME.txt, as a ladder, and to NAME.pcap; without SRTP's keys, but "
+    "with the answers of digest, by which a weak password can be guessed.",
 )
 @click.option(
     "--early",
@@ -89,6 +90,8 @@ def call(
     **trunk: Any,
 ) -> None:
     """Place one test call with a flow and tell what came of it. The number is dialled as it is given."""
+    _need_folder("--trace", trace)
+    _need_folder("--early", early)
     voice = _voice(ring, **trunk)
     day = datetime.now(UTC)
     variables = {"cases": [{"month": day.month, "day": day.day, "category": "other", "round": 1}]}
@@ -119,11 +122,20 @@ def call(
     _show(result, as_json)
 
 
+def _need_folder(option: str, file: Path | None) -> None:
+    """Before the call, not after it."""
+    if file is not None and not (file.name and file.parent.is_dir()):
+        raise click.BadParameter(f"no file can be {str(file)!r}; is there such a folder?", param_hint=option)
+
+
 def _written(file: Path) -> Callable[[str, NDArray[np.float32]], None]:
     def write(_call: str, heard: NDArray[np.float32]) -> None:
-        if len(heard):
-            write_wav(file, np.round(heard * 32767).astype(np.int16))
         told = f"{file}: {len(heard) / RATE:.1f} s" if len(heard) else f"nothing was heard; no {file}"
+        try:
+            if len(heard):
+                write_wav(file, np.round(heard * 32767).astype(np.int16))
+        except OSError as error:
+            told = str(error)
         click.echo(f"early: {told}", err=True)
 
     return write
@@ -135,9 +147,13 @@ def _into(messages: list[Traced]) -> Callable[[bool, bytes, Hop], None]:
 
 def _write(name: Path, messages: list[Traced], ours: Hop) -> None:
     text, capture = (name.with_name(name.name + ending) for ending in (".txt", ".pcap"))
-    text.write_text(ladder(messages, str(ours)), encoding="utf-8")
-    capture.write_bytes(pcap(messages, ours))
-    click.echo(f"trace: {text}, {capture}", err=True)
+    told = f"{text}, {capture}"
+    try:
+        text.write_text(ladder(messages, str(ours)), encoding="utf-8")
+        capture.write_bytes(pcap(messages, ours))
+    except OSError as error:  # what came of the call is told all the same
+        told = str(error)
+    click.echo(f"trace: {told}", err=True)
 
 
 def _show(result: CallResult, as_json: bool) -> None:
@@ -171,6 +187,8 @@ def _voice(
     host = found["host"].strip("[]")
     if (certificate is None) != (key is None):
         raise click.BadParameter("a certificate and its key go together", param_hint="--certificate, --key")
+    if password and not user:
+        raise click.BadParameter("whose? Give --user, too", param_hint="--password")
     password = password or os.environ.get(PASSWORD) if user else None
     tls = {"port": 0, "certificate": certificate, "key": key}
     settings = {

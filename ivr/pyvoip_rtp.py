@@ -113,7 +113,7 @@ class Rtp(RTPClient):
     def _keep(self, packet: RtpPacket, codec: Codec) -> None:
         with self._lock:
             if self._recorder is not None:
-                self._recorder.take(packet, codec)
+                self._recorder.take(packet, codec, self.heard_at)
 
     def trans(self) -> None:
         sender = Sender(secrets.randbits(32), secrets.randbits(16), secrets.randbits(32))

@@ -85,6 +85,14 @@ def _notices_its_end(bare: socket.socket) -> None:
         bare.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Unless the far end has stopped reading: then its connection ends."""
+    if writer.transport.get_write_buffer_size() > _MOST_UNSENT:
+        writer.transport.abort()
+    else:
+        writer.write(data)
+
+
 @dataclass(eq=False)
 class _Connection:
     hop: Hop
@@ -193,10 +201,8 @@ class SipStreams:
             self._spawn(self._connect(connection))
         if connection.writer is None:
             connection.waiting.append(data)
-        elif connection.writer.transport.get_write_buffer_size() > _MOST_UNSENT:
-            connection.writer.transport.abort()
         else:
-            connection.writer.write(data)
+            _write(connection.writer, data)
 
     def _spawn(self, work: object) -> None:
         task: asyncio.Task[None] = self._loop.create_task(work)  # type: ignore[arg-type]
@@ -208,8 +214,9 @@ class SipStreams:
         try:
             reader, writer = await asyncio.wait_for(self._open(hop), _HANDSHAKE)
         except (OSError, ValueError, TimeoutError) as error:
-            del self._connections[hop]
-            reason = str(error) or "no answer in time"
+            self._forget(connection)
+            silent = isinstance(error, TimeoutError)
+            reason = str(error) or ("no answer in time" if silent else "closed by the far end")
             _log.warning("sip_connection_failed", to=str(hop), reason=reason)
             self._tell(Failed(hop, reason))
             return
@@ -253,10 +260,15 @@ class SipStreams:
             )
         except OSError as error:
             bare.close()
-            del self._connections[connection.hop]
+            self._forget(connection)
             _log.warning("sip_handshake_failed", source=str(connection.hop), reason=str(error))
             return
         await self._carry(connection, reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
+
+    def _forget(self, connection: _Connection) -> None:
+        """A later one may be of the same hop: who connects from a port of its own comes back from there."""
+        if self._connections.get(connection.hop) is connection:
+            del self._connections[connection.hop]
 
     def _opened_by(self, host: str) -> int:
         return sum(hop.host == host for hop in self._connections)
@@ -275,7 +287,7 @@ class SipStreams:
         except (OSError, ssl.SSLError) as error:
             reason = str(error)
         finally:
-            self._connections.pop(connection.hop, None)
+            self._forget(connection)
             writer.close()
             self._tell(Lost(connection.hop, reason))
 
@@ -284,8 +296,8 @@ class SipStreams:
         while octets := await reader.read(_READ):
             for message in framer.feed(octets):
                 self._tell(Arrived(hop, message))
-            for _ in range(framer.pings):
-                writer.write(PONG)
+            if framer.pings:
+                _write(writer, PONG * framer.pings)
             framer.pings = 0
             if framer.broken:
                 await asyncio.sleep(_HANDSHAKE / 10)  # its answer goes first

@@ -33,11 +33,12 @@ class TlsSettings(Section):
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """For who connects to us. TlsError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    asks = settings.client_certificates == "required"
+    context = _context(ssl.Purpose.CLIENT_AUTH, settings.authorities if asks else None)
     _load_own(context, settings)
-    if settings.client_certificates == "required":
-        _load_authorities(context, settings.authorities)
+    if asks:
+        if settings.authorities is None:
+            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -46,16 +47,23 @@ def client_context(
     settings: TlsSettings | None, *, authorities: Path | None = None, verify: bool = True
 ) -> ssl.SSLContext:
     """For a trunk that we connect to; `authorities` are its own, before those of `settings`. TlsError."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    authorities = authorities or (settings.authorities if settings else None)
+    context = _context(ssl.Purpose.SERVER_AUTH, authorities)
     if settings is not None:
         _load_own(context, settings)
-        authorities = authorities or settings.authorities
-    if authorities is not None:
-        _load_authorities(context, authorities)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _context(purpose: ssl.Purpose, authorities: Path | None) -> ssl.SSLContext:
+    """Trusting those `authorities` alone: what is loaded later is trusted beside the machine's."""
+    try:
+        context = ssl.create_default_context(purpose, cafile=authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsError(f"authorities {authorities}: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
@@ -67,13 +75,3 @@ def _load_own(context: ssl.SSLContext, settings: TlsSettings) -> None:
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
         raise TlsError(f"tls.certificate {settings.certificate}, tls.key {settings.key}: {error}") from error
-
-
-def _load_authorities(context: ssl.SSLContext, path: Path | None) -> None:
-    if path is None:
-        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-        return
-    try:
-        context.load_verify_locations(path)
-    except (OSError, ssl.SSLError) as error:
-        raise TlsError(f"authorities {path}: {error}") from error

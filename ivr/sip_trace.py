@@ -91,13 +91,16 @@ def _record(message: Traced, ours: Hop) -> bytes:
 
 
 def _packet(source: Hop, target: Hop, data: bytes) -> bytes:
-    udp = struct.pack("!HHHH", source.port, target.port, 8 + len(data), 0)  # 0: no checksum was taken
+    udp = struct.pack("!HHHH", source.port, target.port, 8 + len(data), 0) + data  # 0: no checksum was taken
     one, other = ip_address(source.host), ip_address(target.host)
     if isinstance(one, IPv4Address) and isinstance(other, IPv4Address):
         head = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(data), 0, 0, 64, 17, 0) + one.packed + other.packed
-        return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + udp + data
-    head = struct.pack("!IHBB", 6 << 28, 8 + len(data), 17, 64)
-    return head + _sixteen(one.packed) + _sixteen(other.packed) + udp + data
+        return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + udp
+    addresses = _sixteen(one.packed) + _sixteen(other.packed)
+    whole = addresses + struct.pack("!II", len(udp), 17) + udp  # RFC 8200 §8.1: here one must be taken
+    checksum = struct.pack("!H", _checksum(whole + bytes(len(whole) % 2)) or 0xFFFF)
+    head = struct.pack("!IHBB", 6 << 28, len(udp), 17, 64)
+    return head + addresses + udp[:6] + checksum + udp[8:]
 
 
 def _sixteen(packed: bytes) -> bytes:

@@ -17,6 +17,7 @@ _LONGEST = 0xFFFF  # RFC 4733 §2.5.1.3: a longer key goes on in a new segment
 _FRAME = 160  # samples; keys are held for whole 20 ms
 _VOLUME = 10  # -10 dBm0
 _REMEMBERED = 32
+_PAUSE = 320  # samples, 40 ms: so long is nobody's pause between two presses of a key (ITU-T Q.24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class _Segment:
     ssrc: int
     timestamp: int
     event: int
+    duration: int
     ended: bool
 
 
@@ -39,7 +41,8 @@ class KeyReceiver:
     """Turns event packets into keys, each exactly once.
 
     A key is known by its (SSRC, timestamp), never by the marker bit: whichever of its packets comes
-    first tells it, and what follows, late or repeated, is the same key (§2.5.1.2, §2.5.1.4).
+    first tells it, and what follows, late or repeated, is the same key (§2.5.1.2, §2.5.1.4). So is what
+    follows without a pause: there are gateways that give each packet of a key another timestamp.
     """
 
     def __init__(self) -> None:
@@ -52,7 +55,7 @@ class KeyReceiver:
         event, flags, duration = struct.unpack_from("!BBH", packet.payload)
         if event >= len(KEYS):
             return None
-        segment = _Segment(packet.ssrc, packet.timestamp, event, bool(flags & 0x80))
+        segment = _Segment(packet.ssrc, packet.timestamp, event, duration, bool(flags & 0x80))
         if self._is_known(segment):
             return None
         continues = self._continues(segment)
@@ -62,16 +65,18 @@ class KeyReceiver:
     def _is_known(self, new: _Segment) -> bool:
         for old in self._segments:
             if old.timestamp == new.timestamp and old.ssrc == new.ssrc:
-                old.ended = old.ended or new.ended
+                old.ended, old.duration = old.ended or new.ended, max(old.duration, new.duration)
                 return True
         return False
 
     def _continues(self, new: _Segment) -> bool:
-        """Whether a held key's other segment is known: directly before or, overtaken, directly after."""
+        """Whether a held key's other segment is known: before it without a pause or, overtaken, after it."""
         for old in self._segments:
             if old.ssrc == new.ssrc and old.event == new.event:
                 apart = (new.timestamp - old.timestamp) & 0xFFFFFFFF
-                if apart == _LONGEST and not old.ended:
+                if apart <= old.duration + _PAUSE and (new.ended or not old.ended):
+                    return True
+                if apart == _LONGEST and not old.ended:  # whatever was lost of it
                     return True
                 if apart == (1 << 32) - _LONGEST and not new.ended:
                     return True

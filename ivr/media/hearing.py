@@ -112,7 +112,7 @@ class Hearing:
 
     def voice(self, packet: RtpPacket, codec: Codec, now: float) -> None:
         if self._recorder is not None:
-            self._recorder.take(packet, codec)
+            self._recorder.take(packet, codec, now)
         if self._machine is not None:
             self._screen(self._machine, packet, codec, now)
         if self.tone_ear is not None:

@@ -124,7 +124,7 @@ class Incoming:
             return False
         except OSError:  # ICMP: nobody listens there any more; media_lost_after decides
             self._counters["rtp_refused"] += 1
-            return True
+            return self._is_open
         if self._only_counts and self.receiver.take_next(datagram, self._plain_type, self._came_at(now)):
             self.heard_at = now
         else:
@@ -153,7 +153,13 @@ class Incoming:
             return self.source is not None
         except OSError:
             self._counters["rtp_refused"] += 1
+            return self._is_open
         return True
+
+    @property
+    def _is_open(self) -> bool:
+        """False where `reopen` failed: nothing will ever come, and who reads until nothing does must end."""
+        return self.socket.fileno() >= 0
 
     def _take(self, datagram: bytes, source: Address, now: float) -> None:
         if source != self.source and not self._may_learn(source):

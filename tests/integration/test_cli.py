@@ -273,6 +273,15 @@ def test_a_call_leaves_its_trace(tmp_path: Path) -> None:
     assert name.with_name("first.call.pcap").read_bytes().count(b"INVITE sip:13803790008@") == 1
 
 
+def test_a_trace_that_can_not_be_written_hides_nothing_of_the_call(tmp_path: Path) -> None:
+    (tmp_path / "name.txt").mkdir()
+    with running_city(quick_city()) as city:
+        where = f"127.0.0.1:{city.port}"
+        done = run("call", "13803790008", "--trunk", where, "--trace", str(tmp_path / "name"))
+    assert done.exit_code == 0 and "trace: [Errno 21] Is a directory" in done.output
+    assert "disposition  unallocated" in done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -286,6 +295,10 @@ def test_a_call_leaves_its_trace(tmp_path: Path) -> None:
         (("--trunk", "127.0.0.1", "--certificate", __file__), "a certificate and its key go together"),
         (("--trunk", "127.0.0.1", "--transport", "tls", "--authorities", __file__), "authorities "),
         (("--trunk", "127.0.0.1", "--user", "office"), "username and password go together"),
+        (("--trunk", "127.0.0.1", "--password", "secret"), "whose? Give --user, too"),
+        (("--trunk", "127.0.0.1", "--trace", "no/folder/name"), "no file can be 'no/folder/name'"),
+        (("--trunk", "127.0.0.1", "--trace", "."), "no file can be '.'"),
+        (("--trunk", "127.0.0.1", "--early", "no/folder/name.wav"), "no file can be 'no/folder/name.wav'"),
     ],
 )
 def test_a_wrong_call_is_named(arguments: tuple[str, ...], told: str) -> None:

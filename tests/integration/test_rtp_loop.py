@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -258,6 +259,27 @@ def test_a_far_end_that_moved_in_name_only_is_heard_again(pair: Pair) -> None:
     pair.until(lambda: pair.we.source)
     pair.they.press("8", 0.06)
     pair.until(lambda: pair.of(KeyPressed))
+
+
+def test_a_port_that_is_gone_as_the_far_end_moves_ends_that_call_alone(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program was quicker, or our address is on another machine by now."""
+
+    def gone(host: str, port: int, dscp: int = 0) -> socket.socket:
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    pair.start()
+    pair.until(lambda: pair.we.source and pair.they.source)
+    assert pair.we.remote is not None
+    monkeypatch.setattr("ivr.media.incoming.udp_socket", gone)
+    pair.loop.negotiate(pair.we, replace(pair.we.remote, address=(HOST, 9)))
+    pair.until(lambda: pair.of(MediaLost))
+    assert not pair.we.read(time.monotonic())  # else to drain it would never end
+    pair.loop.drain(pair.we, time.monotonic())
+    pair.loop.close_session(pair.we)
+    pair.they.play("on", TONE)
+    pair.until(lambda: pair.of(PlaybackFinished))
 
 
 def test_a_call_on_hold_sends_nothing_and_loses_nothing(base: int) -> None:

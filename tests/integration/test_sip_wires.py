@@ -20,7 +20,7 @@ from ivr.sip.events import AckReceived, DialogEnded, InviteAccepted, InviteRecei
 from ivr.sip.hop import Hop, Transport
 from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
-from ivr.sip_streams import SipStreams
+from ivr.sip_streams import Failed, Lost, SipStreams, StreamEvent
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
 from tests.integration.certificates import tls_of, tls_plan
@@ -175,6 +175,15 @@ def streams_of(host: str, mark: Callable[[socket.socket], None] = lambda _: None
     )
 
 
+def told_by(streams: SipStreams) -> list[StreamEvent]:
+    """What comes next."""
+    deadline = time.monotonic() + 15
+    while not (told := streams.take()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return told
+
+
 def test_we_connect_from_the_address_that_the_trunk_knows() -> None:
     """A machine with several of them: the kernel would take the first."""
     with socket.create_server((HOST, 0)) as peer:
@@ -238,6 +247,58 @@ def received(peer: socket.socket) -> bytes:
 
 def connect(port: int, host: str = HOST) -> socket.socket:
     return socket.create_connection((HOST, port), timeout=15, source_address=(host, 0))
+
+
+def test_a_connection_that_ends_leaves_a_later_one_of_the_same_hop() -> None:
+    """Trunks connect from the port that they listen at: theirs and ours are of one hop then."""
+    with socket.socket() as listener, socket.socket() as theirs:
+        for each in (listener, theirs):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            each.settimeout(15)
+        listener.bind((HOST, 0))
+        theirs.bind(listener.getsockname())
+        listener.listen()
+        hop = Hop(HOST, listener.getsockname()[1], "tcp")
+        streams = streams_of(HOST)
+        try:
+            streams.send(b"first", hop)
+            ours, _ = listener.accept()
+            assert ours.recv(100) == b"first"
+            theirs.connect((HOST, streams.ports[0]))
+            theirs.sendall(b"\r\n\r\n")
+            assert theirs.recv(2) == b"\r\n"  # it's taken
+            ours.close()
+            assert told_by(streams) == [Lost(hop, "closed by the far end")]
+            streams.send(b"second", hop)
+            assert theirs.recv(100) == b"second"
+        finally:
+            streams.close()
+
+
+def test_who_asks_whether_we_are_there_and_reads_no_answer_is_left() -> None:
+    streams = streams_of(HOST)
+    try:
+        with connect(streams.ports[0]) as peer, pytest.raises(ConnectionError):
+            for _ in range(10_000):
+                peer.sendall(b"\r\n\r\n" * 16_000)
+    finally:
+        streams.close()
+
+
+def test_who_ends_a_handshake_is_not_called_silent() -> None:
+    with socket.create_server((HOST, 0)) as peer:
+        peer.settimeout(15)
+        streams = streams_of(HOST)
+        try:
+            streams.send(b"x", Hop(HOST, peer.getsockname()[1], "tls"))
+            accepted, _ = peer.accept()
+            accepted.recv(65536)  # what it asks, so that the end is an orderly one
+            accepted.close()
+            assert [event.reason for event in told_by(streams) if isinstance(event, Failed)] == [
+                "closed by the far end"
+            ]
+        finally:
+            streams.close()
 
 
 def test_a_stranger_s_connection_ends_before_anything_is_read() -> None:
@@ -308,6 +369,21 @@ def test_what_is_not_verified_is_not_called(
 ) -> None:
     plan = tls_plan(papers, shown, client_certificates="required")
     with ends(plan, "tls", trunk=trunk, **{"tls": tls_of(papers, "office.test")} | changes) as both:
+        both.line.dial(Dial("c1", "13803790001", "city", total_timeout=3.0))
+        assert both.ended().disposition is Disposition.NETWORK_FAIL
+        assert not both.trunk.events
+
+
+def test_where_authorities_are_named_those_of_the_machine_are_none(
+    papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(papers / "stranger.pem"))
+    trunk: dict[str, object] = {"tls_name": "forged.test"}  # whom "stranger" vouches for
+    with ends(tls_plan(papers, "forged.test"), "tls", trunk=trunk) as both:
+        both.line.dial(Dial("c1", "13803790001", "city"))
+        both.until(lambda: both.of(Answered))
+    trunk["tls_authorities"] = papers / "authority.pem"
+    with ends(tls_plan(papers, "forged.test"), "tls", trunk=trunk) as both:
         both.line.dial(Dial("c1", "13803790001", "city", total_timeout=3.0))
         assert both.ended().disposition is Disposition.NETWORK_FAIL
         assert not both.trunk.events

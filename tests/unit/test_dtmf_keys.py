@@ -67,6 +67,34 @@ def test_a_held_key_is_one_key_over_its_segments() -> None:
     assert keys_of([packet for packet in press if packet.timestamp != press[0].timestamp]) == ["5"]
 
 
+def restamped(press: list[RtpPacket], step: int, duration: int | None = None) -> list[RtpPacket]:
+    """As gateways send it that let the timestamp go on with each packet of a key."""
+    return [
+        packet._replace(
+            timestamp=(packet.timestamp + step * at) % (1 << 32),
+            payload=packet.payload if duration is None else packet.payload[:2] + duration.to_bytes(2),
+        )
+        for at, packet in enumerate(press)
+    ]
+
+
+@pytest.mark.parametrize("duration", [None, 0, 160])
+@pytest.mark.parametrize("lost", [None, 0, 1, 3])
+def test_a_key_whose_timestamp_goes_on_is_one_key(duration: int | None, lost: int | None) -> None:
+    one, two = (restamped(press, 160, duration) for press in wire("33"))
+    if lost is not None:
+        del one[lost]
+    assert keys_of([*one, *two]) == ["3", "3"]
+
+
+def test_a_segment_that_ends_before_the_longest_is_the_same_key() -> None:
+    """By whole packets: 65,440 samples, where the next would be one too many."""
+    first, *more = wire("5")[0]
+    ended = first._replace(payload=b"\x05\x0a" + (65440).to_bytes(2))
+    on = [each._replace(timestamp=(each.timestamp + 65440) % (1 << 32)) for each in more]
+    assert keys_of([first, ended, *on]) == ["5"]
+
+
 def test_a_segment_that_overtakes_the_one_before_is_the_same_key() -> None:
     press = wire("5", seconds=9.0)[0]
     border = next(at for at, packet in enumerate(press) if packet.timestamp != press[0].timestamp)

@@ -19,11 +19,13 @@ def packet(number: int, fill: str = "", ssrc: int = 7, first: int = 0xFFFFFF00) 
     return RtpPacket(8, False, number & 0xFFFF, (first + 160 * number) % (1 << 32), ssrc, octets)
 
 
-def recorded(packets: list[RtpPacket], seconds: float = 60.0) -> str:
-    """A letter a packet: what each 20 ms of the recording holds, _ is silence."""
+def recorded(packets: list[RtpPacket], seconds: float = 60.0, times: list[float] | None = None) -> str:
+    """A letter a packet: what each 20 ms of the recording holds, _ is silence. They come each 20 ms, if
+    it isn't told when.
+    """
     recorder = Recorder("r1", seconds, 0.0, "pcma")
-    for each in packets:
-        recorder.take(each, "pcma")
+    for at, each in enumerate(packets):
+        recorder.take(each, "pcma", 0.02 * at if times is None else times[at])
     payload = recorder.payload
     assert len(payload) == round(recorder.seconds * 8000)
     frames = [payload[at : at + 160] for at in range(0, len(payload), 160)]
@@ -63,6 +65,29 @@ def test_a_far_end_that_begins_anew_goes_on() -> None:
     assert recorded([packet(0), jumped]) == "AB"
 
 
+LEAPS = [
+    # samples that the clock leaps between B and C, heard
+    (30 * 8000, "ABCD"),  # a gateway that takes another source for its own, without a new SSRC
+    (-30 * 8000, "ABCD"),
+    (-160, "ABCD"),  # by a packet, which would overwrite B
+    (4 * 160, "AB____CD"),  # four aren't sent, as far as anybody can tell
+]
+
+
+@pytest.mark.parametrize(("leap", "heard"), LEAPS)
+def test_a_clock_that_leaps_hides_nothing_and_adds_no_silence(leap: int, heard: str) -> None:
+    packets = [packet(number) for number in range(4)]
+    leapt = [each._replace(timestamp=(each.timestamp + leap) % (1 << 32)) for each in packets[2:]]
+    assert recorded([*packets[:2], *leapt]) == heard
+
+
+def test_a_pause_of_a_message_is_as_long_as_it_was() -> None:
+    """Silence suppression for 20 s, and a burst after it: the network held it back."""
+    later = [packet(1000 + number, "xyz"[number])._replace(sequence=1 + number) for number in range(3)]
+    heard = recorded([packet(0), *later], times=[0.02, 22.0, 22.0, 22.0])
+    assert heard == "A" + "_" * 999 + "xyz"
+
+
 def test_it_is_full_after_its_seconds() -> None:
     assert recorded([packet(number % 20) for number in range(20)], seconds=0.1) == "ABCDE"
     assert recorded([packet(0), packet(40, "x"), packet(1)], seconds=0.1) == "AB"
@@ -72,8 +97,8 @@ def test_it_is_full_after_its_seconds() -> None:
 def test_another_law_is_translated() -> None:
     recorder = Recorder("r1", 60.0, 0.0, "pcma")
     loud = g711.encode(g711.decode(b"\x10" * 160, "pcma"), "pcmu")
-    recorder.take(packet(0)._replace(payload=b"\x10" * 160), "pcma")
-    recorder.take(packet(1)._replace(payload=loud), "pcmu")
+    recorder.take(packet(0)._replace(payload=b"\x10" * 160), "pcma", 0.02)
+    recorder.take(packet(1)._replace(payload=loud), "pcmu", 0.04)
     assert recorder.codec == "pcma"
     assert (
         abs(

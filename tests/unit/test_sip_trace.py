@@ -69,3 +69,14 @@ def test_the_header_s_checksum_is_right() -> None:
     packet = pcap(CALL[:1], OURS)[40:60]
     total = sum(struct.unpack("!10H", packet))
     assert (total & 0xFFFF) + (total >> 16) == 0xFFFF  # RFC 1071
+
+
+@pytest.mark.parametrize("more", [b"", b"x"])  # even and odd
+def test_an_ipv6_datagram_s_checksum_is_right(more: bytes) -> None:
+    """Without one it's an error there (RFC 8200 §8.1), and shown as one."""
+    ours, theirs = Hop("2001:db8::1", 5070), Hop("2001:db8::2", 5060)
+    packet = pcap([Traced(1000.25, True, INVITE + more, theirs)], ours)[40:]
+    size = len(packet) - 40
+    whole = packet[8:40] + struct.pack("!II", size, 17) + packet[40:] + bytes(size % 2)
+    total = sum(struct.unpack(f"!{len(whole) // 2}H", whole))
+    assert (total & 0xFFFF) + (total >> 16) == 0xFFFF
