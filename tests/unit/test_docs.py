@@ -13,6 +13,7 @@ import app
 import scoring.models  # noqa: F401 (its tables)
 from callbacks.models import Base
 from ivr.settings import VoiceSettings
+from ivr.sip_tls import TlsSettings
 from ivr.trunk_numbers import CallerForm, rewritten
 from ivr.trunk_settings import TrunkSettings
 
@@ -81,6 +82,7 @@ def test_what_the_page_of_trunks_names_is_there() -> None:
         *TrunkSettings.model_fields,
         *VoiceSettings.model_fields,
         *CallerForm.model_fields,
+        *TlsSettings.model_fields,
         "register",
     }
     named = re.findall(r"^#? ?([a-z_]+) = ", TRUNKS, re.MULTILINE)
