@@ -91,3 +91,29 @@ def test_what_can_go_nowhere_is_dropped() -> None:
         agent.receive(datagram, THEIRS, 0.0)
     assert not agent.take_outgoing()
     assert [event.reason.partition(" ")[0] for event in agent.take_events()] == ["malformed"] * 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("via", "back"),
+    [
+        # names and values of no kind we'd write ourselves; rport and received are ours to say
+        ("SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKa==;Hpt=8e48$2", None),
+        ('SIP/2.0/UDP 192.0.2.2:5060;Role="3";branch=z9hG4bK1', None),
+        (
+            "SIP/2.0/UDP h;rport;branch=z9hG4bKa==",
+            "SIP/2.0/UDP h;branch=z9hG4bKa==;rport=5060;received=192.0.2.2",
+        ),
+        (
+            "SIP/2.0/UDP h;received=192.0.2.9;branch=z9hG4bK1",
+            "SIP/2.0/UDP h;branch=z9hG4bK1;received=192.0.2.2",
+        ),
+        ('SIP/2.0/UDP h ; RPort=9 ;x=";rport"', 'SIP/2.0/UDP h;x=";rport";rport=5060;received=192.0.2.2'),
+    ],
+)
+@pytest.mark.parametrize("wrong", [{}, {"From": '"'}])  # with a transaction and without one
+def test_the_via_goes_back_as_it_was_written(via: str, back: str | None, wrong: dict[str, str]) -> None:
+    """§8.2.6.2: they find their transaction by it, and some compare nothing but the text."""
+    agent = new_agent()
+    agent.receive(message(Via=via, **wrong), THEIRS, 0.0)
+    ((data, _),) = agent.take_outgoing()
+    assert parse(data).first("Via") == (back or via)
