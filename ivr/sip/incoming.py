@@ -55,6 +55,7 @@ def reply(
     to = request.first("To") or ""
     if to_tag and not envelope.to.tag:
         to = f"{to};tag={to_tag}"
+    sent_at = request.every("Timestamp")[:1] if status == 100 else []  # §8.2.6.1
     copied = [
         ("Via", _stamped(request.listed("Via")[0], envelope.via, source)),
         *(("Via", via) for via in envelope.more_vias),
@@ -62,6 +63,7 @@ def reply(
         ("To", to),
         ("Call-ID", envelope.call_id),
         ("CSeq", f"{envelope.cseq} {envelope.method}"),
+        *(("Timestamp", value) for value in sent_at),
     ]
     phrase = reason or _PHRASES.get(status) or _PHRASES.get(status // 100 * 100, "Failure")
     return Response((*copied, *headers), body, status, phrase)

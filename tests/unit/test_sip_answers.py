@@ -122,6 +122,17 @@ def test_the_via_goes_back_as_it_was_written(via: str, back: str | None, wrong: 
     assert parse(data).first("Via") == (back or via)
 
 
+def test_a_100_says_when_the_request_was_sent() -> None:
+    """§8.2.6.1: they learn by it how far we are; no other response has to."""
+    agent = new_agent()
+    agent.receive(invite(Timestamp="54"), THEIRS, 0.0)
+    (event,) = agent.take_events()
+    assert isinstance(event, InviteReceived)
+    agent.provisional(event.call, 180, 1.0)
+    trying, ringing = (parse(data) for data, _ in agent.take_outgoing())
+    assert (trying.every("Timestamp"), ringing.every("Timestamp")) == (["54"], [])
+
+
 ODD = (("Contact", "<sip:a@192.0.2.2;>"), ("Record-Route", "<sip:192.0.2.2:0;lr>"))
 
 
