@@ -78,6 +78,8 @@ class UserAgent:
 
     def connection_lost(self, hop: Hop, now: float) -> None:
         """The connection to `hop` has ended; what was sent by it may have been lost."""
+        for session in self._endpoint.dialogs.values():
+            session.dialog.connection_lost(hop)
         self._endpoint.layer.connection_lost(hop, now)
 
     def handle_timer(self, now: float) -> None:

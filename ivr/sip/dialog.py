@@ -23,7 +23,8 @@ class Dialog:
     """`local` and `remote` are the From and To of our requests, tags among them; `target` their Contact.
 
     `peer` is where requests go when the next hop is a name: resolving is not for a pure module, and the
-    peer that brought the dialog is the trunk. `owns_call_id` is the caller's: the first INVITE was ours.
+    peer that brought the dialog is the trunk. Where that is one connection, `otherwise` is the port to go to
+    once it has ended. `owns_call_id` is the caller's: the first INVITE was ours.
     """
 
     call_id: str
@@ -37,6 +38,7 @@ class Dialog:
     route_set: tuple[str, ...]
     peer: Hop
     owns_call_id: bool
+    otherwise: Hop | None = None
 
     @property
     def key(self) -> DialogKey:
@@ -64,7 +66,9 @@ class Dialog:
         )
 
     @classmethod
-    def of_request(cls, request: Request, envelope: Envelope, local_tag: str, peer: Hop) -> Dialog:
+    def of_request(
+        cls, request: Request, envelope: Envelope, local_tag: str, peer: Hop, otherwise: Hop | None
+    ) -> Dialog:
         """The called side (§12.1.1)."""
         return cls(
             call_id=envelope.call_id,
@@ -78,12 +82,17 @@ class Dialog:
             route_set=envelope.record_route,
             peer=peer,
             owns_call_id=False,
+            otherwise=otherwise,
         )
 
     def confirm(self, envelope: Envelope) -> None:
         """Take target and route set of the 2xx, whatever the provisionals said (§13.2.2.4)."""
         self.target = envelope.contact or self.target
         self.route_set = envelope.record_route[::-1]
+
+    def connection_lost(self, hop: Hop) -> None:
+        if self.peer == hop and self.otherwise is not None:
+            self.peer, self.otherwise = self.otherwise, None
 
     def request(
         self, method: str, cseq: int, headers: Sequence[Header], body: bytes = b""

@@ -12,11 +12,16 @@ __all__ = ["Envelope", "envelope_of"]
 
 _ONCE = ("Call-ID", "CSeq", "From", "To", "Max-Forwards", "Content-Type")
 _NEEDED = ("Via", "Call-ID", "CSeq", "From", "To")
+_TARGETED = ("INVITE", "UPDATE")  # whose Contact and Record-Route a dialog goes by
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`via` is the topmost, `more_vias` the others as they were written; `contact` is the first one's URI."""
+    """`via` is the topmost, `more_vias` the others as they were written; `contact` is the first one's URI.
+
+    `contact` and `record_route` are read only where they're needed: elsewhere a malformed one is ignored
+    (§8.2.2), so that no BYE and no refusal is lost for it.
+    """
 
     via: Via
     more_vias: tuple[str, ...]
@@ -58,6 +63,7 @@ def _read(message: Request | Response) -> Envelope:
         if parse_uri(message.uri, "request line").headers:
             raise BadMessage("request line", "headers in the Request-URI")  # §19.1.1
         _check_max_forwards(message.first("Max-Forwards") or "0")
+    has_target = _has_target(message, method)
     return Envelope(
         via=parse_via(vias[0]),
         more_vias=tuple(vias[1:]),
@@ -66,9 +72,15 @@ def _read(message: Request | Response) -> Envelope:
         method=method,
         from_=parse_name_addr(message.first("From") or "", "From"),
         to=parse_name_addr(message.first("To") or "", "To"),
-        contact=_contact(message),
-        record_route=tuple(_routes(message)),
+        contact=_contact(message) if has_target else None,
+        record_route=tuple(_routes(message)) if has_target else (),
     )
+
+
+def _has_target(message: Request | Response, method: str) -> bool:
+    if isinstance(message, Request):
+        return method in (*_TARGETED, "REGISTER")
+    return method in _TARGETED and message.status < 300
 
 
 def _check_max_forwards(text: str) -> None:

@@ -235,10 +235,6 @@ class Via:
     def branch(self) -> str:
         return self.params.get("branch") or ""
 
-    def __str__(self) -> str:
-        port = "" if self.port is None else f":{self.port}"
-        return f"SIP/2.0/{self.transport} {self.host}{port}{_params_text(self.params)}"
-
 
 def parse_via(text: str, place: str = "Via") -> Via:
     head, semicolon, params = text.partition(";")

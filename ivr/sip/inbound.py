@@ -47,7 +47,11 @@ class InboundCall:
         transaction.to_tag = endpoint.new_token()
         transaction.on_cancel = self._cancelled
         dialog = Dialog.of_request(
-            incoming.request, incoming.envelope, transaction.to_tag, transaction.address
+            incoming.request,
+            incoming.envelope,
+            transaction.to_tag,
+            transaction.address,
+            transaction.otherwise,
         )
         login = Login(endpoint.config.credentials(incoming.source), endpoint.new_token)
         self._session = Session(endpoint, call, dialog, login)

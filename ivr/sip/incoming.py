@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ivr.sip.envelope import Envelope
 from ivr.sip.errors import BadMessage
-from ivr.sip.headers import Via, ip_of, parse_via
+from ivr.sip.headers import Via, ip_of, parse_via, split_list
 from ivr.sip.hop import Hop
 from ivr.sip.message import Header, Request, Response, parse, serialise
 from ivr.sip.underway import ServerTransaction
@@ -55,27 +55,31 @@ def reply(
     to = request.first("To") or ""
     if to_tag and not envelope.to.tag:
         to = f"{to};tag={to_tag}"
+    sent_at = request.every("Timestamp")[:1] if status == 100 else []  # §8.2.6.1
     copied = [
-        ("Via", str(_stamped(envelope.via, source))),
+        ("Via", _stamped(request.listed("Via")[0], envelope.via, source)),
         *(("Via", via) for via in envelope.more_vias),
         ("From", request.first("From") or ""),
         ("To", to),
         ("Call-ID", envelope.call_id),
         ("CSeq", f"{envelope.cseq} {envelope.method}"),
+        *(("Timestamp", value) for value in sent_at),
     ]
     phrase = reason or _PHRASES.get(status) or _PHRASES.get(status // 100 * 100, "Failure")
     return Response((*copied, *headers), body, status, phrase)
 
 
-def _stamped(via: Via, source: Hop) -> Via:
-    """With received and rport (§18.2.1, RFC 3581 §4)."""
+def _stamped(text: str, via: Via, source: Hop) -> str:
+    """A Via as it was written (§8.2.6.2): who sent it may look for nothing else. With received and rport
+    (§18.2.1, RFC 3581 §4).
+    """
     asks = "rport" in via.params
     if not asks and ip_of(via.host) == source.host:
-        return via
-    params = dict(via.params) | {"received": source.host}
-    if asks:
-        params["rport"] = str(source.port)
-    return replace(via, params=params)
+        return text
+    parts = split_list(text, "Via", ";")
+    kept = [part for part in parts if part.partition("=")[0].rstrip().lower() not in ("received", "rport")]
+    rport = [f"rport={source.port}"] if asks else []
+    return ";".join([*kept, *rport, f"received={source.host}"])
 
 
 def reply_address(via: Via, source: Hop) -> Hop:
@@ -106,7 +110,7 @@ def reply_malformed(bad: BadMessage, source: Hop) -> tuple[Response, Hop] | None
     copied = {name: request.first(name) or "" for name in ("From", "To", "Call-ID", "CSeq")}
     if copied["To"] and "tag=" not in copied["To"]:  # the same tag for the same request
         copied["To"] += f";tag={zlib.crc32(repr(copied).encode()):08x}"
-    headers = [("Via", str(_stamped(via, source))), *(("Via", via) for via in vias[1:])]
+    headers = [("Via", _stamped(vias[0], via, source)), *(("Via", via) for via in vias[1:])]
     headers += [(name, value) for name, value in copied.items() if value]
     phrase = f"Bad {bad.place}" if bad.status == 400 else _PHRASES[bad.status]
     return Response(tuple(headers), b"", bad.status, phrase), reply_address(via, source)

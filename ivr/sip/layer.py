@@ -87,11 +87,9 @@ class Layer:
 
     def connection_failed(self, hop: Hop, now: float) -> None:
         """None came up: requests to it are over, but what is only too large for a datagram goes in one."""
-        by_udp = hop._replace(transport="udp")
         for transaction in self._waiting_on(hop):
             if transaction.was_too_large:
-                self._without_tcp[by_udp] = now + _WITHOUT_TCP
-                self._start_again(transaction, by_udp, now)
+                self._go_by_udp(transaction, now)
             else:
                 on_silence = transaction.on_silence
                 self.abandon(transaction)
@@ -101,6 +99,7 @@ class Layer:
 
     def connection_lost(self, hop: Hop, now: float) -> None:
         """Send again, once, what had no answer by it: they know a transaction by any connection (§17.2.3).
+        What went there for its size alone goes in a datagram then: somebody takes connections, but no SIP.
 
         Responses go by a new connection from now on, to the port of the Via (§18.2.2).
         """
@@ -108,6 +107,8 @@ class Layer:
             if not transaction.was_sent_again:
                 transaction.was_sent_again = True
                 self._send(transaction.data, hop)
+            elif transaction.was_too_large:
+                self._go_by_udp(transaction, now)
         for answer in list(self._servers.values()):
             if answer.address == hop and answer.otherwise is not None:
                 answer.address, answer.otherwise = answer.otherwise, None
@@ -123,7 +124,10 @@ class Layer:
             if each.destination == hop and each.machine.state in waiting
         ]
 
-    def _start_again(self, transaction: ClientTransaction, hop: Hop, now: float) -> None:
+    def _go_by_udp(self, transaction: ClientTransaction, now: float) -> None:
+        """And so does what else is too large, for a while (§18.1.1)."""
+        hop = transaction.destination._replace(transport="udp")
+        self._without_tcp[hop] = now + _WITHOUT_TCP
         transaction.request = _by_transport(transaction.request, hop.transport)
         transaction.data, transaction.destination = serialise(transaction.request), hop
         transaction.was_too_large = False

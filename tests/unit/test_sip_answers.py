@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.sip.message import MAX_SIZE, Response, parse
+from ivr.sip import Account, DialogEnded, InviteFailed, InviteReceived, Registered
+from ivr.sip.envelope import envelope_of
+from ivr.sip.incoming import reply
+from ivr.sip.message import MAX_SIZE, Request, Response, parse, serialise
 from tests.sip_messages import SDP, invite, message
-from tests.sip_world import THEIRS, new_agent
+from tests.sip_world import OUR_MEDIA, THEIRS, new_agent
 
 ROWS = [
     # what is wrong with it, the request, the status, a header that says so
@@ -91,3 +94,78 @@ def test_what_can_go_nowhere_is_dropped() -> None:
         agent.receive(datagram, THEIRS, 0.0)
     assert not agent.take_outgoing()
     assert [event.reason.partition(" ")[0] for event in agent.take_events()] == ["malformed"] * 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("via", "back"),
+    [
+        # names and values of no kind we'd write ourselves; rport and received are ours to say
+        ("SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKa==;Hpt=8e48$2", None),
+        ('SIP/2.0/UDP 192.0.2.2:5060;Role="3";branch=z9hG4bK1', None),
+        (
+            "SIP/2.0/UDP h;rport;branch=z9hG4bKa==",
+            "SIP/2.0/UDP h;branch=z9hG4bKa==;rport=5060;received=192.0.2.2",
+        ),
+        (
+            "SIP/2.0/UDP h;received=192.0.2.9;branch=z9hG4bK1",
+            "SIP/2.0/UDP h;branch=z9hG4bK1;received=192.0.2.2",
+        ),
+        ('SIP/2.0/UDP h ; RPort=9 ;x=";rport"', 'SIP/2.0/UDP h;x=";rport";rport=5060;received=192.0.2.2'),
+    ],
+)
+@pytest.mark.parametrize("wrong", [{}, {"From": '"'}])  # with a transaction and without one
+def test_the_via_goes_back_as_it_was_written(via: str, back: str | None, wrong: dict[str, str]) -> None:
+    """§8.2.6.2: they find their transaction by it, and some compare nothing but the text."""
+    agent = new_agent()
+    agent.receive(message(Via=via, **wrong), THEIRS, 0.0)
+    ((data, _),) = agent.take_outgoing()
+    assert parse(data).first("Via") == (back or via)
+
+
+def test_a_100_says_when_the_request_was_sent() -> None:
+    """§8.2.6.1: they learn by it how far we are; no other response has to."""
+    agent = new_agent()
+    agent.receive(invite(Timestamp="54"), THEIRS, 0.0)
+    (event,) = agent.take_events()
+    assert isinstance(event, InviteReceived)
+    agent.provisional(event.call, 180, 1.0)
+    trying, ringing = (parse(data) for data, _ in agent.take_outgoing())
+    assert (trying.every("Timestamp"), ringing.every("Timestamp")) == (["54"], [])
+
+
+ODD = (("Contact", "<sip:a@192.0.2.2;>"), ("Record-Route", "<sip:192.0.2.2:0;lr>"))
+
+
+def answered(request: bytes, status: int) -> bytes:
+    read = parse(request)
+    assert isinstance(read, Request)
+    return serialise(reply(read, envelope_of(read), THEIRS, status, to_tag="s", headers=ODD))
+
+
+def test_what_is_malformed_where_it_is_not_needed_is_ignored() -> None:
+    """§8.2.2: nobody is kept in a call, or waited for, for a Contact that nothing goes by."""
+    agent = new_agent()
+    agent.receive(invite(), THEIRS, 0.0)
+    (event,) = agent.take_events()
+    assert isinstance(event, InviteReceived)
+    agent.answer(event.call, OUR_MEDIA, 0.0)
+    _, (ok, _) = agent.take_outgoing()
+    to = parse(ok).first("To")
+    odd = [f"{name}: {value}" for name, value in ODD]
+    agent.receive(message("BYE sip:a@b SIP/2.0", b"", *odd, To=to, CSeq="9 BYE"), THEIRS, 1.0)
+    assert [parse(data).start_line for data, _ in agent.take_outgoing()] == ["SIP/2.0 200 OK"]
+    (ended,) = agent.take_events()
+    assert isinstance(ended, DialogEnded)
+
+    agent.invite("c", "sip:1@192.0.2.2", THEIRS, OUR_MEDIA, "sip:2@192.0.2.1", 2.0)
+    ((ours, _),) = agent.take_outgoing()
+    agent.receive(answered(ours, 486), THEIRS, 2.0)
+    (failed,) = agent.take_events()
+    assert isinstance(failed, InviteFailed)
+    assert failed.status == 486
+
+    agent.register("r", Account("sip:192.0.2.2", THEIRS, "sip:office@192.0.2.2", None, 600), 3.0)
+    register = agent.take_outgoing()[-1][0]
+    agent.receive(answered(register, 200), THEIRS, 3.0)  # with somebody else's binding
+    (registered,) = agent.take_events()
+    assert isinstance(registered, Registered)
