@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 from flask import Flask
+from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -24,6 +25,11 @@ from tests.databases import cluster_commands, folder_in_memory, postgresql_clust
 from tests.peers.peers import need
 
 _numbers = count(1)
+
+
+# No test fails because the machine is busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -37,7 +37,5 @@ def _run(check: Callable[[Any], None], inputs: SearchStrategy[Any], number: int)
         note(f"HUIFANG_FUZZ_SEED={number}")
         check(value)
 
-    quiet = settings(
-        max_examples=_EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
+    quiet = settings(max_examples=_EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     seed(number)(quiet(given(inputs)(told)))()

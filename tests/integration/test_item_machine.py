@@ -231,7 +231,6 @@ def test_the_life_of_an_item(sqlite_template: Path, tmp_path: Path, privacy: Pri
         settings=settings(
             max_examples=10,
             stateful_step_count=30,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

@@ -141,7 +141,7 @@ def _quiet_city(seed: int) -> City:
     return City(plan, policy, OFFICE, parse, partial(ScoreLedger, TIMEZONE))
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=3, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(seed=st.integers(0, 10_000), every=st.integers(15, 40))
 def test_a_simulated_city_reads_at_each_moment_as_it_was(seed: int, every: int) -> None:
     with structlog.testing.capture_logs():

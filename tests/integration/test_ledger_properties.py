@@ -40,7 +40,6 @@ from tests.integration.office import make_desk
 BEGAN = at("2026-11-10")
 QUICK = settings(
     max_examples=12,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

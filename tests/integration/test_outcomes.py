@@ -238,7 +238,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_what_commits_late_is_numbered_late_and_never_missed(
     desk: Desk, steps: list[tuple[str, int]]

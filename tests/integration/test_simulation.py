@@ -184,7 +184,7 @@ Trouble = Callable[[Simulation, Random], None]
 TROUBLES: tuple[Trouble, ...] = (kill_voice, kill_texts, stall, slow_dials, pause)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     seed=st.integers(0, 10_000),
     lines=st.integers(1, 8),

@@ -193,7 +193,7 @@ def test_what_a_killed_process_promised_is_taken_over(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["append", "play", "fail", "reopen", "done"]), max_size=30))
 def test_any_history_gives_each_record_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, history: list[str]

@@ -317,7 +317,7 @@ def test_no_transaction_is_open_while_it_is_sent(desk: Desk, engine: Engine) -> 
     assert passes(desk, hook, send) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.lists(st.integers(0, 2), min_size=1, max_size=8),
     answers=st.lists(st.sampled_from([204, 500, 503, None, 410, "taken, then killed"]), max_size=14),

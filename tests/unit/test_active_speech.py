@@ -81,7 +81,7 @@ def test_a_knock_has_the_level_of_its_time() -> None:
     assert found is not None and found.activity < 0.3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-50, -3), st.floats(0.3, 2.0), st.floats(0.0, 2.0))
 def test_the_level_follows_the_loudness(level: float, on: float, off: float) -> None:
     """The thresholds lie 6 dB apart and between them it's a straight line: so within half a decibel."""

@@ -69,7 +69,7 @@ def test_of_one_that_is_said_again_and_again() -> None:
     codec=st.sampled_from(["pcma", "pcmu"]),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_at_any_sample(
     name: str, offset: int, gain: float, snr: float, lost: float, codec, seed: int
 ) -> None:

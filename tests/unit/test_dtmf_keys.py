@@ -146,14 +146,14 @@ def troubled(draw: st.DrawFn) -> tuple[str, list[RtpPacket]]:
     return keys, [packet for _, packet in sorted(arrivals, key=lambda arrival: arrival[0])]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(troubled())
 def test_every_key_exactly_once(case: tuple[str, list[RtpPacket]]) -> None:
     keys, packets = case
     assert keys_of(packets) == list(keys)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sets(st.integers(0, 900), max_size=800), st.floats(8.2, 17.9))
 def test_a_held_key_with_losses_is_one_key(lost: set[int], seconds: float) -> None:
     press = [packet for at, packet in enumerate(wire("0", seconds)[0]) if at not in lost]

@@ -92,7 +92,7 @@ both = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(view=views, facts=both, now=moments, policy=policies, queued_at=moments)
 def test_the_conclusion_is_always_the_policys_and_the_gates(
     view: View,
@@ -125,7 +125,7 @@ def test_the_conclusion_is_always_the_policys_and_the_gates(
     assert explanation_json(found, MASKED)["step"]["step"]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(facts=facts_for("a"), now=moments, policy=policies)
 def test_nothing_may_begin_before_the_earliest(facts: Facts, now: datetime, policy: PolicySettings) -> None:
     note = explain_gate(Channel.VOICE, facts, now, policy)

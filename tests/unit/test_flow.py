@@ -106,7 +106,7 @@ others = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(["satisfaction_survey", "callback_line", "inbound_110"]),
     st.integers(0, 3),

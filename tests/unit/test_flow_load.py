@@ -346,7 +346,7 @@ def answer(session: FlowSession, commands: list[Any], now: float) -> tuple[float
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(PLACES),
     st.sampled_from(VALUES),
@@ -379,7 +379,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(SHIPPED)), st.data())
 def test_a_mutilated_file_loads_or_is_refused_with_a_line(name: str, data: st.DataObject) -> None:
     text = SHIPPED[name]

@@ -124,7 +124,7 @@ def test_what_parts_two_keys(parts: tuple[Sound | float, ...], told: str) -> Non
     snr=st.floats(15.0, 40.0),
     codec=st.sampled_from(["pcma", "pcmu"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_key_is_heard_wherever_it_begins(
     name: str,
     begins: int,
@@ -144,13 +144,13 @@ def test_a_key_is_heard_wherever_it_begins(
 
 
 @given(name=st.sampled_from(KEYS), begins=st.integers(0, 200), seconds=st.floats(0.001, 0.023))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_too_short_is_none(name: str, begins: int, seconds: float) -> None:
     assert heard(0.1, np.zeros(begins), key(name, seconds)) == []
 
 
 @given(packets=st.lists(st.sampled_from([40, 80, 160, 240, 480]), min_size=1, max_size=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_how_packets_cut_it_changes_nothing(packets: list[int]) -> None:
     """A call that is looked at each 10 ms hears what one hears that is looked at each 60 ms."""
     said = octets(one_after_another(0.107, key("7", 0.05), 0.06, key("7", 0.05), 0.2))

@@ -105,7 +105,7 @@ def test_a_tone_that_stands_alone(parts: tuple[Sound | float, ...], sign: Machin
 
 
 @given(offset=st.integers(0, 2 * FRAME), hertz=st.one_of(st.floats(360, 380), st.floats(490, 2550)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_beep_of_150_ms_is_heard_wherever_it_begins(offset: int, hertz: float) -> None:
     assert verdict((5000 + offset) / RATE, tone(hertz, 0.15), 1.0) is BEEP
 
@@ -128,7 +128,7 @@ def test_our_own_beep_that_comes_back_is_ours() -> None:
     path=st.sampled_from([hybrid, loudspeaker]),
     hello=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_echo_is_never_their_speech(milliseconds: float, attenuation: float, path, hello: bool) -> None:
     says = one_after_another(0.4, spoken("喂，你好")) if hello else quiet(1.0)
     assert told(Sample("person", "", says, path(milliseconds, attenuation))) is None
@@ -140,7 +140,7 @@ def test_an_echo_is_never_their_speech(milliseconds: float, attenuation: float, 
     burst=st.sampled_from([1, 3, 10]),
     jitter=st.sampled_from([0.0, 0.06, 0.15]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_echo_over_a_network_that_jitters_and_loses(
     seed: int, lost: float, burst: int, jitter: float
 ) -> None:
@@ -187,7 +187,7 @@ def cut(sound: Sound, sizes: list[int], codec: Codec) -> tuple[list[MachineSign]
     codec=st.sampled_from(["pcma", "pcmu"]),
     case=st.sampled_from([(GREETING, [SPEECH]), (SHORT, [BEEP]), (SHORT[: 2 * RATE], [])]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_packets_of_any_size_lead_to_the_same(
     sizes: list[int], codec: Codec, case: tuple[Sound, list[MachineSign]]
 ) -> None:
@@ -200,14 +200,14 @@ def test_packets_of_any_size_lead_to_the_same(
     seed=st.integers(0, 1000),
     sizes=st.lists(st.integers(1, 800), min_size=1, max_size=3),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_silence_is_never_a_sign(level: float, seed: int, sizes: list[int]) -> None:
     """Neither is the noise of a line, below what is audible, whatever we say meanwhile."""
     assert cut(noise(level, 8.0, seed=seed), sizes, "pcma")[0] == []
 
 
 @given(st.lists(st.tuples(st.binary(max_size=400), st.floats(0, 40)), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_anything_may_come_and_one_sign_at_most_is_told(packets: list[tuple[bytes, float]]) -> None:
     ear = MachineEar(0.0)
     signs = []

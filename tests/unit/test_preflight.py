@@ -149,7 +149,7 @@ cases = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(
     cases=cases,
     lines=st.integers(1, 3),

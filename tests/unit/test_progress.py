@@ -85,7 +85,7 @@ def test_how_loud_it_must_be(level: float, meant: Tone | None) -> None:
     hiss=st.floats(-60, -40),
     lost=st.sets(st.integers(0, 400), max_size=12),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_over_a_line_that_is_noisy_and_loses(
     which: tuple[tuple[float, ...], Tone], slower: float, begins: float, hiss: float, lost: set[int]
 ) -> None:

@@ -34,7 +34,7 @@ def as_samples(sound: np.ndarray) -> np.ndarray:
     return np.round(sound * 32767).astype(np.int16)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.2, 2.0), st.floats(120, 3000), st.floats(0.005, 0.99), st.floats(-0.005, 0.005))
 def test_every_voice_comes_out_alike(seconds: float, hertz: float, loudness: float, offset: float) -> None:
     """Faint or overloud, high or low, with an offset: one level, no clipping, no offset."""
@@ -100,7 +100,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
         read_wav(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 255)), max_size=3), st.integers(0, 844))
 def test_a_damaged_file_is_read_or_named(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, int]], length: int

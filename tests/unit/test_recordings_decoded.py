@@ -105,7 +105,7 @@ def test_what_needs_ffmpeg_says_so(form: str) -> None:
     assert error.value.fault is (Fault.BROKEN if ffmpeg_is_there() else Fault.NEEDS_FFMPEG)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), max_size=4), st.integers(0, len(GOOD)))
 def test_a_damaged_file_is_read_or_named(damage: list[tuple[int, int]], length: int) -> None:
     raw = bytearray(GOOD)

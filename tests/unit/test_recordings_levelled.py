@@ -21,7 +21,7 @@ def sound(samples: np.ndarray) -> Sound:
     return Sound(samples, STUDIO)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.01, 0.9), st.floats(0.4, 2.5), st.floats(0, 1.5), st.sampled_from([8000, 22050, 48000]))
 def test_any_loudness_comes_to_the_level_or_to_its_peak(
     loudness: float, seconds: float, around: float, rate: int

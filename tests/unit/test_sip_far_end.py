@@ -15,7 +15,7 @@ from tests.sip_far_end import ENDS, FarEnd
 
 
 @given(seed=st.integers(0, 2**32), inbound=st.booleans(), steps=st.integers(0, 60))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_whatever_they_say(seed: int, inbound: bool, steps: int) -> None:
     far_end = FarEnd(Random(seed), inbound)
     far_end.run(steps)

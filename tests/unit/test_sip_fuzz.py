@@ -146,7 +146,7 @@ stories = st.lists(responses | requests | commands | pauses, max_size=14)
 
 
 @given(stories)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_upsets_the_agent(story: list[tuple[object, ...]]) -> None:
     play(story)
 

@@ -233,7 +233,7 @@ seconds = st.floats(0.0, 6.0).map(lambda value: round(value, 3))
     give_up=st.none() | seconds,
     they_hang_up=st.none() | seconds,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_both_ends_always_agree(
     seed: int,
     loss: float,

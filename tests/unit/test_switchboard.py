@@ -465,5 +465,5 @@ class Switching(RuleBasedStateMachine):
         assert not any(seat.rule.group == "first" for seat in free) or all(rung)
 
 
-Switching.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Switching.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestSwitching = Switching.TestCase

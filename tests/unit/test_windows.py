@@ -251,7 +251,7 @@ SPANS = [
 HALF_HOUR, MOST_STEPS = timedelta(minutes=30), 300
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     workdays=st.sampled_from(SPANS),
     rest_days=st.sampled_from([*SPANS, ()]),
