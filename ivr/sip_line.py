@@ -45,7 +45,7 @@ from ivr.sip.events import (
     ReferAnswered,
     ReferReceived,
 )
-from ivr.sip.headers import bracketed
+from ivr.sip.headers import bracketed, printable
 from ivr.sip.sdp import Media
 from ivr.sip_endpoint import EndpointEvent, OutsideEvent
 from ivr.sip_opening import open_endpoint
@@ -350,7 +350,7 @@ class SipLine:
             self._endpoint.agent.reject(event.call, 403, now)
             return
         order = Dial(event.call, event.caller, trunk.name)
-        call_id = next((value for name, value in event.headers if name == "Call-ID"), "")
+        call_id = printable(next((value for name, value in event.headers if name == "Call-ID"), ""))
         self._calls[event.call] = LineCall(order, trunk, event.source, incoming=True, sip_call_id=call_id)
         codec = event.offer.codec if event.offer else None
         self._told.append(

@@ -57,7 +57,7 @@ def parse_description(body: bytes) -> Description:
 
 def _stream(lines: list[str]) -> Stream:
     words = lines[0][2:].split()
-    if len(words) < 4:
+    if (len(words) < 4 and words[1:2] != ["0"]) or len(words) < 3:  # what is refused may name no format
         raise BadDescription(f"an m-line {lines[0][:40]!r}")
     port = words[1].partition("/")[0]
     if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):

@@ -105,16 +105,20 @@ def response_digest(
     count: int,
     body: bytes = b"",
 ) -> str:
-    """The response value of RFC 7616 §3.4.1."""
-    digest = _HASHES[challenge.algorithm.removesuffix(_SESS)]
-    secret = digest(f"{credentials.username}:{challenge.realm}:{credentials.password}".encode())
+    """The response value of RFC 7616 §3.4.1, of a realm, nonce and URI of whatever octets."""
+    hashed = _HASHES[challenge.algorithm.removesuffix(_SESS)]
+
+    def digest(*parts: str) -> str:
+        return hashed(":".join(parts).encode("utf-8", "surrogateescape"))  # as `message.parse` reads them
+
+    secret = digest(credentials.username, challenge.realm, credentials.password)
     if challenge.algorithm.endswith(_SESS):
-        secret = digest(f"{secret}:{challenge.nonce}:{cnonce}".encode())
-    whole = f":{digest(body)}" if challenge.qop == "auth-int" else ""
-    request = digest(f"{method}:{uri}{whole}".encode())
+        secret = digest(secret, challenge.nonce, cnonce)
+    whole = (hashed(body),) if challenge.qop == "auth-int" else ()
+    request = digest(method, uri, *whole)
     if challenge.qop is None:
-        return digest(f"{secret}:{challenge.nonce}:{request}".encode())
-    return digest(f"{secret}:{challenge.nonce}:{count:08x}:{cnonce}:{challenge.qop}:{request}".encode())
+        return digest(secret, challenge.nonce, request)
+    return digest(secret, challenge.nonce, f"{count:08x}", cnonce, challenge.qop, request)
 
 
 @dataclass(slots=True)

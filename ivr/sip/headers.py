@@ -7,7 +7,8 @@ length of their text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import unquote
@@ -274,22 +275,24 @@ class Cause:
     text: str = ""
 
 
+def _reasons(line: str) -> Iterator[tuple[str, dict[str, str | None]]]:
+    """The protocol of each value and its parameters, those that can be read."""
+    with suppress(BadMessage):
+        for value in split_list(line, "Reason"):
+            protocol, *pieces = split_list(value, "Reason", ";")
+            params: dict[str, str | None] = {}
+            for piece in pieces:
+                with suppress(BadMessage):
+                    params = parse_params(piece, "Reason") | params
+            yield protocol, params
+
+
 def parse_reason(lines: Iterable[str]) -> Cause:
-    """The Reason headers of a message (RFC 3326). A bad one says nothing; it is never an error."""
+    """The Reason headers of a message (RFC 3326). What is bad in one says nothing; it is never an error."""
     q850, words = None, ""
-    try:
-        for value in (value for line in lines for value in split_list(line, "Reason")):
-            protocol, _, text = value.partition(";")
-            params = parse_params(text, "Reason") if text else {}
-            cause = params.get("cause") or ""
-            if (
-                protocol.strip().upper() == "Q.850"
-                and cause.isascii()
-                and cause.isdigit()
-                and len(cause) <= 3
-            ):
-                q850 = int(cause) if 0 < int(cause) < 128 else q850
-            words = words or params.get("text") or ""
-    except BadMessage:
-        pass
+    for protocol, params in (reason for line in lines for reason in _reasons(line)):
+        cause = params.get("cause") or ""
+        if protocol.upper() == "Q.850" and cause.isascii() and cause.isdigit() and len(cause) <= 3:
+            q850 = int(cause) if 0 < int(cause) < 128 else q850
+        words = words or params.get("text") or ""
     return Cause(q850, printable(words))

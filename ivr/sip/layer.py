@@ -127,7 +127,8 @@ class Layer:
     def _go_by_udp(self, transaction: ClientTransaction, now: float) -> None:
         """And so does what else is too large, for a while (§18.1.1)."""
         hop = transaction.destination._replace(transport="udp")
-        self._without_tcp[hop] = now + _WITHOUT_TCP
+        known = {each: until for each, until in self._without_tcp.items() if until > now}
+        self._without_tcp = known | {hop: now + _WITHOUT_TCP}
         transaction.request = _by_transport(transaction.request, hop.transport)
         transaction.data, transaction.destination = serialise(transaction.request), hop
         transaction.was_too_large = False

@@ -169,4 +169,4 @@ class LocalSession:
 
 
 def _refusal(stream: Stream) -> list[str]:
-    return [f"m={stream.kind} 0 {stream.protocol} {' '.join(stream.formats)}"]
+    return [" ".join((f"m={stream.kind}", "0", stream.protocol, *stream.formats))]

@@ -151,3 +151,16 @@ def test_sess_and_auth_int_by_their_definition(algorithm: str, qop: str, expecte
 def test_without_credentials_nothing_is_accepted() -> None:
     assert not Login(None, tokens()).accept(refusal('Digest realm="r", nonce="1"'))
     assert "secret" not in repr(Credentials("user", "secret"))
+
+
+def test_octets_that_are_no_utf_8_are_hashed_as_they_came() -> None:
+    """A realm in GB18030, a nonce of any octets, a Contact's URI as well."""
+    realm, nonce, uri = b"\xc2\xe5\xd1\xf4", b"\xff\x01", b"sip:\xb2\xe2@b"
+    challenge = Challenge(
+        "Proxy-Authorization",
+        *(octets.decode("utf-8", "surrogateescape") for octets in (realm, nonce)),
+    )
+    told = response_digest(challenge, MUFASA, "BYE", uri.decode("utf-8", "surrogateescape"), "", 1)
+    secret = hashlib.md5(b"Mufasa:" + realm + b":Circle Of Life").hexdigest().encode()
+    request = hashlib.md5(b"BYE:" + uri).hexdigest().encode()
+    assert told == hashlib.md5(secret + b":" + nonce + b":" + request).hexdigest()

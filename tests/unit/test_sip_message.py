@@ -160,6 +160,9 @@ def test_cseq_is_bounded() -> None:
         (["SIP;cause=600", "Q.850;cause=1"], Cause(1, "")),  # two headers
         (["Q.850;cause=999"], Cause(None, "")),  # no cause of Q.850
         (["Q.850;cause=17", ";;;"], Cause(17, "")),  # the readable one counts
+        (["Q.850;cause=16;text="], Cause(16, "")),  # and what can be read of one
+        (['SIP;cause=486;, Q.850;text="busy";;cause=17'], Cause(17, "busy")),
+        (['Q.850;cause=18, Q.850;text="open'], Cause(None, "")),
         ([], Cause(None, "")),
     ],
 )

@@ -79,6 +79,7 @@ EVENTS = ("a=rtpmap:96 telephone-event/8000", "a=fmtp:96 0-15")
         (("m=audio 30000 RTP/AVP 8", "c=IN IP4 0.0.0.0"), replace(PLAIN, host="0.0.0.0", sends=False)),
         (("a=inactive", "m=audio 30000 RTP/AVP 8", "a=sendrecv"), PLAIN),  # the stream's own direction wins
         (("m=image 9 udptl t38", "m=audio 30000 RTP/AVP 8"), PLAIN),
+        (("m=image 0 udptl", "m=audio 30000 RTP/AVP 8"), PLAIN),  # switched off, without a format
         (("m=audio 0 RTP/AVP 0", "m=audio 30000 RTP/AVP 8"), PLAIN),  # the first is switched off
         (("m=audio 30002 RTP/SAVP 8", "m=audio 30000 RTP/AVP 8"), PLAIN),
         (("m=audio 30000/2 RTP/AVP 8",), PLAIN),
