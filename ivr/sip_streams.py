@@ -220,9 +220,6 @@ class SipStreams:
             _log.warning("sip_connection_failed", to=str(hop), reason=reason)
             self._tell(Failed(hop, reason))
             return
-        for data in connection.waiting:
-            writer.write(data)
-        connection.waiting.clear()
         await self._carry(connection, reader, writer)
 
     async def _open(self, hop: Hop) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -262,6 +259,8 @@ class SipStreams:
             bare.close()
             self._forget(connection)
             _log.warning("sip_handshake_failed", source=str(connection.hop), reason=str(error))
+            if connection.waiting:
+                self._tell(Failed(connection.hop, str(error)))
             return
         await self._carry(connection, reader, asyncio.StreamWriter(transport, protocol, reader, self._loop))
 
@@ -282,6 +281,9 @@ class SipStreams:
         if (bare := writer.get_extra_info("socket")) is not None:
             _notices_its_end(bare)
             self._mark(bare)
+        for data in connection.waiting:  # also of who connects to us, from the port where it listens
+            writer.write(data)
+        connection.waiting.clear()
         try:
             await self._read(connection.hop, reader, writer)
         except (OSError, ssl.SSLError) as error:

@@ -93,7 +93,12 @@ def _contact(message: Request | Response) -> str | None:
     contacts = message.listed("Contact")
     if not contacts or contacts == ["*"]:
         return None
-    uris = [parse_name_addr(contact, "Contact").uri for contact in contacts]
+    try:
+        uris = [parse_name_addr(contact, "Contact").uri for contact in contacts]
+    except BadMessage:
+        if isinstance(message, Request):
+            raise
+        return None  # a call isn't lost for that: it goes on to where it went so far
     return uris[0]
 
 

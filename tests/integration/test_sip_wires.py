@@ -21,6 +21,7 @@ from ivr.sip.hop import Hop, Transport
 from ivr.sip_endpoint import EndpointEvent
 from ivr.sip_line import SipLine
 from ivr.sip_streams import Failed, Lost, SipStreams, StreamEvent
+from ivr.sip_tls import client_context, server_context
 from ivr.sip_wires import WirePlan
 from ivr.trunk_settings import TrunkSettings
 from tests.integration.certificates import tls_of, tls_plan
@@ -161,13 +162,16 @@ def test_where_nobody_listens_nothing_is_sent_and_the_attempt_is_not_spent() -> 
 LONG = (("Subject", "x" * 1400),)
 
 
-def streams_of(host: str, mark: Callable[[socket.socket], None] = lambda _: None) -> SipStreams:
-    """Without TLS."""
+def streams_of(
+    host: str,
+    mark: Callable[[socket.socket], None] = lambda _: None,
+    server_tls: ssl.SSLContext | None = None,
+) -> SipStreams:
     return SipStreams(
         host,
         0,
         0,
-        server_tls=None,
+        server_tls=server_tls,
         client_tls=lambda hop: (ssl.create_default_context(), hop.host),
         allows=lambda _host: True,
         wake=lambda: None,
@@ -273,6 +277,38 @@ def test_a_connection_that_ends_leaves_a_later_one_of_the_same_hop() -> None:
             assert theirs.recv(100) == b"second"
         finally:
             streams.close()
+
+
+@pytest.mark.parametrize("shakes_hands", [True, False])
+def test_what_is_sent_to_who_is_still_shaking_hands_leaves_or_is_told(
+    shakes_hands: bool, papers: Path
+) -> None:
+    """A trunk that connects from the port that it listens at, in the moment of our call."""
+    streams = streams_of(HOST, server_tls=server_context(tls_of(papers, "office.test")))
+    comes, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    safe = client_context(tls_of(papers, "trunk.test")).wrap_bio(comes, goes, server_hostname="office.test")
+    try:
+        with connect(streams.ports[1]) as peer:
+            hop = Hop(HOST, peer.getsockname()[1], "tls")
+            with pytest.raises(ssl.SSLWantReadError):
+                safe.do_handshake()
+            peer.sendall(goes.read())
+            comes.write(peer.recv(65536))  # it has begun: the rest is ours to say
+            streams.send(b"our call", hop)
+            if not shakes_hands:
+                peer.sendall(b"no TLS")
+                assert [event.hop for event in told_by(streams) if isinstance(event, Failed)] == [hop]
+                return
+            safe.do_handshake()
+            peer.sendall(goes.read())
+            heard = b""
+            while not heard:
+                comes.write(peer.recv(65536))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    heard = safe.read(100)
+            assert heard == b"our call"
+    finally:
+        streams.close()
 
 
 def test_who_asks_whether_we_are_there_and_reads_no_answer_is_left() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ivr.sip import Account, DialogEnded, InviteFailed, InviteReceived, Registered
+from ivr.sip import Account, DialogEnded, InviteAccepted, InviteFailed, InviteReceived, Registered
 from ivr.sip.envelope import envelope_of
 from ivr.sip.incoming import reply
 from ivr.sip.message import MAX_SIZE, Request, Response, parse, serialise
@@ -169,3 +169,18 @@ def test_what_is_malformed_where_it_is_not_needed_is_ignored() -> None:
     agent.receive(answered(register, 200), THEIRS, 3.0)  # with somebody else's binding
     (registered,) = agent.take_events()
     assert isinstance(registered, Registered)
+
+
+def test_a_call_is_not_lost_for_a_contact_that_can_not_be_read() -> None:
+    """Its 200 is taken, and the ACK goes to where the INVITE went."""
+    agent = new_agent()
+    agent.invite("c", "sip:1@192.0.2.2", THEIRS, OUR_MEDIA, "sip:2@192.0.2.1", 0.0)
+    ((ours, _),) = agent.take_outgoing()
+    read = parse(ours)
+    assert isinstance(read, Request)
+    headers = (("Contact", "<sip:a@192.0.2.2;>"), ("Content-Type", "application/sdp"))
+    ok = reply(read, envelope_of(read), THEIRS, 200, to_tag="s", headers=headers, body=SDP)
+    agent.receive(serialise(ok), THEIRS, 1.0)
+    assert [type(event) for event in agent.take_events()] == [InviteAccepted]
+    ((ack, hop),) = agent.take_outgoing()
+    assert (parse(ack).start_line, hop) == ("ACK sip:1@192.0.2.2 SIP/2.0", THEIRS)
