@@ -112,7 +112,8 @@ def serialise(message: Request | Response) -> bytes:
 
 
 def parse(data: bytes, *, is_stream: bool = False) -> Request | Response:
-    """One message; BadMessage with the first fault, and the readable rest of a request.
+    """One message; BadMessage with the first fault, and the readable rest of a request. What can't be read of
+    a response's headers is left out: whether it's needed is seen later.
 
     In a datagram Content-Length may be missing, out of a stream never (§18.3).
     """
@@ -122,14 +123,17 @@ def parse(data: bytes, *, is_stream: bool = False) -> Request | Response:
     if b"\r\n " in head or b"\r\n\t" in head:  # §7.3.1: folded lines
         head = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
     start, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    is_response = start[:4].upper() == "SIP/"
     headers, fault = _parse_headers(lines)
+    if is_response:
+        fault = None  # a line that says nothing is no reason to wait for another answer
     if not blank:
         fault = BadMessage("headers", "no empty line ends them")
     try:
         headers, body = _measure(headers, body, is_stream)
     except BadMessage as bad:
         fault = fault or bad
-    if start[:4].upper() == "SIP/":
+    if is_response:
         if fault:
             raise fault
         return _parse_status_line(start, headers, body)

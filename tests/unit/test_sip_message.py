@@ -333,3 +333,11 @@ def test_long_values_are_read_in_linear_time(value: str) -> None:
         except BadMessage:
             continue
     assert time.process_time() - began < 2.0
+
+
+def test_a_response_is_read_without_the_lines_that_can_not_be() -> None:
+    """A call that was answered isn't lost for a header that says nothing."""
+    read = parse(b"SIP/2.0 200 OK\r\nTo: <sip:a@b>\r\nno header\r\nb@d: x\r\nCall-ID: 1\r\n\r\n")
+    assert read.headers == (("To", "<sip:a@b>"), ("Call-ID", "1"))
+    with pytest.raises(BadMessage, match="header"):
+        parse(b"BYE sip:a@b SIP/2.0\r\nno header\r\n\r\n")
