@@ -24,9 +24,19 @@ class EarlyEar:
         self._track, self._progress = Track(), ProgressEar()
         self._most, self._kept = round(seconds * SAMPLES_A_SECOND), bytearray()
 
-    def hear(self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None) -> Tone | None:
-        """The tone of the network that is certain by now; told once."""
-        self._track.add(octets, codec, now, timestamp)
+    def hear(
+        self,
+        octets: bytes,
+        codec: Codec,
+        now: float,
+        timestamp: int | None = None,
+        *,
+        after_silence: bool = False,
+    ) -> Tone | None:
+        """The tone of the network that is certain by now; told once. A gateway that sends no silence sets the
+        marker of what comes after it (RFC 3551 §4.1): `after_silence`.
+        """
+        self._track.add(octets, codec, now, timestamp, after_silence=after_silence)
         told = None
         while self._track.waiting >= _BATCH:
             fresh = self._track.take(_BATCH)

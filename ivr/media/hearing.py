@@ -106,7 +106,9 @@ class Hearing:
             self._early = True
             self._emit(EarlyMedia(self._call, now))
         if self._early_ear is not None:
-            tone = self._early_ear.hear(packet.payload, codec, now, packet.timestamp)
+            tone = self._early_ear.hear(
+                packet.payload, codec, now, packet.timestamp, after_silence=packet.marker
+            )
             if tone is not None:
                 self._emit(ToneHeard(self._call, now, tone))
 

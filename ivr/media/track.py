@@ -39,11 +39,20 @@ class Track:
         self._end = 0  # how many octets there were, those that were taken among them
         self._next: int | None = None  # the timestamp of the one after them
 
-    def add(self, octets: bytes, codec: Codec, now: float, timestamp: int | None = None) -> None:
+    def add(
+        self,
+        octets: bytes,
+        codec: Codec,
+        now: float,
+        timestamp: int | None = None,
+        *,
+        after_silence: bool = False,
+    ) -> None:
         """Sound whose last octet was there at `now`, monotonic seconds.
 
         `timestamp` is its RTP packet's (RFC 3550 §5.1): what is lost, or was silent, leaves its place, and
-        what comes late finds it while it waits. Without one, sound follows what came before.
+        what comes late finds it while it waits. Without one, sound follows what came before. `after_silence`
+        is that its marker says so: what is missing before it was silence, and counts as if it had come.
         """
         if codec != "pcma":
             octets = g711.other_law(octets, "pcma")
@@ -52,7 +61,7 @@ class Track:
             if at < self._end:
                 self._mend(octets, at)
                 return
-            self._leave_out(at - self._end)
+            self._leave_out(at - self._end, after_silence)
         # From here on the next packet in order: each comes through here, 50 times a second.
         self._octets += octets
         self.waiting += len(octets)
@@ -76,10 +85,11 @@ class Track:
                 return at
         return max(self._end, by_time)
 
-    def _leave_out(self, number: int) -> None:
+    def _leave_out(self, number: int, was_silent: bool) -> None:
         """Silence for what didn't come."""
         if number:
-            self._came += _CAME * (len(self._octets) - len(self._came)) + bytes(number)
+            if not was_silent:
+                self._came += _CAME * (len(self._octets) - len(self._came)) + bytes(number)
             self._octets += _SILENCE * number
             self.waiting += number
             self._end += number

@@ -39,6 +39,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _HOST = re.compile(r"[A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SECONDS = re.compile(r"\s*([0-9]{1,10})\s*(?:$|[;(])", re.ASCII)
+_PARAMETER = re.compile(r"[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]+")  # a URI's: other characters than a header's
 _PLAIN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~:\[\]/@]+")  # a parameter's value that needs no quotes
 
 Params = Mapping[str, str | None]
@@ -174,7 +175,17 @@ def parse_uri(text: str, place: str) -> Uri:
     where, semicolon, params = where.partition(";")
     host, port = _host_port(where, place)
     user = unquote(userinfo.partition(":")[0])
-    return Uri(scheme, user, host, port, parse_params(params, place) if semicolon else {}, headers)
+    return Uri(scheme, user, host, port, _uri_params(params, place) if semicolon else {}, headers)
+
+
+def _uri_params(text: str, place: str) -> dict[str, str | None]:
+    params: dict[str, str | None] = {}
+    for piece in text.split(";"):
+        name, equals, value = piece.partition("=")
+        if not _PARAMETER.fullmatch(name) or (equals and not value):
+            raise BadMessage(place, f"a parameter {piece[:40]!r}")
+        params.setdefault(name.lower(), value if equals else None)
+    return params
 
 
 @dataclass(frozen=True, slots=True)

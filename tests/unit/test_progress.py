@@ -15,6 +15,7 @@ from ivr.media.tones import busy, congestion, ringback, unobtainable
 from tests.announced import music, said
 from tests.far_ends import RATE, Sound, noise, octets, one_after_another, tone
 
+SILENT_PACKET = bytes([g711.SILENCE["pcma"]]) * 160
 BUSY, CONGESTION, NUMBER = (0.35, 0.35), (0.7, 0.7), (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.4)
 
 
@@ -93,6 +94,25 @@ def test_over_a_line_that_is_noisy_and_loses(
     sound = one_after_another(begins, cadence(tuple(each * slower for each in lengths), seconds=12.0))
     sound = sound + noise(hiss, len(sound) / RATE + 1)[: len(sound)]
     assert [each for each, _ in told(sound, lost=tuple(lost))] == [meant]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "meant"), [(BUSY, Tone.BUSY), (CONGESTION, Tone.CONGESTION), (NUMBER, Tone.UNOBTAINABLE)]
+)
+@pytest.mark.parametrize("marks", [True, False])
+def test_from_a_gateway_that_sends_no_silence(lengths: tuple[float, ...], meant: Tone, marks: bool) -> None:
+    """The marker tells that what is missing was silence (RFC 3551 §4.1); without it, it may be lost."""
+    ear, found, was_silent = EarlyEar(), [], False
+    said_so = octets(cadence(lengths, seconds=12.0))
+    for at in range(0, len(said_so), 160):
+        packet = said_so[at : at + 160]
+        if is_silent := packet == SILENT_PACKET:
+            was_silent = is_silent
+            continue
+        heard = ear.hear(packet, "pcma", 7.0 + (at + 160) / RATE, at, after_silence=was_silent and marks)
+        found += [heard] if heard else []
+        was_silent = False
+    assert found == ([meant] if marks else [])
 
 
 def test_after_speech_and_music() -> None:

@@ -94,6 +94,9 @@ def test_addresses(value: str, expected: NameAddr) -> None:
         "<sip:>",
         "<sip:a@b:99999>",
         "<sip:a@b c>",
+        "<sip:a@b;>",
+        "<sip:a@b;lr=>",
+        '<sip:a@b;"x"=1>',
     ],
 )
 def test_what_is_no_address(value: str) -> None:
@@ -115,6 +118,10 @@ def test_what_is_no_address(value: str) -> None:
             "sip:a;b?c@d?Subject=x",
             Uri("sip", "a;b?c", "d", headers="Subject=x"),
         ),  # ; and ? in the user part (§19.1.1)
+        (
+            "sip:b;x/y:z&[1]$=(1);Transport=TCP;%6c",
+            Uri("sip", "", "b", params={"x/y:z&[1]$": "(1)", "transport": "TCP", "%6c": None}),
+        ),  # what a parameter may be made of in a URI, and not in a header
         ("tel:+86379", Uri("tel", "+86379", "")),
         ("nobodyKnowsThisScheme:x@y", Uri("nobodyknowsthisscheme", "x@y", "")),
     ],
