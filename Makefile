@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 WORKERS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms bench-voice fuzz lint lock prompts chaos screenshots
+.PHONY: help demo serve test check bench bench-bridge bench-desk bench-intake bench-sms bench-voice fuzz lint lock peers-extra prompts chaos screenshots
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench-voice: $(VENV)/.installed-dev  ## 50 to 1,600 calls: CPU, losses and gaps 
 fuzz: $(VENV)/.installed-dev  ## half an hour of hypothesis over SIP, SDP, RTP: make fuzz [SECONDS=1800] [SEED=7]
 	@HUIFANG_FUZZ_SECONDS=$(or $(SECONDS),1800) HUIFANG_FUZZ_SEED=$(or $(SEED),$$(date +%s)) \
 	  $(BIN)/python -m pytest -q -n $(WORKERS) --timeout 0 tests/fuzz
+
+peers-extra: $(VENV)/.installed-dev  ## Asterisk (HUIFANG_ASTERISK=folder) and Prism (HUIFANG_PRISM, HUIFANG_TWILIO_SPEC), as peers
+	@$(BIN)/python -m pytest -q -rs tests/peers/test_asterisk.py tests/peers/test_twilio_prism.py \
+	  tests/peers/test_twilio_voice_prism.py $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## kills roles of a running city 200 times: make chaos [KILLS=200] [SEED=1]
 	@HUIFANG_CHAOS_KILLS=$(or $(KILLS),200) HUIFANG_CHAOS_SEED=$(or $(SEED),1) \

@@ -1,16 +1,12 @@
-"""Asterisk in the folder of HUIFANG_ASTERISK, entered by chroot, as root: started with files of our own.
-
-Each caller comes into the Stasis application `APP`, whose client is somebody else.
+"""Asterisk as the benchmarks want it: each caller comes into the Stasis application `APP`, whose client is
+somebody else.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +14,8 @@ from pathlib import Path
 
 from benchmarks.bridge_far_ends import HOST
 from tests.loopback_city import media_ports, sip_port
+from tests.peers import asterisk_process
+from tests.peers.asterisk_process import Home, Unusable, asterisk_home
 
 __all__ = ["APP", "USER", "Asterisk", "asterisk_folder", "running_asterisk", "version"]
 
@@ -31,22 +29,6 @@ _MODULES = (
     "res_ari_channels res_ari_events app_stasis pbx_config format_pcm"
 )
 _FILES = {
-    "asterisk.conf": """[directories]
-astetcdir => {home}
-astmoddir => {modules}
-astvarlibdir => /var/lib/asterisk
-astdbdir => {home}
-astkeydir => {home}
-astdatadir => /usr/share/asterisk
-astspooldir => {home}
-astrundir => {home}
-astlogdir => {home}
-[options]
-nocolor = yes
-maxfiles = 8192
-""",
-    "modules.conf": "[modules]\nautoload = no\n{loads}",
-    "logger.conf": "[general]\n[logfiles]\nmessages => notice,warning,error\n",
     "http.conf": "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = {http}\nsessionlimit = 200\n",
     "ari.conf": "[general]\nenabled = yes\n[huifang]\ntype = user\nread_only = no\npassword = {password}\n",
     "rtp.conf": "[general]\nrtpstart = {first}\nrtpend = {last}\n",
@@ -78,15 +60,10 @@ match = 127.0.0.1
 
 def asterisk_folder() -> Path | None:
     """The folder that was given, None where none was; SystemExit says why one can't be used."""
-    given = os.environ.get("HUIFANG_ASTERISK")
-    if not given:
-        return None
-    folder = Path(given)
-    if not (folder / "usr/sbin/asterisk").exists():
-        raise SystemExit(f"HUIFANG_ASTERISK: there is no usr/sbin/asterisk in {folder}")
-    if os.geteuid() != 0:
-        raise SystemExit("HUIFANG_ASTERISK: a chroot takes root")
-    return folder
+    try:
+        return asterisk_process.asterisk_folder()
+    except Unusable as error:
+        raise SystemExit(str(error)) from None
 
 
 def version(folder: Path) -> str:
@@ -96,53 +73,33 @@ def version(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Asterisk:
-    """`home` is where its files are, from outside; `inside` how itself names that folder."""
-
     pid: int
     sip_port: int
     url: str
     password: str
-    home: Path
-    inside: str
+    home: Home
 
 
 @contextmanager
 def running_asterisk(folder: Path, calls: int, far_sip_port: int, core: int) -> Iterator[Asterisk]:
     """Its trunk is at `far_sip_port`. `home` may still be filled: a call reads it, not the start."""
-    (folder / "tmp").mkdir(exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="huifang-bench-", dir=folder / "tmp"))
-    home.chmod(0o755)
-    inside = f"/{home.relative_to(folder)}"
     first, last = media_ports(calls + 20)
-    modules = next((folder / "usr/lib").glob("**/asterisk/modules"))
     http, sip, password = _free_tcp_port(), sip_port(), secrets.token_hex(8)
     names = {
-        "home": inside,
-        "modules": f"/{modules.relative_to(folder)}",
-        "loads": "".join(f"load = {name}.so\n" for name in _MODULES.split()),
-        "http": str(http),
+        "http": http,
         "password": password,
-        "sip": str(sip),
-        "far": str(far_sip_port),
-        "first": str(first),
-        "last": str(last),
+        "sip": sip,
+        "far": far_sip_port,
+        "first": first,
+        "last": last,
     }
-    for name, text in _FILES.items():
-        (home / name).write_text(text.format(**names), encoding="utf-8")
-    command = ["taskset", "-c", str(core), "chroot", str(folder), "/usr/sbin/asterisk", "-f"]
-    with (home / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "-C", f"{inside}/asterisk.conf"],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield Asterisk(process.pid, sip, f"http://{HOST}:{http}/ari", password, home, inside)
-    finally:
-        process.terminate()
-        process.wait(20)
-        shutil.rmtree(home)
+    files = {name: text.format(**names) for name, text in _FILES.items()}
+    on_core = ("taskset", "-c", str(core))
+    with (
+        asterisk_home(folder) as home,
+        asterisk_process.running_asterisk(home, _MODULES.split(), files, on_core) as started,
+    ):
+        yield Asterisk(started.process.pid, sip, f"http://{HOST}:{http}/ari", password, home)
 
 
 def _free_tcp_port() -> int:

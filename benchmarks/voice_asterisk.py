@@ -28,8 +28,8 @@ __all__ = ["asterisk"]
 @contextmanager
 def asterisk(folder: Path, plan: Plan, up: int, far_sip_port: int, core: int) -> Iterator[Measured]:
     with running_asterisk(folder, 2 * up, far_sip_port, core) as server:
-        (server.home / "prompt.alaw").write_bytes(g711.encode(PROMPT, "pcma"))
-        arguments = server.url, server.password, f"{server.inside}/prompt", far_sip_port, plan, core
+        (server.home.path / "prompt.alaw").write_bytes(g711.encode(PROMPT, "pcma"))
+        arguments = server.url, server.password, f"{server.home.inside}/prompt", far_sip_port, plan, core
         with beside(run_client, *arguments) as (pid, pipe):
             if (answer := told(pipe, 60)) != "connected":
                 raise NotUp(f"Asterisk's ARI doesn't answer: {answer}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.integration.certificates import make_certificate
+from tests.integration import certificates
 from tests.loopback_city import HOST, media_ports, sip_port
 from tests.peers.peers import need
 
@@ -33,10 +33,8 @@ module_app {app}.so
 
 
 def make_papers(folder: Path) -> None:
-    """An authority, and certificates of trunk.test and office.test; Baresip wants its own with its key."""
-    authority = make_certificate(folder, "authority")
-    for name in ("trunk.test", "office.test"):
-        make_certificate(folder, name, authority)
+    """Of the authority, trunk.test and office.test; Baresip wants its own with its key."""
+    certificates.make_papers(folder)
     both = (folder / "trunk.test.pem").read_text() + (folder / "trunk.test.key").read_text()
     (folder / "trunk.pem").write_text(both)
 
