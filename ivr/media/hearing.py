@@ -118,7 +118,7 @@ class Hearing:
         if self._machine is not None:
             self._screen(self._machine, packet, codec, now)
         if self.tone_ear is not None:
-            self.tone_ear.take(packet.payload, codec, now, packet.timestamp)
+            self.tone_ear.take(packet.payload, codec, now, packet.timestamp, after_silence=packet.marker)
         if self._tap is not None:
             self._tap(packet, codec, now)
         if self._listener is not None:

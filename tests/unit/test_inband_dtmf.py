@@ -46,16 +46,23 @@ def key(
 
 
 def heard(
-    *parts: Sound | float, codec: Codec = "pcma", frame: int = 160, lost: tuple[int, ...] = ()
+    *parts: Sound | float,
+    codec: Codec = "pcma",
+    frame: int = 160,
+    lost: tuple[int, ...] = (),
+    marked: tuple[int, ...] = (),
 ) -> list[tuple[str, float]]:
-    """The keys in what is said, each with when it went down; packets of `lost` don't come."""
+    """The keys in what is said, each with when it went down; packets of `lost` don't come, those of `marked`
+    say that what is missing before them was silence.
+    """
     said = octets(one_after_another(*parts, 0.2), codec)
     ears: DtmfEars[str] = DtmfEars()
     ear, found = ears.open("call"), []
     for number, at in enumerate(range(0, len(said), frame)):
         packet = said[at : at + frame]
         if number not in lost:
-            ear.take(packet, codec, 5.0 + (at + len(packet)) / RATE, at)
+            now = 5.0 + (at + len(packet)) / RATE
+            ear.take(packet, codec, now, at, after_silence=number in marked)
         found += [(each.key, each.began_at - 5.0) for _, each in ears.look()]
     return found
 
@@ -170,6 +177,15 @@ def test_how_packets_cut_it_changes_nothing(packets: list[int]) -> None:
 @pytest.mark.parametrize("lost", [(), (5,), (6,), (7,), (8,), (6, 7), (9, 10)])
 def test_a_key_of_which_packets_are_lost_is_told_once(lost: tuple[int, ...]) -> None:
     assert [name for name, _ in heard(0.1, key("3", 0.15), lost=lost)] == ["3"]
+
+
+@pytest.mark.parametrize(("marked", "told"), [((), "1"), ((10,), "11")])
+def test_a_short_silence_that_isnt_sent_ends_a_key_where_it_is_told(
+    marked: tuple[int, ...], told: str
+) -> None:
+    """1 twice within 300 ms, and between them 100 ms of nothing: lost, or silent by the marker."""
+    found = heard(key("1", 0.1), 0.1, key("1", 0.1), lost=(5, 6, 7, 8, 9), marked=marked)
+    assert "".join(name for name, _ in found) == told
 
 
 def test_a_silence_that_isnt_sent_ends_a_key() -> None:
