@@ -227,8 +227,14 @@ class RtpLoop:
         if ready and wait:
             ready = self._gathered(ready)
         now = time.monotonic()
+        late = self._frames_late(now)
+        if not self._hurried:  # what came is for nobody's frame, and a burst of SIP would hold them up
+            self._send_due(now)
+            now = time.monotonic()
         self._read(ready, now)
-        for _ in range(self._frames_late(now)):  # as many wait in each socket: they're heard before we speak
+        for _ in range(late):  # as many wait in each socket: they're heard before we speak again
+            if not self._hurried and self.is_due():
+                break
             self._read(self._epoll.poll(0), now)
         if self._to_follow:
             self._follow()
@@ -262,6 +268,10 @@ class RtpLoop:
         events = self._events[:]
         self._events.clear()
         return events
+
+    def is_due(self) -> bool:
+        """Whether a frame waits to be sent: what else there is to do may wait for the next turn."""
+        return self._until_next_frame(time.monotonic()) <= 0.0
 
     def _until_next_frame(self, now: float) -> float:
         for ahead in range(1, _TURN_MS + 1):

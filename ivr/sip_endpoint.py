@@ -278,6 +278,8 @@ class SipEndpoint:
     def _read(self, now: float) -> None:
         for data, hop in self.wires.datagrams(now):
             self.agent.receive(data, hop, now)
+            if self._loop.is_due():
+                break  # the rest is there in the next turn, after the frame
 
     def _read_streams(self, now: float) -> None:
         for event in self.wires.stream_events(now):

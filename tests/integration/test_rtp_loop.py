@@ -349,6 +349,29 @@ def test_goodbye_is_said_by_rtcp(pair: Pair) -> None:
     pair.until(lambda: pair.counters["rtcp_received"])
 
 
+def test_a_frame_that_is_due_leaves_before_what_else_came(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst of SIP's messages takes some ms; what is due isn't to wait for them."""
+    told: list[str] = []
+    tick = MediaSession.tick
+
+    def told_tick(session: MediaSession, now: float) -> None:
+        told.append("frame")
+        tick(session, now)
+
+    monkeypatch.setattr(MediaSession, "tick", told_tick)
+    with udp_socket(HOST, 0) as sip:
+        pair.loop.watch(sip.fileno(), lambda now: told.append(sip.recv(100).decode()))
+        pair.start()
+        sip.sendto(b"message", sip.getsockname())
+        time.sleep(0.03)
+        assert pair.loop.is_due()
+        pair.loop.turn(0.0)
+        pair.loop.unwatch(sip.fileno())
+    assert told[:2] == ["frame", "frame"] and "message" in told  # of each of the pair, at the same ms or not
+
+
 def test_wake_ends_a_wait(pair: Pair) -> None:
     threading.Timer(0.05, pair.loop.wake).start()
     assert pair.loop.turn(30.0) == []
