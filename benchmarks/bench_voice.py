@@ -4,7 +4,8 @@
 with RTCP and without recording; the far end is another process on the last core, which takes the kernel's
 time of every packet's arrival. CPU is the measured process's own, user and system, set-ups included.
 A row is marked broken where a call failed, a packet or a key was lost, or packets are late: |gap - 20 ms|
-of 5 ms or more in the 99th percentile.
+of 5 ms or more in the 99th percentile. What the machine's host gave to others meanwhile is told, in percent
+of a core: while it does, nobody keeps time.
 
 `HUIFANG_ASTERISK` names the root folder of a Debian with the package asterisk (entered by chroot, as root);
 `HUIFANG_BENCH_ROWS` chooses rows by their names, `*` in them for anything, separated by semicolons; the
@@ -32,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from benchmarks.asterisk import asterisk_folder, version  # noqa: E402
-from benchmarks.measuring import beside, open_files, resident, scheduling, used  # noqa: E402
+from benchmarks.measuring import beside, open_files, resident, scheduling, stolen, used  # noqa: E402
 from benchmarks.voice_asterisk import asterisk  # noqa: E402
 from benchmarks.voice_far_end import FarOrder, run_far_end  # noqa: E402
 from benchmarks.voice_far_media import SOCKETS  # noqa: E402
@@ -102,15 +103,18 @@ def measure(row: Row, start_at: float, pids: tuple[int, ...]) -> dict[str, float
     """CPU within the window, and memory after so many calls."""
     moments: list[tuple[float, str]] = [(at, "cpu") for at in row.plan.window]
     moments += [(row.plan.begin(number), "memory") for number in row.after]
-    spent, memory = [], []
+    spent, memory, gone = [], [], []
     for at, what in sorted(moments):
         time.sleep(max(0.0, start_at + at - time.monotonic()))
         if what == "cpu":
             spent.append(np.sum([used(pid) for pid in pids], axis=0))
+            gone.append(stolen())
         else:
             memory.append(sum(map(resident, pids)))
     user, system, _ = (float(each) for each in spent[1] - spent[0])
+    first, last = row.plan.window
     told = {"user": user, "system": system}
+    told["stolen_percent"] = round(100 * (gone[1] - gone[0]) / (last - first), 1)
     if memory:
         told["resident_mb"] = round(memory[0] / 1e6, 1)
         told["resident_growth_percent"] = round(100 * (memory[-1] / memory[0] - 1), 1)
@@ -189,6 +193,7 @@ SHOWN = {
     "all_keys": "all keys",
     "set_up_p99_ms": "set-up ms",
     "far_end_core_percent": "far core %",
+    "stolen_percent": "stolen %",
     "broken": "broken",
 }
 

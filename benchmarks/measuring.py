@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-__all__ = ["beside", "open_files", "resident", "scheduling", "used"]
+__all__ = ["beside", "open_files", "resident", "scheduling", "stolen", "used"]
 
 
 @contextmanager
@@ -49,6 +49,12 @@ def used(pid: int) -> tuple[float, float, float]:
 def resident(pid: int) -> int:
     """Its memory in octets."""
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def stolen() -> float:
+    """CPU seconds that the machine's host gave to others, of all cores, since it started (proc(5))."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
+    return int(fields[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid: int) -> int:
